@@ -1,0 +1,43 @@
+"""Penstock: recurrent cells written once, as equations; everything else is derived from them."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.cells import Cell, Gate, Matrix, Vector, cells
+    from penstock.layers.dropin import GRU, LSTM, RNN
+    from penstock.layers.function import backend
+    from penstock.layers.recurrent import Recurrent
+
+__version__ = "0.1.0"
+
+# Public name → the module that holds it, imported on first use: `import penstock` stays quick.
+_HOME = {
+    "Cell": "penstock.cells",
+    "Gate": "penstock.cells",
+    "Matrix": "penstock.cells",
+    "Vector": "penstock.cells",
+    "cells": "penstock.cells",
+    "GRU": "penstock.layers.dropin",
+    "LSTM": "penstock.layers.dropin",
+    "RNN": "penstock.layers.dropin",
+    "Recurrent": "penstock.layers.recurrent",
+    "backend": "penstock.layers.function",
+}
+
+__all__ = [  # noqa: RUF022  (the order in which a reader meets them)
+    "RNN", "LSTM", "GRU", "Recurrent",
+    "Cell", "Gate", "Vector", "Matrix", "cells", "backend",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'penstock' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

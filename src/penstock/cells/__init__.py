@@ -1,0 +1,48 @@
+"""The cells: one file each, one page of maths each. `cells()` finds them by looking."""
+
+import importlib
+import pkgutil
+import re
+
+from penstock.cells.base import Cell, Gate, Matrix, Vector
+from penstock.errors import UnknownCellError, nearest
+
+__all__ = ["Cell", "Gate", "Matrix", "Vector", "cell_name", "cells", "find_cell"]
+
+
+def cells() -> dict[str, type[Cell]]:
+    """Return every cell by name, the user's own included, sorted by name.
+
+    A shipped cell is named as its file, a user's as its class in snake case (`LeakyLSTM` is
+    ``"leaky_lstm"``). Where two classes have one name, the one defined last counts, as with
+    any name in Python, and a user's own stands before a shipped one.
+    """
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    classes = sorted(Cell.__subclasses__(), key=lambda c: not _shipped(c))
+    return dict(sorted({cell_name(c): c for c in classes}.items()))
+
+
+def cell_name(cell: type[Cell]) -> str:
+    """Return the name under which `cells` lists a class."""
+    if _shipped(cell):
+        return cell.__module__.rpartition(".")[2]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cell.__name__).lower()
+
+
+def find_cell(cell: str | type[Cell]) -> type[Cell]:
+    """Return the class that a name, or the class itself, stands for.
+
+    Raises:
+        UnknownCellError: no cell has that name; the message suggests the nearest ones.
+    """
+    if isinstance(cell, type) and issubclass(cell, Cell):
+        return cell
+    known = cells()
+    if not isinstance(cell, str) or cell not in known:
+        raise UnknownCellError(f"unknown cell {cell!r}: {nearest(str(cell), known)}")
+    return known[cell]
+
+
+def _shipped(cell: type[Cell]) -> bool:
+    return cell.__module__.startswith(f"{__name__}.")
