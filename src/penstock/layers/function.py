@@ -15,7 +15,7 @@ from penstock.cells.base import Cell
 from penstock.compiler import pipeline
 from penstock.compiler.program import Inputs, Program
 from penstock.errors import BackendError
-from penstock.layers import equations
+from penstock.layers import equations, op
 from penstock.layers.equations import Sweep, Swept
 
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
@@ -44,6 +44,8 @@ def backend(name: str) -> Iterator[None]:
 
 def run(sweep: Sweep) -> Swept:
     """Run a sweep on the chosen backend."""
+    if torch.compiler.is_compiling() and _is_plain(sweep):
+        return op.run(sweep)
     name = _known(_chosen.get() or os.environ.get("PENSTOCK_BACKEND", "auto"))
     if name == "eager" or _is_transformed(sweep):
         return equations.run(sweep)
@@ -76,7 +78,6 @@ def _is_transformed(sweep: Sweep) -> bool:
         torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or torch.is_autocast_enabled(sweep.x.device.type)
-        or torch.compiler.is_compiling()
         or type(sweep.x) is not Tensor
     )
 
