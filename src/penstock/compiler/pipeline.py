@@ -17,11 +17,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from penstock.cells.base import Cell, Place
-from penstock.compiler import backends
-from penstock.compiler.gradient import Backward, differentiate
-from penstock.compiler.hoist import Hoisted, hoist
-from penstock.compiler.plan import LoopPlan, make_plan
-from penstock.compiler.program import Program
+from penstock.compiler import backends, build
+from penstock.compiler.gradient import differentiate
+from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
+from penstock.compiler.hoist import hoist
+from penstock.compiler.plan import make_plan
+from penstock.compiler.program import Inputs, Program
 from penstock.compiler.trace import trace
 from penstock.errors import BackendError
 
@@ -33,6 +34,7 @@ _PROGRAMS: WeakKeyDictionary[type[Cell], dict[Any, Program | BackendError]] = We
 class Stages:
     """What each pass made of a cell."""
 
+    graph: Graph
     hoisted: Hoisted
     backward: Backward
     plan: LoopPlan
@@ -51,7 +53,7 @@ def lower(cell: Cell, place: Place, bias: bool = True) -> Stages:
     backward.graph.verify()
     plan = make_plan(loop, backward, cell.usage(place).x_gates)
     plan.backward.graph.verify()
-    return Stages(hoisted, backward, plan)
+    return Stages(graph, hoisted, backward, plan)
 
 
 def compile_cell(cell: Cell, place: Place, bias: bool, dtype: str, backend: str) -> Program:
@@ -62,7 +64,7 @@ def compile_cell(cell: Cell, place: Place, bias: bool, dtype: str, backend: str)
         BackendError: the backend cannot run here.
     """
     stages = lower(cell, place, bias)
-    kernel = find_backend(backend).prepare(stages.plan, dtype)
+    kernel = find_backend(backend).prepare(stages.plan, dtype, build.library)
     return Program(cell, place, stages.hoisted, stages.plan, kernel)
 
 
@@ -101,6 +103,15 @@ def find_backend(name: str) -> Any:
     known = find_backends()
     if name not in known:
         raise BackendError(f"no backend {name!r}; there are: auto, {', '.join(sorted(known))}")
-    if (why := known[name].why_not()) is not None:
+    if (why := why_not(name)) is not None:
         raise BackendError(f"the backend {name!r} cannot run here: {why}")
     return known[name]
+
+
+def why_not(name: str) -> str | None:
+    """Return why a backend cannot run here, None where it can."""
+    needs_compiler = find_backends()[name].needs_compiler
+    return build.NO_COMPILER if needs_compiler and build.compiler() is None else None
+
+
+__all__ = ["Inputs", "Program", "compile_cell", "find_backend", "lower", "program", "why_not"]

@@ -6,108 +6,21 @@ needs to wait for whole rows only between stages.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from penstock.compiler.gradient import Backward, Product
-from penstock.compiler.graph import Builder, Graph, Node, Value, prune, rebuild
+from penstock.compiler.builder import Builder, Value, prune, rebuild
+from penstock.compiler.graph import (
+    Backward,
+    Graph,
+    Group,
+    Loop,
+    LoopPlan,
+    Node,
+    Operand,
+    Product,
+    Slot,
+    Stage,
+)
 from penstock.compiler.ops import OPS
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Where a value lies: a column of a buffer, and how step and row pick the place in it.
-
-    index: ``"old"``/``"new"``, a state before and after the step; ``"time"``, a value of every
-    step; ``"adjoint"``, the same, but 0 where a row is past its end; ``"from"``/``"to"``, a
-    gradient carried from step to step; ``"total"``, summed over the steps; ``"row"``, scratch;
-    ``"vector"``, one row for all.
-    """
-
-    buffer: str
-    index: str
-    column: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.buffer}[{self.index}, {self.column}]"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Products made together: node k is Σ over terms of weights[k][term] times args[term]."""
-
-    nodes: tuple[int, ...]
-    args: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A pass over the columns of one width: products, then an elementwise body, in this order."""
-
-    width: str
-    groups: tuple[Group, ...]
-    body: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Loop:
-    """What a kernel does for every step.
-
-    loads: where the inputs, and what other stages made, are read. stores: where values are put.
-    buffers: each buffer's width and number of columns.
-    """
-
-    graph: Graph
-    stages: tuple[Stage, ...]
-    loads: Mapping[int, Slot]
-    stores: Mapping[int, tuple[Slot, ...]]
-    buffers: Mapping[str, tuple[str, int]]
-
-    def __str__(self) -> str:
-        lines = []
-        for k, stage in enumerate(self.stages):
-            lines.append(f"stage {k}, over {stage.width}:")
-            for group in stage.groups:
-                lines += [f"  product %{n} = {self._product(n)}" for n in group.nodes]
-            for n in stage.body:
-                node = self.graph.nodes[n]
-                lines.append(f"  %{n} = {node.op}({', '.join(f'%{a}' for a in node.args)})")
-        lines += [
-            f"read %{k} from {s.buffer}[{s.index}, {s.column}]" for k, s in self.loads.items()
-        ]
-        for k, slots in self.stores.items():
-            lines += [f"put %{k} in {s.buffer}[{s.index}, {s.column}]" for s in slots]
-        return "\n".join(lines)
-
-    def _product(self, n: int) -> str:
-        node = self.graph.nodes[n]
-        return " + ".join(f"{w} %{a}" for w, a in zip(node.weights, node.args, strict=True))
-
-
-@dataclass(frozen=True)
-class Operand:
-    """A weight's gradient as a GEMM of two buffers: Σ over T·B rows of adjointᵀ value."""
-
-    weight: str
-    adjoint: Slot
-    value: Slot
-
-
-@dataclass(frozen=True)
-class LoopPlan:
-    """The forward loop, the backward loop, and the products after it.
-
-    lifted: the gates whose W x + b is made before the loop, in the order of their columns.
-    """
-
-    forward: Loop
-    backward: Loop
-    operands: tuple[Operand, ...]
-    lifted: tuple[str, ...]
-
-    def __str__(self) -> str:
-        products = [f"gradient of {o.weight} = {o.adjoint}ᵀ {o.value}" for o in self.operands]
-        parts = ["forward", str(self.forward), "", "backward", str(self.backward), "", *products]
-        return "\n".join(parts)
 
 
 def make_plan(forward: Graph, backward: Backward, gates: Iterable[str]) -> LoopPlan:

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from penstock.cells.base import Cell, Place
 from penstock.compiler.backends.base import Call, Kernel
-from penstock.compiler.hoist import Hoisted
-from penstock.compiler.plan import Loop, LoopPlan, Operand, Slot
+from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Operand, Slot
 
 Buffers = dict[str, Tensor]
 
@@ -66,6 +65,11 @@ class Program:
             f"{k}.{g}": (s, n) for k, (s, gates) in stacks.items() for n, g in enumerate(gates)
         }
         self.whole = {stack: len(gates) for stack, gates in stacks.values()}
+        nodes = (*plan.forward.graph.nodes, *plan.backward.graph.nodes)
+        self.vectors = tuple(dict.fromkeys(n.name for n in nodes if n.op == "vector"))
+        self.matrices = tuple(dict.fromkeys(w.name for n in nodes for w in n.weights))
+        self.memory = {loop: self._memory(loop) for loop in (plan.forward, plan.backward)}
+        self.runs = tuple(self._runs())
 
     def forward(self, inputs: Inputs, keep: bool) -> Buffers:
         """Run the sweep; return the buffers, with the states [T+1, B, S] as ``state.<name>``.
@@ -122,9 +126,7 @@ class Program:
 
     def _call(self, inputs: Inputs, buffers: Buffers, incoming: Buffers) -> Call:
         T, B = inputs.x.shape[:2]
-        graphs = (self.plan.forward.graph, self.plan.backward.graph)
-        names = dict.fromkeys(w.name for g in graphs for n in g.nodes for w in n.weights)
-        weights = {name: self._piece(inputs, name).contiguous() for name in names}
+        weights = {name: self._piece(inputs, name).contiguous() for name in self.matrices}
         masks = (inputs.valid, inputs.reset)
         valid, reset = (None if m is None else m.contiguous() for m in masks)
         return Call(buffers, weights, self.sizes, T, B, incoming, valid, reset, inputs.reverse)
@@ -134,22 +136,25 @@ class Program:
         buffers = {"x": inputs.x.contiguous()}
         for name, below in zip(self.cell.below, inputs.below, strict=False):
             buffers[f"below.{name}"] = below.contiguous()
-        for node in self.plan.forward.graph.nodes:
-            if node.op == "vector":
-                buffers[f"vector.{node.name}"] = self._piece(inputs, node.name).contiguous()
+        for name in self.vectors:
+            buffers[f"vector.{name}"] = self._piece(inputs, name).contiguous()
         return buffers
+
+    def _memory(self, loop: Loop) -> list[tuple[str, str, int]]:
+        """Return the name, kind and width of what a loop writes, but for states and carries."""
+        sizes = {name: n * self.sizes[width] for name, (width, n) in loop.buffers.items()}
+        kinds = ((name, name.partition(".")[0], size) for name, size in sizes.items())
+        return [memory for memory in kinds if memory[1] not in ("state", "grad")]
 
     def _empty(self, loop: Loop, like: Tensor, T: int) -> Buffers:
         """Return new memory for what a loop writes, but for states and carries."""
         B, buffers = like.shape[1], {}
-        for name, (width, n) in loop.buffers.items():
-            shape = (B, n * self.sizes[width])
-            if name.startswith("total"):
-                buffers[name] = like.new_zeros(shape)
-            elif name.startswith("scratch"):
+        for name, kind, size in self.memory[loop]:
+            if kind == "total":
+                buffers[name] = like.new_zeros(B, size)
+            else:
+                shape = (B, size) if kind == "scratch" else (T, B, size)
                 buffers[name] = like.new_empty(shape)
-            elif not name.startswith(("state.", "grad.")):
-                buffers[name] = like.new_empty(T, *shape)
         return buffers
 
     def _piece(self, inputs: Inputs, name: str) -> Tensor:
@@ -205,7 +210,7 @@ class Program:
                 gradients[stack] = torch.zeros_like(whole)
             gradients[stack][first : first + len(part)] += part
 
-        for run in self._runs():
+        for run in self.runs:
             stack, first = self._place(run[0].weight)
             add(stack, first, self._product(run, inputs, buffers))
         for name, first, part in self._vector_gradients(buffers):

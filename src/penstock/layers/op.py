@@ -15,7 +15,7 @@ from torch import Tensor
 from penstock.cells import cell_name, find_cell
 from penstock.cells.base import Cell, Place
 from penstock.compiler import pipeline
-from penstock.compiler.program import Inputs, Program
+from penstock.compiler.pipeline import Inputs, Program
 from penstock.layers import equations
 from penstock.layers.equations import Sweep, Swept
 
@@ -58,7 +58,7 @@ def run(sweep: Sweep) -> Swept:
 
 def _program(key: str, dtype: torch.dtype) -> Program:
     cell, place, names = _find(key)
-    name = "interpreter" if pipeline.find_backends()["c"].why_not() else "c"
+    name = "interpreter" if pipeline.why_not("c") else "c"
     bias = any(n.startswith("bias_") for n in names)
     return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name)
 

@@ -3,13 +3,14 @@
 Legend: T steps, B rows, W width, n columns of a buffer.
 """
 
-from collections.abc import Mapping
+import ctypes
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
-from penstock.compiler.plan import Loop, LoopPlan
+from penstock.compiler.graph import LoopPlan
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,17 @@ class Kernel(Protocol):
         """
 
 
+Build = Callable[[str], ctypes.CDLL]
+
+
 class Backend(Protocol):
     """A way to run plans."""
 
     name: str
+    needs_compiler: bool
 
-    def why_not(self) -> str | None:
-        """Return why this backend cannot run here, None where it can."""
-
-    def prepare(self, plan: LoopPlan, dtype: str) -> Kernel:
-        """Return a plan's kernel for ``"float32"`` or ``"float64"``."""
+    def prepare(self, plan: LoopPlan, dtype: str, build: Build) -> Kernel:
+        """Return a plan's kernel for ``"float32"`` or ``"float64"``; `build` compiles C."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,3 @@ def steps(T: int, reverse: bool, backward: bool) -> list[Step]:
         old, new = (T - s, T - s - 1) if reverse else (s, s + 1)
         order.append(Step(min(old, new), old, new, k % 2, 1 - k % 2))
     return order
-
-
-__all__ = ["Backend", "Call", "Kernel", "Loop", "LoopPlan", "Step", "steps"]

@@ -6,26 +6,22 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from penstock.compiler import build, threads
-from penstock.compiler.backends.base import Call
-from penstock.compiler.backends.c_source import LoopSource, c_name, source
-from penstock.compiler.plan import LoopPlan
+from penstock.compiler.backends import threads
+from penstock.compiler.backends.base import Build, Call
+from penstock.compiler.backends.c_source import LoopSource, source
+from penstock.compiler.graph import LoopPlan
 
 name = "c"
+needs_compiler = True
 
 
-def why_not() -> str | None:
-    """Return why nothing can be compiled here, None where it can."""
-    return None if build.compiler() else build.NO_COMPILER
-
-
-def prepare(plan: LoopPlan, dtype: str) -> "CKernel":
-    """Compile a plan, or take it from the cache.
+def prepare(plan: LoopPlan, dtype: str, build: Build) -> "CKernel":
+    """Return the compiled plan.
 
     Raises:
         BackendError: the compiler fails.
     """
-    return CKernel(plan, build.library(source(plan, dtype)))
+    return CKernel(plan, build(source(plan, dtype)))
 
 
 class CKernel:
@@ -50,9 +46,12 @@ class CLoop:
     def __init__(self, written: LoopSource, library: ctypes.CDLL) -> None:
         self.entry, self.size = library[written.name], library[f"{written.name}_size"]
         self.size.restype = ctypes.c_int64
-        self.names = [field for _, field, _ in written.fields()]
-        self.arguments = ctypes.c_int64 * len(self.names)
+        self.buffers, self.carries, self.matrices = written.tensors()
+        self.widths = written.widths()
         self.products = written.products_of_widths()
+        self.arguments = ctypes.c_int64 * len(list(written.fields()))
+        self.packed_at = len(self.arguments()) - 1 - written.count_terms()
+        self.packed_size = 0
 
     def run(self, call: Call) -> None:
         """Walk all steps."""
@@ -60,24 +59,27 @@ class CLoop:
             return
         pool = threads.pool()
         team, by_columns = self._share(call, torch.get_num_threads() if pool else 1)
-        tensors = {c_name(n): b for n, b in call.buffers.items()}
-        tensors |= {f"incoming_{c_name(n)}": b for n, b in call.incoming.items()}
-        tensors |= {f"matrix_{c_name(n)}": w for n, w in call.weights.items()}
-        tensors["zeros"] = _zeros(max(call.sizes.values()), call.buffers["x"].dtype)
-        if call.valid is not None:
-            tensors["valid"] = call.valid
-        if call.reset is not None:
-            tensors["reset"] = call.reset
-        values = {field: tensor.data_ptr() for field, tensor in tensors.items()}
-        kept = (len(b) > 1 for n, b in call.buffers.items() if n.startswith("saved."))
-        values |= {
-            "T": call.T, "B": call.B, "reverse": call.reverse, "keep": any(kept),
-            "by_columns": by_columns, "threads": team, "pack": 1, **call.sizes,
-        }  # fmt: skip
-        values |= zip(("parallel", "thread", "team"), pool or (0, 0, 0), strict=True)
-        arguments = self.arguments(*(values.get(field, 0) for field in self.names))
-        packed = call.buffers["x"].new_empty(self.size(arguments))
-        arguments[self.names.index("packed")] = packed.data_ptr()
+        x, buffers = call.buffers["x"], call.buffers
+        keep = any(len(b) > 1 for n, b in buffers.items() if n.startswith("saved."))
+        incoming = [call.incoming.get(carry) for carry in self.carries]
+        tensors = [
+            *(buffers[name] for name in self.buffers),
+            _zeros(max(call.sizes.values()), x.dtype),
+            *incoming,
+            *(call.weights[name] for name in self.matrices),
+        ]
+        masks = (call.valid, call.reset)
+        # In the order of LoopSource.fields.
+        arguments = self.arguments(
+            call.T, call.B, call.reverse, keep, by_columns, team, 1, 0,
+            *(call.sizes[width] for width in self.widths),
+            *(pool or (0, 0, 0)),
+            *(0 if tensor is None else tensor.data_ptr() for tensor in (*masks, *tensors)),
+        )  # fmt: skip
+        if not self.packed_size:  # sizes do not change in a kernel's life
+            self.packed_size = self.size(arguments)
+        packed = x.new_empty(self.packed_size)
+        arguments[self.packed_at] = packed.data_ptr()
         self.entry(arguments)
 
     def _share(self, call: Call, available: int) -> tuple[int, bool]:

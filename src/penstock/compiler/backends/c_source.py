@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from penstock.compiler.graph import Weight
+from penstock.compiler.graph import Loop, LoopPlan, Slot, Stage, Weight
 from penstock.compiler.ops import OPS
-from penstock.compiler.plan import Loop, LoopPlan, Slot, Stage
 
 _SPELLING = {
     "add": "{} + {}",
@@ -156,27 +155,34 @@ class LoopSource:
     def fields(self) -> Iterator[tuple[str, str, str]]:
         """Yield every argument: its C type, its name, and what follows the name."""
         numbers = ["T", "B", "reverse", "keep", "by_columns", "threads", "pack", "arrived"]
-        yield from (("int64_t ", n, "") for n in [*numbers, *self._widths()])
+        yield from (("int64_t ", n, "") for n in [*numbers, *self.widths()])
         yield "void (*", "parallel", ")(void (*)(void *), void *, unsigned, unsigned)"
         yield from (("int (*", n, ")(void)") for n in ("thread", "team"))
         yield from (("const uint8_t *", mask, "") for mask in ("valid", "reset"))
-        slots = [*self.loop.loads.values(), *(s for put in self.loop.stores.values() for s in put)]
-        yield from (("real *", c_name(b), "") for b in dict.fromkeys(s.buffer for s in slots))
-        matrices = dict.fromkeys(w.name for n in self.nodes for w in n.weights)
-        names = [
-            "zeros",
-            *(f"incoming_{c_name(carry)}" for carry in self._carries()),
-            *(f"matrix_{c_name(m)}" for m in matrices),
-        ]
+        buffers, carries, matrices = self.tensors()
+        yield from (("real *", c_name(buffer), "") for buffer in buffers)
+        names = ["zeros", *(f"incoming_{c_name(carry)}" for carry in carries)]
+        names += [f"matrix_{c_name(m)}" for m in matrices]
         yield from (("const real *", n, "") for n in names)
         yield from (("real *", n, "") for n in ["packed", *(t.name for t in self._terms())])
+
+    def tensors(self) -> tuple[list[str], list[str], list[str]]:
+        """Return the buffers, those of them that gradients are added to, and the matrices."""
+        slots = [*self.loop.loads.values(), *(s for put in self.loop.stores.values() for s in put)]
+        matrices = dict.fromkeys(w.name for n in self.nodes for w in n.weights)
+        return list(dict.fromkeys(s.buffer for s in slots)), list(self._carries()), list(matrices)
+
+    def count_terms(self) -> int:
+        """Return how many packed operands the products have."""
+        return len(list(self._terms()))
 
     def products_of_widths(self) -> list[tuple[str, str]]:
         """Return the widths of what each product of a step makes and reads."""
         products = [n for n in self.nodes if n.op == "linear"]
         return [(n.width, self.nodes[a].width) for n in products for a in n.args]
 
-    def _widths(self) -> list[str]:
+    def widths(self) -> list[str]:
+        """Return the widths that occur, but for 1."""
         named = {n.name for n in self.nodes if n.op == "features"} | {n.width for n in self.nodes}
         return sorted(named - {"1"})
 

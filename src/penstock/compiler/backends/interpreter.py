@@ -6,21 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from penstock.compiler.backends.base import Call, Step, steps
-from penstock.compiler.graph import Weight
+from penstock.compiler.backends.base import Build, Call, Step, steps
+from penstock.compiler.graph import Loop, LoopPlan, Slot, Weight
 from penstock.compiler.ops import OPS
-from penstock.compiler.plan import Loop, LoopPlan, Slot
 
 name = "interpreter"
+needs_compiler = False
 
 
-def why_not() -> str | None:
-    """Return None: torch is always here."""
-    return None
-
-
-def prepare(plan: LoopPlan, dtype: str) -> "Interpreter":  # noqa: ARG001  (torch knows)
-    """Return the plan's interpreter."""
+def prepare(plan: LoopPlan, dtype: str, build: Build) -> "Interpreter":  # noqa: ARG001
+    """Return the plan's interpreter; torch knows the type, and there is nothing to build."""
     return Interpreter(plan)
 
 
