@@ -34,11 +34,14 @@ def make_plan(forward: Graph, backward: Backward, gates: Iterable[str]) -> LoopP
     lifted = tuple(g for g in gates if g in used)
     saved, backward = _save(forward, backward)
     stores = _Stores(forward)
+    inputs = {f"lifted.{g}": Slot("lifted", "time", c) for c, g in enumerate(lifted)}
+    for k, slot in _reuse(forward, saved, inputs).items():
+        stores.put(k, slot)
     for k in saved:
-        stores.column("saved", k, "time")
+        if k not in stores.slots:
+            stores.column("saved", k, "time")
     for state, k in forward.outputs.items():
         stores.put(k, Slot(f"state.{state}", "new"))
-    inputs = {f"lifted.{g}": Slot("lifted", "time", c) for c, g in enumerate(lifted)}
     forward_loop = _loop(forward, inputs, stores)
     inputs = {f"saved.{n}": stores.slots[k][0] for n, k in enumerate(saved)}
     backward_loop, operands = _backward_loop(backward, inputs, lifted)
@@ -145,6 +148,25 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     )
     kept = {name: k for name, k in whole.outputs.items() if name in outputs}
     return saved, Backward(Graph(whole.nodes, kept), (), products)
+
+
+def _reuse(graph: Graph, saved: list[int], inputs: Mapping[str, Slot]) -> dict[int, Slot]:
+    """Put saved values where the products of x lay that nobody reads any more."""
+    levels, users = _levels(graph), graph.users()
+    free = {
+        inputs[f"lifted.{node.name}"]: max(
+            levels[u] + _reads_rows(graph.nodes[u]) for u in users[k]
+        )
+        for k, node in enumerate(graph.nodes)
+        if node.op == "lifted" and users[k] and k not in graph.outputs.values()
+    }
+    reused: dict[int, Slot] = {}
+    for k in saved:
+        fits = [slot for slot, last in free.items() if last <= levels[k]]
+        if fits and graph.nodes[k].width == "hidden_size" and not graph.nodes[k].is_input:
+            reused[k] = fits[0]
+            del free[fits[0]]
+    return reused
 
 
 def _loop(graph: Graph, inputs: Mapping[str, Slot], stores: _Stores) -> Loop:

@@ -70,6 +70,9 @@ class Program:
         self.matrices = tuple(dict.fromkeys(w.name for n in nodes for w in n.weights))
         self.memory = {loop: self._memory(loop) for loop in (plan.forward, plan.backward)}
         self.runs = tuple(self._runs())
+        read = {slot.buffer for slot in plan.backward.loads.values()}
+        states = {f"state.{name}" for name in cell.states}
+        self.kept = states | {b for b in read if b == "lifted" or b.startswith("saved.")}
 
     def forward(self, inputs: Inputs, keep: bool) -> Buffers:
         """Run the sweep; return the buffers, with the states [T+1, B, S] as ``state.<name>``.
@@ -85,10 +88,8 @@ class Program:
         if self.plan.lifted:
             buffers["lifted"] = self._lift(inputs)
         buffers |= self._empty(self.plan.forward, inputs.x, T if keep else 1)
-        self.kernel.forward(self._call(inputs, buffers, {}))
-        for name in [n for n in buffers if n.startswith(("lifted", "scratch"))]:
-            del buffers[name]
-        return buffers
+        self.kernel.forward(self._call(inputs, buffers, {}, keep))
+        return {name: buffer for name, buffer in buffers.items() if name in self.kept}
 
     def backward(
         self,
@@ -113,7 +114,7 @@ class Program:
             buffers[f"grad.{name}"] = carry
             if (sequence := sequences[name]) is not None:
                 incoming[f"grad.{name}"] = sequence.contiguous()
-        self.kernel.backward(self._call(inputs, buffers, incoming))
+        self.kernel.backward(self._call(inputs, buffers, incoming, keep=True))
         return Gradients(
             self._weight_gradients(inputs, buffers),
             self._x_gradient(inputs, buffers) if needs_x else None,
@@ -124,12 +125,14 @@ class Program:
             ),
         )
 
-    def _call(self, inputs: Inputs, buffers: Buffers, incoming: Buffers) -> Call:
+    def _call(self, inputs: Inputs, buffers: Buffers, incoming: Buffers, keep: bool) -> Call:
         T, B = inputs.x.shape[:2]
         weights = {name: self._piece(inputs, name).contiguous() for name in self.matrices}
         masks = (inputs.valid, inputs.reset)
         valid, reset = (None if m is None else m.contiguous() for m in masks)
-        return Call(buffers, weights, self.sizes, T, B, incoming, valid, reset, inputs.reverse)
+        return Call(
+            buffers, weights, self.sizes, T, B, incoming, valid, reset, inputs.reverse, keep
+        )
 
     def _inputs(self, inputs: Inputs) -> Buffers:
         """Return the tensors of a sweep under the names that the plan has for them."""
@@ -150,6 +153,8 @@ class Program:
         """Return new memory for what a loop writes, but for states and carries."""
         B, buffers = like.shape[1], {}
         for name, kind, size in self.memory[loop]:
+            if kind == "lifted":
+                continue  # made before the loop
             if kind == "total":
                 buffers[name] = like.new_zeros(B, size)
             else:

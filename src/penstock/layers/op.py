@@ -63,6 +63,20 @@ def _program(key: str, dtype: torch.dtype) -> Program:
     return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name)
 
 
+def _saved(key: str, x: Tensor, keep: bool) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the names and shapes of what is saved for the gradient, beside the states."""
+    program = _program(key, x.dtype)
+    T, B = x.shape[:2]
+    plan = program.plan
+    widths = dict(plan.forward.buffers) | {"lifted": ("hidden_size", len(plan.lifted))}
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for name in sorted(b for b in program.kept if not b.startswith("state.")):
+        width, n = widths[name]
+        steps = T if keep or name == "lifted" else 1
+        found.append((name, (steps, B, n * program.sizes[width])))
+    return found
+
+
 @torch.library.custom_op("penstock::sweep", mutates_args=())
 def _sweep(
     key: str,
@@ -82,20 +96,15 @@ def _sweep(
     kept = [buffers[f"state.{s}"] for s in _find(key)[0].states]
     sequences = [s[:-1] if reverse else s[1:] for s in kept]
     finals = [s[0 if reverse else -1].clone() for s in kept]
-    return [*sequences, *finals, *(b for n, b in buffers.items() if n.startswith("saved."))]
+    return [*sequences, *finals, *(buffers[name] for name, _ in _saved(key, x, keep))]
 
 
 @_sweep.register_fake
 def _(key: str, x: Tensor, states: Sequence[Tensor], *rest: Any) -> list[Tensor]:
     keep = rest[-1]
     T, B = x.shape[:2]
-    program = _program(key, x.dtype)
-    saved = [
-        x.new_empty(T if keep else 1, B, n * program.sizes[width])
-        for name, (width, n) in program.plan.forward.buffers.items()
-        if name.startswith("saved.")
-    ]
     sequences = [x.new_empty(T, B, s.shape[-1]) for s in states]
+    saved = (x.new_empty(shape) for _, shape in _saved(key, x, keep))
     return [*sequences, *(torch.empty_like(s) for s in states), *saved]
 
 
@@ -129,7 +138,7 @@ def _sweep_backward(
         f"state.{name}": torch.cat([whole, first[None]] if reverse else [first[None], whole])
         for name, whole, first in sequences
     }
-    saved = [name for name in program.plan.forward.buffers if name.startswith("saved.")]
+    saved = (name for name, _ in _saved(key, x, keep=True))
     kept |= dict(zip(saved, results[2 * n :], strict=True))
     by_name = [dict(zip(cell.states, g, strict=True)) for g in (gradients[:n], gradients[n:])]
     found = program.backward(inputs, kept, by_name[0], by_name[1], needs_x=True)

@@ -22,6 +22,7 @@ class Call:
     weights: matrices by name. sizes: widths by name. T, B: steps and rows. incoming: gradients
     of the states at every step, [T, B, W], by the name of the carry that they are added to.
     valid, reset: [T, B] bool or None. reverse: the sweep goes from the last step to the first.
+    keep: whether what the gradient needs is saved.
     """
 
     buffers: Mapping[str, Tensor]
@@ -33,6 +34,7 @@ class Call:
     valid: Tensor | None
     reset: Tensor | None
     reverse: bool
+    keep: bool
 
 
 class Kernel(Protocol):

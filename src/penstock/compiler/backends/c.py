@@ -60,7 +60,6 @@ class CLoop:
         pool = threads.pool()
         team, by_columns = self._share(call, torch.get_num_threads() if pool else 1)
         x, buffers = call.buffers["x"], call.buffers
-        keep = any(len(b) > 1 for n, b in buffers.items() if n.startswith("saved."))
         incoming = [call.incoming.get(carry) for carry in self.carries]
         tensors = [
             *(buffers[name] for name in self.buffers),
@@ -71,7 +70,7 @@ class CLoop:
         masks = (call.valid, call.reset)
         # In the order of LoopSource.fields.
         arguments = self.arguments(
-            call.T, call.B, call.reverse, keep, by_columns, team, 1, 0,
+            call.T, call.B, call.reverse, call.keep, by_columns, team, 1, 0,
             *(call.sizes[width] for width in self.widths),
             *(pool or (0, 0, 0)),
             *(0 if tensor is None else tensor.data_ptr() for tensor in (*masks, *tensors)),

@@ -281,6 +281,8 @@ class LoopSource:
         """Return the line that puts a value away; rows past their end as the slot says."""
         width, value = self._width(k), f"v{k}"
         place = self._row(slot, width, "row")
+        if slot.index == "time" and self.name == "forward" and k not in self.loop.loads:
+            return f"if (a->keep) store({place} + j, {value}, n);"
         if slot.index == "adjoint":
             value = f"past_end ? all(0) : {value}"
         elif slot.index == "new":
@@ -298,7 +300,8 @@ class LoopSource:
         name, W = f"a->{c_name(slot.buffer)}", self._size(width)
         if slot.index == "vector":
             return name
-        place = "s->t * a->keep" if slot.buffer.startswith("saved.") else _PLACES[slot.index]
+        kept = slot.buffer.startswith("saved.")
+        place = "(a->keep ? s->t : 0)" if kept else _PLACES[slot.index]
         columns = self.columns.get(slot.buffer, 1)
         stride = W if columns == 1 else f"{columns} * {W}"
         start = f"({place} * a->B + {row})" if place else f"({row})"

@@ -155,32 +155,39 @@ INLINE real row_amax(const real *p, int64_t n) {
   return most;
 }
 
-/* out[r][v] (+)= Σ_k x[r][k] w[k][v] for R rows and TILE vectors; rows of out are `stride` apart.
- * Each element is one chain of sums over k, whatever R is, so the same bits come out however the
- * rows are shared among threads. */
-INLINE void tile(const int R, const real *const *x, const real *restrict w, int64_t K, real *out,
-                 int64_t stride, int more) {
-  vec c[ROWS][TILE];
+/* out[r][v] (+)= Σ_k x[r][k] w[k][v] for R rows and C chunks of TILE vectors; rows of out are
+ * `stride` apart. Each element is one chain of sums over k, whatever R and C are, so the same bits
+ * come out however the rows are shared among threads. */
+INLINE void tile(const int R, const int C, const real *const *x, const real *restrict w, int64_t K,
+                 real *out, int64_t stride, int more) {
+  const int V = C * TILE;
+  vec c[ROWS][4 * TILE];
   UNROLL for (int r = 0; r < R; ++r)
-    UNROLL for (int v = 0; v < TILE; ++v)
+    UNROLL for (int v = 0; v < V; ++v)
       c[r][v] = more ? (vec)*(lying *)(out + r * stride + v * LANES) : (vec){0};
   for (int64_t k = 0; k < K; ++k, w += TILE * LANES)
     UNROLL for (int r = 0; r < R; ++r)
-      UNROLL for (int v = 0; v < TILE; ++v) c[r][v] += x[r][k] * *(const lying *)(w + v * LANES);
+      UNROLL for (int v = 0; v < V; ++v)
+        c[r][v] += x[r][k] * *(const lying *)(w + (v / TILE * K * TILE + v % TILE) * LANES);
   UNROLL for (int r = 0; r < R; ++r)
-    UNROLL for (int v = 0; v < TILE; ++v) *(lying *)(out + r * stride + v * LANES) = c[r][v];
+    UNROLL for (int v = 0; v < V; ++v) *(lying *)(out + r * stride + v * LANES) = c[r][v];
 }
+
+/* Few rows take several chunks at a time, to have enough sums under way. */
+#define TILES(R, C) \
+  for (; chunks >= C; chunks -= C, w += C * K * TILE * LANES, out += C * TILE * LANES) \
+    tile(R, C, x, w, K, out, stride, more);
 
 static void product(int rows, int chunks, const real *const *x, const real *w, int64_t K, real *out,
                     int64_t stride, int more) {
-  for (int c = 0; c < chunks; ++c, w += K * TILE * LANES, out += TILE * LANES) switch (rows) {
-      case 1: tile(1, x, w, K, out, stride, more); break;
-      case 2: tile(2, x, w, K, out, stride, more); break;
-      case 3: tile(3, x, w, K, out, stride, more); break;
-      case 4: tile(4, x, w, K, out, stride, more); break;
-      case 5: tile(5, x, w, K, out, stride, more); break;
-      default: tile(6, x, w, K, out, stride, more);
-    }
+  switch (rows) {
+    case 1: TILES(1, 4) TILES(1, 1) break;
+    case 2: TILES(2, 2) TILES(2, 1) break;
+    case 3: TILES(3, 2) TILES(3, 1) break;
+    case 4: TILES(4, 1) break;
+    case 5: TILES(5, 1) break;
+    default: TILES(6, 1)
+  }
 }
 
 /* Lays `nodes` matrices of W outputs and K inputs out as [block][chunk][K][TILE][LANES]. In a
