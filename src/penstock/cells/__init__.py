@@ -3,6 +3,8 @@
 import importlib
 import pkgutil
 import re
+import sys
+from types import ModuleType
 
 from penstock.cells.base import Cell, Gate, Matrix, Vector
 from penstock.errors import UnknownCellError, nearest
@@ -46,3 +48,13 @@ def find_cell(cell: str | type[Cell]) -> type[Cell]:
 
 def _shipped(cell: type[Cell]) -> bool:
     return cell.__module__.startswith(f"{__name__}.")
+
+
+class _Callable(ModuleType):
+    """Lets ``penstock.cells()`` list the cells while ``penstock.cells.lstm`` is a module."""
+
+    def __call__(self) -> dict[str, type[Cell]]:
+        return cells()
+
+
+sys.modules[__name__].__class__ = _Callable

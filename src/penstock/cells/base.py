@@ -169,11 +169,14 @@ class Cell:
 
     def usage(self, place: Place) -> Usage:
         """Return which declarations the equations use at a place."""
-        return _probe(type(self), tuple(self.hyperparameters.items()), place)
+        hyperparameters = tuple(self.hyperparameters.items())
+        return _probe(type(self), hyperparameters, place)  # type: ignore[arg-type]
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
         """Return the width of each state."""
-        return tuple(self._size(self.widths.get(s, "hidden_size"), hidden_size) for s in self.states)
+        return tuple(
+            self._size(self.widths.get(s, "hidden_size"), hidden_size) for s in self.states
+        )
 
     def shapes(self, place: Place) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter at a place, in the order in which they are drawn.
@@ -212,7 +215,8 @@ def _hyperparameters(cls: type[Cell]) -> dict[str, Any]:
     hints = inspect.get_annotations(cls)
     if any(isinstance(hint, str) for hint in hints.values()):  # from __future__ import annotations
         hints = {name: typing.get_type_hints(cls)[name] for name in hints}
-    return {name: hint for name, hint in hints.items() if typing.get_origin(hint) is not ClassVar}
+    origins: dict[str, Any] = {name: typing.get_origin(hint) for name, hint in hints.items()}
+    return {name: hint for name, hint in hints.items() if origins[name] is not ClassVar}
 
 
 def _checked(where: str, hint: Any, value: Any) -> Any:
@@ -232,7 +236,9 @@ def _check_declaration(cls: type[Cell]) -> None:
     """Raise unless states, hyperparameters and step's arguments fit together; set `below`."""
     name, states = cls.__name__, cls.states
     if not isinstance(states, tuple) or not states or len({*states}) < len(states):
-        raise CellError(f'{name}: states is {states!r}; write a tuple of names: states = ("h", "c")')
+        raise CellError(
+            f'{name}: states is {states!r}; write a tuple of names: states = ("h", "c")'
+        )
     for hyper in _hyperparameters(cls):
         if not hasattr(cls, hyper):
             raise CellError(f"{name}: hyperparameter {hyper} has no default; write {hyper} = …")
@@ -305,9 +311,7 @@ def _probe(cls: type[Cell], hyperparameters: tuple[tuple[str, Any], ...], place:
     return Usage(
         x_gates=tuple(g.name for g in gates if g.x),
         h_gates=tuple(g.name for g in gates if g.h),
-        others=tuple(
-            n for n, d in cls.declared.items() if n in used and not isinstance(d, Gate)
-        ),
+        others=tuple(n for n, d in cls.declared.items() if n in used and not isinstance(d, Gate)),
         state_gates=frozenset(on_state),
         output_size=output.shape[1],
     )
@@ -340,8 +344,9 @@ def _run(equations: Callable[..., Any], cell: Cell, *args: Tensor) -> Any:
         if error.obj is not cell:
             raise
         raise CellError(
-            f"{cls.__name__}: self.{error.name} is not declared: {nearest(error.name, cls.declared)} "
-            f"Declare it in the class: {error.name} = penstock.Gate(){_line(error, equations)}"
+            f"{cls.__name__}: self.{error.name} is not declared; "
+            f"{nearest(str(error.name), cls.declared)} To declare it, write in the class  "
+            f"{error.name} = penstock.Gate(){_line(error, equations)}"
         ) from None
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         raise CellError(

@@ -1,0 +1,1 @@
+"""Layers over cells: `Recurrent` over any cell, and torch.nn's RNN, LSTM and GRU."""
