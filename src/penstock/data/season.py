@@ -14,8 +14,9 @@ def find_season(parts: Iterable[NDArray[np.float64]]) -> int:
 
     m is the lag with the highest peak in the autocorrelation of the changes
     y_t − y_{t−1}, averaged over the series; where a peak at half that lag or less comes within a
-    tenth of it, that one is taken (12 and not 24). The peak must exceed 0.2 and three standard errors, 3/√n. Changes,
-    as a trend or a random walk correlates at every lag while its changes do not.
+    tenth of it, that one is taken (12 and not 24). The peak must exceed 0.2 and three standard
+    errors, 3/√n. Changes, as a trend or a random walk correlates at every lag while its changes
+    do not.
     """
     parts = [np.diff(part) for part in parts]
     longest = min(_LONGEST, max(len(part) for part in parts) // 3)

@@ -85,7 +85,8 @@ class Forecast(Task):
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the mean absolute error over the observed targets."""
         context, change, observed = batch
-        return (network(context) - change).abs()[observed].mean()
+        error: Tensor = network(context) - change
+        return error.abs()[observed].mean()
 
     def predict(self, network: nn.Module) -> Tensor:
         """Return forecasts [W, h] for the test windows, in scaled units."""
@@ -120,7 +121,7 @@ class Forecast(Task):
         scaled = (predictions - target).abs() * weight
         return Measured(
             {"MASE": error(weight), "MAE": error(unit)},
-            tuple(error(weight, blocks == block) for block in blocks.unique()),
+            tuple(error(weight, blocks == block) for block in torch.unique(blocks)),
             tuple(float(scaled[:, k][observed[:, k]].mean()) for k in steps),
         )
 

@@ -45,7 +45,7 @@ def forecast(network: nn.Module, contexts: Tensor) -> Tensor:
     """Return forecasts [W, h] float64 from contexts [W, L] float64, both in scaled units."""
     network.eval()
     with torch.inference_mode():
-        changes = torch.cat([network(part.float()) for part in contexts.split(_BATCH)])
+        changes = torch.cat([network(part.float()) for part in torch.split(contexts, _BATCH)])
         return contexts[:, -1:] + changes
 
 

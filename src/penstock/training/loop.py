@@ -51,11 +51,11 @@ class Budget:
         clip_norm: the norm to which gradients are clipped.
     """
 
-    steps: int = 300
+    steps: int = 400
     round_steps: int = 20
-    patience: int = 5
-    batch_size: int = 32
-    learning_rate: float = 5e-3
+    patience: int = 6
+    batch_size: int = 64
+    learning_rate: float = 3e-3
     clip_norm: float = 1.0
 
     @property
@@ -180,7 +180,7 @@ class Training:
         self.model.eval()
         size = self.learner.size("validation")
         with torch.inference_mode():
-            parts = torch.arange(size).split(_VALIDATION_BATCH)
+            parts = torch.split(torch.arange(size), _VALIDATION_BATCH)
             return sum(float(self._loss("validation", i)) * len(i) for i in parts) / size
 
     def _finish_round(self, training_loss: float | None, start: float) -> None:
