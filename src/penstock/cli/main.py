@@ -17,6 +17,7 @@ from penstock.errors import PenstockError
 
 # Typer carries a click of its own in some versions; the base of its errors is found through it.
 _UsageError = typer.BadParameter.__base__
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -27,16 +28,19 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return the exit code."""
     try:
-        return _app()(list(arguments), prog_name="penstock", standalone_mode=False) or 0
+        code = _app()(list(arguments), prog_name="penstock", standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
     except PenstockError as error:
         return _fail(str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        print("penstock: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
     except Exception as error:
         if _UsageError is None or not isinstance(error, _UsageError):
             raise
-        return _fail(f"{error.format_message()} See penstock --help.")  # type: ignore[attr-defined]
+        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        return _fail(f"{message}; see penstock --help")
+    if code == _INTERRUPTED:  # some versions of Typer return it, some raise Abort
+        print("penstock: interrupted; the same command goes on from here", file=sys.stderr)
+    return code
 
 
 def _fail(message: str) -> int:
@@ -48,11 +52,10 @@ def _app() -> typer.Typer:
     """Return the application: a subcommand for each public module beside this one."""
     app = typer.Typer(
         add_completion=False,
-        no_args_is_help=True,
         pretty_exceptions_enable=False,
         help="Recurrent networks: which cell for my data, and why.",
     )
-    app.callback()(_options)
+    app.callback(invoke_without_command=True)(_options)
     for module in pkgutil.iter_modules(cli.__path__):
         if module.name != "main" and not module.name.startswith("_"):
             found = importlib.import_module(f"{cli.__name__}.{module.name}")
@@ -61,8 +64,11 @@ def _app() -> typer.Typer:
 
 
 def _options(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
         typer.echo(__version__)
-        raise typer.Exit()
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

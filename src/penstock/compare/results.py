@@ -36,7 +36,7 @@ class Trial:
     seed: int
     status: Literal["finished", "diverged"]
     ended: str
-    losses: list[tuple[float | None, float | None]]
+    losses: list[list[float | None]]
     best_round: int
     metrics: dict[str, float] = field(default_factory=dict)
     blocks: list[float] = field(default_factory=list)

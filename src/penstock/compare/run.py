@@ -219,9 +219,13 @@ def _about(dataset: Dataset) -> dict[str, Any]:
         "rows": dataset.rows,
         "series": len(dataset.series),
         "missing": dataset.missing,
-        "columns": asdict(dataset.columns),
+        "columns": _columns(dataset),
         "sha256": dataset.fingerprint(),
     }
+
+
+def _columns(dataset: Dataset) -> dict[str, Any]:
+    return {**asdict(dataset.columns), "targets": list(dataset.columns.targets)}
 
 
 def _save_best(group: Sequence[Job], trials: Sequence[Trial], dataset: Dataset, out: Path) -> None:
@@ -236,7 +240,7 @@ def _save_best(group: Sequence[Job], trials: Sequence[Trial], dataset: Dataset, 
         "width": job.width,
         "seed": job.seed,
         "settings": job.task.settings(),
-        "columns": asdict(dataset.columns),
+        "columns": _columns(dataset),
         "metrics": best.metrics,
     }
     save_model(out / "models" / job.cell, weights, about)

@@ -41,4 +41,5 @@ def _error(one: Contestant, metric: str) -> str:
     if metric not in one.metrics:
         return _DASH
     mean, interval = one.metrics[metric], one.intervals[metric]
-    return f"{mean:.4g}" + (f" ± {(interval[1] - interval[0]) / 2:.2g}" if interval else "")
+    half = f" ± {(interval[1] - interval[0]) / 2:.2g}" if interval else ""
+    return (f"{mean:.3g}" if abs(mean) < 1000 else f"{mean:,.0f}") + half

@@ -10,6 +10,8 @@ from penstock.errors import ArgumentError, DataError, nearest
 _TIME_NAMES = ("date", "time", "timestamp", "datetime", "day", "month", "year")
 _TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 
+_LARGEST = 1e100  # squares of values must be finite
+
 
 def choose_columns(
     frame: pl.DataFrame,
@@ -65,7 +67,7 @@ def numbers(column: pl.Series) -> pl.Series:
     """Return a column's cells as float64, null where empty.
 
     Raises:
-        DataError: a cell is text, NaN or infinite; the message names it.
+        DataError: a cell is text, NaN, infinite or beyond ±1e100; the message names it.
     """
     if column.dtype == pl.String:
         text = column.str.strip_chars()
@@ -79,6 +81,7 @@ def numbers(column: pl.Series) -> pl.Series:
             f"column {column.name!r} holds {column.dtype}, not numbers; choose others with --target"
         )
     _reject(column, values.is_not_null() & ~values.is_finite(), "is not a finite number")
+    _reject(column, values.abs() > _LARGEST, "is too large to compute with")
     return values
 
 
@@ -116,4 +119,5 @@ def _parse_times(column: pl.Series) -> pl.Series:
     """Return the reading of the text that leaves the fewest cells without a date."""
     text = column.str.strip_chars().str.replace(r"^(\d{4}-\d{2})$", "$1-01")
     readings = [text.str.to_datetime(form, strict=False) for form in _TIME_FORMATS]
+    readings.append(text.cast(pl.Int64, strict=False))
     return min(readings, key=lambda reading: reading.null_count())

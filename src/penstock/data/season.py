@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-_STRENGTH = 0.2  # a weaker correlation is no season
+_STRENGTH = 0.1  # a weaker correlation is no season
 _LONGEST = 400
 
 
@@ -14,8 +14,8 @@ def find_season(parts: Iterable[NDArray[np.float64]]) -> int:
 
     m is the lag with the highest peak in the autocorrelation of the changes
     y_t − y_{t−1}, averaged over the series; where a peak at half that lag or less comes within a
-    tenth of it, that one is taken (12 and not 24). The peak must exceed 0.2 and three standard
-    errors, 3/√n. Changes, as a trend or a random walk correlates at every lag while its changes
+    tenth of it, that one is taken (12 and not 24). The peak must exceed 0.1 and four standard
+    errors, 4/√n. Changes, as a trend or a random walk correlates at every lag while its changes
     do not.
     """
     parts = [np.diff(part) for part in parts]
@@ -29,7 +29,7 @@ def find_season(parts: Iterable[NDArray[np.float64]]) -> int:
     error = 1 / np.sqrt(np.maximum(weight, 1))
     middle = acf[1:-1]
     peak = (middle > acf[:-2]) & (middle >= acf[2:])
-    peaks = 1 + np.flatnonzero(peak & (middle > np.maximum(_STRENGTH, 3 * error[1:-1])))
+    peaks = 1 + np.flatnonzero(peak & (middle > np.maximum(_STRENGTH, 4 * error[1:-1])))
     peaks = peaks[peaks > 1]
     if not len(peaks):
         return 1

@@ -77,7 +77,7 @@ class Progress:
     """
 
     round: int = 0
-    losses: list[tuple[float | None, float | None]] = field(default_factory=list)
+    losses: list[list[float | None]] = field(default_factory=list)
     best_round: int = 0
     diverged: bool = False
     seconds: float = 0.0
@@ -187,7 +187,7 @@ class Training:
         """Validate, note the round, and write the checkpoint."""
         progress, losses = self.progress, (training_loss, self._validate())
         finite = [None if x is None or not np.isfinite(x) else x for x in losses]
-        progress.losses.append((finite[0], finite[1]))
+        progress.losses.append(finite)
         progress.diverged = finite != list(losses)
         if progress.round == 0 or (not progress.diverged and losses[1] < progress.best_loss):
             progress.best_round, self.best = progress.round, self._weights()
