@@ -5,6 +5,7 @@ PenstockError
 ├── UnknownCellError   no cell of that name (also a ValueError)
 ├── ArgumentError      an argument of a layer or a command has the wrong value (also a ValueError)
 ├── BackendError       the backend asked for cannot run this cell here
+│   └── TraceError     a step does what the compiler has no op for; the layer then runs eager
 ├── DataError          a data file cannot be used as it is
 └── ModelFileError     a saved model cannot be read
 """
@@ -33,6 +34,10 @@ class BackendError(PenstockError, RuntimeError):
     """The backend asked for cannot run this cell here."""
 
 
+class TraceError(BackendError):
+    """A step does what the compiler has no op for."""
+
+
 class DataError(PenstockError, ValueError):
     """A data file cannot be used as it is."""
 
@@ -43,8 +48,8 @@ class ModelFileError(PenstockError, ValueError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint such as ``did you mean 'gru'?``, or the known names where none is near."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    by_lower = {k.lower(): k for k in sorted(known)}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
     if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"known: {', '.join(known)}." if known else "none is known."
+        return f"did you mean {' or '.join(repr(by_lower[n]) for n in near)}?"
+    return f"known: {', '.join(by_lower.values())}." if by_lower else "none is known."

@@ -21,7 +21,8 @@ def cells() -> dict[str, type[Cell]]:
     """
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    classes = sorted(Cell.__subclasses__(), key=lambda c: not _shipped(c))
+    checked = [c for c in Cell.__subclasses__() if c.is_checked]
+    classes = sorted(checked, key=lambda c: not _shipped(c))
     return dict(sorted({cell_name(c): c for c in classes}.items()))
 
 

@@ -137,6 +137,8 @@ class Cell:
     widths: ClassVar[Mapping[str, str]] = {}
     below: ClassVar[tuple[str, ...]] = ()
     declared: ClassVar[Mapping[str, _Declaration]] = {}
+    is_checked: ClassVar[bool] = False
+    _usages: ClassVar[dict[Any, Usage]]
     step: Callable[..., Any]
     output: Callable[..., Tensor] | None = None
     _bound: Mapping[str, Any] = {}
@@ -144,8 +146,10 @@ class Cell:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.declared = {n: d for n, d in vars(cls).items() if isinstance(d, _Declaration)}
+        cls._usages = {}
         _check_declaration(cls)
         _check_equations(cls)
+        cls.is_checked = True
 
     def __init__(self, **hyperparameters: Any) -> None:
         known = _hyperparameters(type(self))
@@ -154,7 +158,10 @@ class Cell:
                 raise ArgumentError(
                     f"{type(self).__name__} has no hyperparameter {name!r}: {nearest(name, known)}"
                 )
-            setattr(self, name, _checked(f"{type(self).__name__}.{name}", known[name], value))
+            where = f"{type(self).__name__}.{name}"
+            setattr(self, name, _checked(where, known[name], value))
+            if name in self.widths.values() and value < 1:
+                raise ArgumentError(f"{where} is {value!r}; a width must be above 0")
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -169,8 +176,10 @@ class Cell:
 
     def usage(self, place: Place) -> Usage:
         """Return which declarations the equations use at a place."""
-        hyperparameters = tuple(self.hyperparameters.items())
-        return _probe(type(self), hyperparameters, place)  # type: ignore[arg-type]
+        key = (*self.hyperparameters.values(), place)
+        if key not in self._usages:
+            self._usages[key] = _probe(self, place)
+        return self._usages[key]
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
         """Return the width of each state."""
@@ -216,7 +225,7 @@ def _hyperparameters(cls: type[Cell]) -> dict[str, Any]:
     if any(isinstance(hint, str) for hint in hints.values()):  # from __future__ import annotations
         hints = {name: typing.get_type_hints(cls)[name] for name in hints}
     origins: dict[str, Any] = {name: typing.get_origin(hint) for name, hint in hints.items()}
-    return {name: hint for name, hint in hints.items() if origins[name] is not ClassVar}
+    return {name: hint for name, hint in hints.items() if ClassVar not in (hint, origins[name])}
 
 
 def _checked(where: str, hint: Any, value: Any) -> Any:
@@ -240,6 +249,8 @@ def _check_declaration(cls: type[Cell]) -> None:
             f'{name}: states is {states!r}; write a tuple of names: states = ("h", "c")'
         )
     for hyper in _hyperparameters(cls):
+        if not isinstance(getattr(cls, hyper, 0), int | float | str):
+            raise CellError(f"{name}: hyperparameter {hyper} must be a number or a string")
         if not hasattr(cls, hyper):
             raise CellError(f"{name}: hyperparameter {hyper} has no default; write {hyper} = …")
     if "step" not in vars(cls):
@@ -267,10 +278,9 @@ def _check_equations(cls: type[Cell]) -> None:
         )
 
 
-@functools.lru_cache(maxsize=4096)
-def _probe(cls: type[Cell], hyperparameters: tuple[tuple[str, Any], ...], place: Place) -> Usage:
+def _probe(cell: Cell, place: Place) -> Usage:
     """Run the equations once on tensors without storage, noting what they use."""
-    cell = cls(**dict(hyperparameters))
+    cls = type(cell)
     sizes = cell.state_sizes(place.hidden_size)
     x, *states = (_empty(2, size) for size in (place.input_size, *sizes))
     used, on_state = set[str](), set[str]()

@@ -3,7 +3,6 @@
 Legend: T time, B batch, I input, H hidden, P projection, L layers, D directions.
 """
 
-import inspect
 import warnings
 from typing import Any
 
@@ -29,12 +28,12 @@ class _DropIn(Recurrent):
     def __init__(
         self, cell: type[Cell], module: type[nn.RNNBase], arguments: dict[str, Any], **hyper: Any
     ) -> None:
-        given = {name: arguments[name] for name in inspect.signature(type(self)).parameters}
-        with warnings.catch_warnings():  # Recurrent warns of the same
-            warnings.simplefilter("ignore")
-            twin = module(**given | {"device": "meta"})
+        given = {n: v for n, v in arguments.items() if n not in ("self", "__class__")}
+        twin = module(**given | {"device": "meta"})
         own = {n: v for n, v in given.items() if n not in ("proj_size", "nonlinearity")}
-        super().__init__(cell, **own, **hyper)
+        with warnings.catch_warnings():  # the twin has warned of the same
+            warnings.simplefilter("ignore")
+            super().__init__(cell, **own, **hyper)
         self._twin = (twin,)  # in a tuple, so that it does not count as a part of this module
 
     def forward(  # type: ignore[override]
@@ -42,7 +41,8 @@ class _DropIn(Recurrent):
     ) -> tuple[Any, State]:
         """Run the layer; arguments, results and errors are those of torch.nn's module."""
         try:
-            if isinstance(input, Tensor) and not input.shape[self.batch_first]:
+            time = self.batch_first and isinstance(input, Tensor) and input.ndim == 3
+            if isinstance(input, Tensor) and not input.shape[time]:
                 raise ArgumentError("the input has no steps")
             return super().forward(input, hx)
         except (ArgumentError, AttributeError, IndexError, TypeError):
@@ -122,11 +122,11 @@ class LSTM(_DropIn):
         device: Device = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        arguments = dict(locals())
         if proj_size:
-            projected = projected_lstm.ProjectedLSTM
-            super().__init__(projected, nn.LSTM, locals(), proj_size=proj_size)
+            super().__init__(projected_lstm.ProjectedLSTM, nn.LSTM, arguments, proj_size=proj_size)
         else:
-            super().__init__(lstm.LSTM, nn.LSTM, locals())
+            super().__init__(lstm.LSTM, nn.LSTM, arguments)
 
 
 class GRU(_DropIn):

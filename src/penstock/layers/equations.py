@@ -84,7 +84,8 @@ def _output(
     else:
         x, *flat = (s.flatten(0, 1) for s in (sweep.x, *states))
         values.now(x, products.flatten(0, 1), None)
-        output = bound.output(x, *flat).view(*sweep.x.shape[:2], -1)
+        size = sweep.cell.usage(sweep.place).output_size
+        output = bound.output(x, *flat).view(*sweep.x.shape[:2], size)
     return output if sweep.valid is None else output.masked_fill(~sweep.valid[..., None], 0)
 
 

@@ -5,6 +5,7 @@ D directions, L layers.
 """
 
 import math
+import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -67,11 +68,15 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         self.cell = find_cell(cell)(**hyperparameters)
-        _check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        _check_dropout(dropout, num_layers)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first = bias, batch_first
-        self.dropout, self.bidirectional = float(dropout), bidirectional
+        self.input_size = _size("input_size", input_size)
+        self.hidden_size = _size("hidden_size", hidden_size)
+        self.num_layers = _size("num_layers", num_layers)
+        self.bias, self.batch_first, self.bidirectional = (
+            _flag(bias=bias),
+            _flag(batch_first=batch_first),
+            _flag(bidirectional=bidirectional),
+        )
+        self.dropout = _probability(dropout, self.num_layers)
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
                 for name, shape in self._shapes(layer).items():
@@ -115,6 +120,8 @@ class Recurrent(nn.Module):
         Raises:
             ArgumentError: shapes or types do not fit; the message says which and what is wanted.
         """
+        if not isinstance(x, Tensor | PackedSequence):
+            raise ArgumentError(f"x is a {type(x).__name__}; give a torch.Tensor")
         if isinstance(x, PackedSequence):
             return self._packed(Packing(x), state, lengths, reset)
         if x.ndim == 2:
@@ -147,6 +154,9 @@ class Recurrent(nn.Module):
         states = self._initial(state, x, single)
         valid = None if lengths is None else valid_mask(lengths, T, B, x.device)
         resets = None if reset is None else reset_mask(reset, T, B, self.batch_first)
+        if valid is not None:  # what stands in the padding must not count, be it NaN or a reset
+            x = x.masked_fill(~valid[..., None], 0)
+            resets = None if resets is None else resets & valid
         return self._layers(x, states, valid, resets)
 
     def _layers(
@@ -223,6 +233,9 @@ class Recurrent(nn.Module):
         if state is None:
             return tuple(x.new_zeros(LD, B, size) for size in sizes)
         states = (state,) if isinstance(state, Tensor) else tuple(state)
+        if not all(isinstance(s, Tensor) and s.dtype == x.dtype for s in states):
+            kinds = ", ".join(str(getattr(s, "dtype", type(s).__name__)) for s in states)
+            raise ArgumentError(f"state is of {kinds}; it must be of the input's {x.dtype}")
         wanted = [[LD, size] if single else [LD, B, size] for size in sizes]
         given = [list(s.shape) for s in states]
         if given != wanted:
@@ -250,17 +263,29 @@ class Recurrent(nn.Module):
         return ", ".join(words)
 
 
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if type(size) is not int or size < 1:
-            raise ArgumentError(f"{name} is {size!r}; it must be a whole number above 0")
+def _size(name: str, size: int) -> int:
+    try:
+        whole = operator.index(size)
+    except TypeError:
+        whole = 0
+    if whole < 1 or isinstance(size, bool):
+        raise ArgumentError(f"{name} is {size!r}; it must be a whole number above 0")
+    return whole
 
 
-def _check_dropout(dropout: float, num_layers: int) -> None:
-    if not 0 <= dropout <= 1:
+def _flag(**flags: bool) -> bool:
+    ((name, flag),) = flags.items()
+    if not isinstance(flag, bool):
+        raise ArgumentError(f"{name} is {flag!r}; it must be True or False")
+    return flag
+
+
+def _probability(dropout: float, num_layers: int) -> float:
+    if not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
         raise ArgumentError(f"dropout is {dropout!r}; it must be a probability from 0 to 1")
     if dropout and num_layers == 1:
         warnings.warn(
             f"dropout={dropout} acts between layers, and there is one layer: it does nothing",
             stacklevel=3,
         )
+    return float(dropout)
