@@ -40,7 +40,7 @@ def test_metrics_and_baselines_by_hand() -> None:
     unit = np.abs(values[m:train] - values[: train - m]).mean()
     starts = range(first_test, 309 - 3 + 1)
     forecasts = {
-        "last value": lambda t, k: values[t - 1],
+        "last value": lambda t, _: values[t - 1],
         "seasonal naive": lambda t, k: values[t + k - m],
         "drift": lambda t, k: values[t - 1] + (k + 1) * (values[t - 1] - values[0]) / (t - 1),
     }
@@ -91,6 +91,10 @@ def test_missing_targets_are_never_scored() -> None:
     wrong = torch.where(observed, last, torch.tensor(1e9))
     assert task.measure(wrong) == task.measure(predictions)
     assert not observed.all()
+    batch = task.batch("test", torch.arange(task.size("test")))
+    spoilt = (batch[0], torch.where(batch[2], batch[1], torch.tensor(1e9)), batch[2])
+    network = task.network("rnn", 3)
+    assert torch.equal(task.loss(network, batch), task.loss(network, spoilt))
 
 
 def test_scores_weigh_series_by_their_own_unit() -> None:

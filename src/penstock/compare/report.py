@@ -37,7 +37,9 @@ def render(results: Results) -> str:
         data=escape(results.data["name"]),
         verdict=escape(head),
         reasons=_list(reasons),
-        table=_table([head for head, _ in table.columns(results)], table.rows(results)),
+        table=_table(
+            "The contestants", [head for head, _ in table.columns(results)], table.rows(results)
+        ),
         legend=_list(f"{head}: {meaning}" for head, meaning in table.columns(results)),
         errors=_errors(results),
         profile=_profile(results),
@@ -61,7 +63,7 @@ def _profile(results: Results) -> str:
     steps = range(len(able[0].profile))
     values = [[str(k + 1), *(f"{one.profile[k]:.4g}" for one in able)] for k in steps]
     caption = f"{results.metrics[0]} by step ahead: how the error grows with the horizon."
-    numbers = _table(["step", *(one.name for one in able)], values)
+    numbers = _table("Errors by step ahead", ["step", *(one.name for one in able)], values)
     return _figure("profile", figures.profile(results), caption, numbers)
 
 
@@ -79,7 +81,9 @@ def _example(results: Results, number: int) -> str:
         f"Test window {number + 1}, series {shown['series']}: the last known value at "
         f"{shown['times'][start - 1]} (dotted line), then what came and each forecast."
     )
-    numbers = _table(["time", "actual", *(one.name for one in able)], rows)
+    numbers = _table(
+        f"Test window {number + 1}", ["time", "actual", *(one.name for one in able)], rows
+    )
     return _figure(f"example-{number}", figures.example(results, number), caption, numbers)
 
 
@@ -97,13 +101,13 @@ def _figure(name: str, figure: go.Figure, caption: str, numbers: str = "") -> st
     )
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def _table(label: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     return (
-        '<div class="wide" role="region" aria-label="table, scrolls sideways" tabindex="0">'
+        f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -3,26 +3,25 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from penstock import __version__
 from penstock.cells import find_cell
-from penstock.compare.budget import (
-    PARAMETERS,
-    choose_width,
-    count_parameters,
-    flops_per_step,
+from penstock.compare.budget import PARAMETERS, choose_width
+from penstock.compare.contestants import (
+    baseline_contestants,
+    best_trial,
+    cell_contestant,
+    ranked,
 )
 from penstock.compare.models import save_model
 from penstock.compare.report import write_report
-from penstock.compare.results import Contestant, Results, Trial
-from penstock.compare.statistics import mean_over_seeds
+from penstock.compare.results import Results, Trial
 from penstock.compare.trial import WEIGHTS, Job, run_trial
 from penstock.compare.verdict import compare_all, judge
 from penstock.data import Dataset
@@ -75,8 +74,9 @@ def compare(
     jobs = _jobs(bound, dataset, cells, seeds, budget)
     _make_folder(out)
     found = [(group, _run(group, out, report)) for group in jobs]
-    entrants = [_cell(group, trials) for group, trials in found] + list(_baselines(bound))
-    contestants = _ranked(entrants, bound.metrics[0])
+    entrants = [cell_contestant(group, trials) for group, trials in found]
+    entrants += baseline_contestants(bound)
+    contestants = ranked(entrants, bound.metrics[0])
     comparisons = compare_all(contestants)
     results = Results(
         task=task,
@@ -156,63 +156,6 @@ def _run(group: Sequence[Job], out: Path, report: Report) -> list[Trial]:
         return [run_trial(job, out / "trials", fabric, partial(report, job)) for job in group]
 
 
-def _cell(group: Sequence[Job], trials: list[Trial]) -> Contestant:
-    """Return a cell as a contestant."""
-    job = group[0]
-    network = job.task.network(job.cell, job.width)
-    finished = [trial for trial in trials if trial.status == "finished"]
-    scores = {m: np.array([t.metrics[m] for t in finished]) for m in job.task.metrics}
-    estimates = {m: mean_over_seeds(s) for m, s in scores.items() if finished}
-    best = _best(trials)
-    return Contestant(
-        name=job.cell,
-        kind="cell",
-        rank=None,
-        metrics={metric: one.mean for metric, one in estimates.items()},
-        intervals={metric: one.interval for metric, one in estimates.items()},
-        blocks=[trial.blocks for trial in finished],
-        profile=np.mean([t.profile for t in finished], axis=0).tolist() if finished else [],
-        predictions=best.predictions if best else [],
-        width=job.width,
-        parameters=count_parameters(network),
-        flops_per_step=flops_per_step(network),
-        trials=trials,
-        model=f"models/{job.cell}.safetensors" if best else None,
-        times={
-            name: float(np.mean([trial.times[name] for trial in finished]))
-            for name in ("train", "predict")
-            if finished
-        },
-    )
-
-
-def _best(trials: Sequence[Trial]) -> Trial | None:
-    """Return the trial with the best validation loss; test data have no say."""
-    finished = [trial for trial in trials if trial.status == "finished"]
-    return min(finished, key=lambda trial: trial.best_loss, default=None)
-
-
-def _baselines(task: Task) -> Iterator[Contestant]:
-    for name, predictions in task.baselines().items():
-        found = task.measure(predictions)
-        yield Contestant(
-            name=name,
-            kind="baseline",
-            rank=None,
-            metrics=found.metrics,
-            intervals=dict.fromkeys(found.metrics),
-            blocks=[list(found.blocks)],
-            profile=list(found.profile),
-            predictions=task.example_predictions(predictions),
-        )
-
-
-def _ranked(contestants: Sequence[Contestant], score: str) -> list[Contestant]:
-    able = sorted((c for c in contestants if c.metrics), key=lambda c: c.metrics[score])
-    ranked = [replace(one, rank=rank) for rank, one in enumerate(able, start=1)]
-    return ranked + [one for one in contestants if not one.metrics]
-
-
 def _about(dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
@@ -229,7 +172,7 @@ def _columns(dataset: Dataset) -> dict[str, Any]:
 
 
 def _save_best(group: Sequence[Job], trials: Sequence[Trial], dataset: Dataset, out: Path) -> None:
-    best = _best(trials)
+    best = best_trial(trials)
     if best is None:
         return
     job = next(job for job in group if job.seed == best.seed)
