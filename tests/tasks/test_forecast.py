@@ -32,6 +32,15 @@ def test_an_untrained_network_forecasts_the_last_value() -> None:
     assert torch.equal(task.predict(task.network("gru", 5)), task.baselines()["last value"])
 
 
+def test_a_level_never_seen_in_training_changes_little() -> None:
+    network = Forecast.prepare(sunspots()).network("gru", 5)
+    torch.nn.init.normal_(network.head.weight)  # type: ignore[union-attr, arg-type]
+    context = torch.randn(4, 24)
+    with torch.no_grad():
+        far, farther = network(context + 100), network(context + 1000)
+    assert torch.allclose(far, farther, atol=1e-3)
+
+
 def test_metrics_and_baselines_by_hand() -> None:
     values = sunspots().series[0].values
     task = Forecast.prepare(sunspots(), 3)

@@ -1,8 +1,13 @@
 """The forecasting network, and how a trained one continues series.
 
-A recurrent layer, and a linear map V of its last output o_T to the changes from the last value:
-ŷ_{T+k} = y_T + (V o_T + b)_k, with V = 0 and b = 0 at first. An untrained network is therefore
-the forecast "last value", and what it learns is what is better than that.
+A recurrent layer reads x_t = (y_t − y_T, tanh y_t), t = 1 … T, y in scaled units. A linear map V
+of its last output o_T gives the changes from the last value: ŷ_{T+k} = y_T + (V o_T + b)_k, with
+V = 0 and b = 0 at first. An untrained network is therefore the forecast "last value", and what it
+learns is what is better than that.
+
+Why these two inputs: the first is the same at any level, so that a series that leaves the range
+of its training part (a trend, a random walk) does not lead the network into the unknown; the
+second tells the level, within bounds, for series that swing between limits.
 """
 
 from collections.abc import Sequence
@@ -21,6 +26,7 @@ from penstock.errors import DataError
 from penstock.layers.recurrent import Recurrent
 
 _BATCH = 1024  # windows predicted at once
+_INPUTS = 2
 
 
 class Forecaster(nn.Module):
@@ -28,15 +34,16 @@ class Forecaster(nn.Module):
 
     def __init__(self, cell: str | type[Cell], width: int, horizon: int) -> None:
         super().__init__()
-        features = find_cell(cell)().usage(Place(1, width)).output_size
-        self.recurrent = Recurrent(cell, 1, width, batch_first=True)
+        features = find_cell(cell)().usage(Place(_INPUTS, width)).output_size
+        self.recurrent = Recurrent(cell, _INPUTS, width, batch_first=True)
         self.head = nn.Linear(features, horizon)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, context: Tensor) -> Tensor:
         """Return the changes from the last value, for each step ahead."""
-        output, _ = self.recurrent(context.unsqueeze(-1))
+        inputs = torch.stack([context - context[:, -1:], context.tanh()], dim=-1)
+        output, _ = self.recurrent(inputs)
         changes: Tensor = self.head(output[:, -1])
         return changes
 
