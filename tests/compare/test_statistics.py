@@ -24,11 +24,12 @@ def test_the_mean_over_seeds_by_hand() -> None:
 
 
 def test_the_paired_difference_by_hand() -> None:
-    D = np.array([[1.0, 2.0, 6.0], [3.0, 2.0, 4.0]])
-    seeds = np.var([3.0, 3.0], ddof=1) / 2  # 0: only blocks differ, so 2 degrees of freedom
-    blocks = np.var([2.0, 2.0, 5.0], ddof=1) / 3
-    half = 4.30265 * (seeds + blocks) ** 0.5
-    assert paired_difference(D).interval == pytest.approx((3 - half, 3 + half), rel=1e-3)
+    D = np.array([[1.0, 2.0, 6.0], [4.0, 3.0, 5.0]])
+    seeds = np.var([3.0, 4.0], ddof=1) / 2
+    blocks = np.var([2.5, 2.5, 5.5], ddof=1) / 3
+    freedom = (seeds + blocks) ** 2 / (seeds**2 / 1 + blocks**2 / 2)
+    half = t_quantile(freedom) * (seeds + blocks) ** 0.5
+    assert paired_difference(D).interval == pytest.approx((3.5 - half, 3.5 + half))
 
 
 def test_equal_contestants_differ_by_nothing() -> None:

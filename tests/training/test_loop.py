@@ -94,6 +94,18 @@ def test_gradients_are_clipped() -> None:
     assert float(norm) == pytest.approx(1.0, rel=1e-4)
 
 
+def test_each_round_draws_batches_of_its_own() -> None:
+    class Recording(Line):
+        def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+            if part == "train":
+                drawn.append(tuple(index.tolist()))
+            return super().batch(part, index)
+
+    drawn: list[tuple[int, ...]] = []
+    Training(Recording(), network(), seed=0, budget=BUDGET).run()
+    assert len({*drawn}) == len(drawn) == 23
+
+
 def test_two_runs_are_equal_and_another_seed_is_not() -> None:
     assert_same(train(), train())
     net = network()
