@@ -23,7 +23,7 @@ class Sweep:
     each. below: the lower layer's sequences that the cell asks for, [T, B, S] each.
     valid [T, B] bool: where False, the state stays and the output is 0; None, all is valid.
     reset [T, B] bool: where True, the state is set to zero before that step; None, nowhere.
-    reverse: walk from the last step to the first.
+    reverse: walk from the last step to the first. key: the cell and place as `op` knows them.
     """
 
     cell: Cell
@@ -35,6 +35,7 @@ class Sweep:
     valid: Tensor | None = None
     reset: Tensor | None = None
     reverse: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def run(sweep: Sweep) -> Swept:
     products = values.x_products(sweep.x)
     xs, parts = sweep.x.unbind(0), products.unbind(0)
     below = [b.unbind(0) for b in sweep.below]
-    states, history = sweep.states, list[tuple[Tensor, ...]]()
+    states = sweep.states
+    history: list[tuple[Tensor, ...]] = []
     for t in range(len(xs))[:: -1 if sweep.reverse else 1]:
         if sweep.reset is not None:
             states = tuple(s.masked_fill(sweep.reset[t, :, None], 0) for s in states)
@@ -72,21 +74,23 @@ def run(sweep: Sweep) -> Swept:
         torch.stack([new[k] for new in history]) if history else s.new_empty(0, *s.shape)
         for k, s in enumerate(states)
     )
-    return Swept(_output(sweep, bound, values, products, sequences), states, sequences)
+    return Swept(output(sweep, sequences), states, sequences)
 
 
-def _output(
-    sweep: Sweep, bound: Cell, values: "_Values", products: Tensor, states: tuple[Tensor, ...]
-) -> Tensor:
-    """Return the outputs of all steps at once: nothing in the loop waits for them."""
-    if bound.output is None:
-        output = states[0]
+def output(sweep: Sweep, states: tuple[Tensor, ...]) -> Tensor:
+    """Return the outputs of all steps at once, from the states [T, B, S]: no step waits for them.
+
+    Past a row's end they are 0.
+    """
+    if sweep.cell.output is None:
+        result = states[0]
     else:
         x, *flat = (s.flatten(0, 1) for s in (sweep.x, *states))
-        values.now(x, products.flatten(0, 1), None)
+        bound = sweep.cell.bind(_Values(sweep).callables)
         size = sweep.cell.usage(sweep.place).output_size
-        output = bound.output(x, *flat).view(*sweep.x.shape[:2], size)
-    return output if sweep.valid is None else output.masked_fill(~sweep.valid[..., None], 0)
+        flat_output = bound.output(x, *flat)  # type: ignore[misc]
+        result = flat_output.view(*sweep.x.shape[:2], size)
+    return result if sweep.valid is None else result.masked_fill(~sweep.valid[..., None], 0)
 
 
 class _Values:
@@ -111,6 +115,10 @@ class _Values:
             u, b = u[rows], None if b is None else b[rows]
         self.shared_map = u, b
         self.hidden_size = H
+        self.x: Tensor | None = None
+        self.h: Tensor | None = None
+        self.x_parts: dict[str, Tensor] = {}
+        self.h_parts: dict[str, Tensor] = {}
         self.callables: dict[str, Any] = {
             d.name: self._gate(d) for d in cell.declared.values() if isinstance(d, Gate)
         }
@@ -123,10 +131,10 @@ class _Values:
         """Return W x + b of all gates and steps, [T, B, G·H]."""
         return x[..., :0] if self.w is None else linear(x, self.w, self.b)
 
-    def now(self, x: Tensor, products: Tensor, h: Tensor | None) -> None:
+    def now(self, x: Tensor, products: Tensor, h: Tensor) -> None:
         """Enter a step: its x with the products made of it, and the old first state."""
         self.x, self.x_parts = x, _split(products, self.x_maps, self.hidden_size)
-        self.h, self.h_parts = h, dict[str, Tensor]()
+        self.h, self.h_parts = h, {}
 
     def _gate(self, gate: Gate) -> Callable[..., Tensor]:
         def call(*given: Tensor) -> Tensor:
@@ -142,7 +150,9 @@ class _Values:
         return call
 
     def _of_x(self, gate: str, x: Tensor) -> Tensor:
-        return self.x_parts[gate] if x is self.x else linear(x, *self.x_maps[gate])
+        if x is self.x and gate in self.x_parts:
+            return self.x_parts[gate]
+        return linear(x, *self.x_maps[gate])
 
     def _of_h(self, gate: str, h: Tensor | None) -> Tensor:
         assert h is not None

@@ -1,15 +1,25 @@
-"""Which backend runs a sweep."""
+"""A sweep on the backend chosen for it, differentiable to any order."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from penstock.cells.base import Cell
+from penstock.compiler import pipeline
+from penstock.compiler.pipeline import Inputs, Program
 from penstock.errors import BackendError
-from penstock.layers import equations
+from penstock.layers import equations, op
+from penstock.layers.equations import Sweep, Swept
 
-_BACKENDS = ("auto", "eager")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
+_eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
 
 @contextmanager
@@ -17,11 +27,13 @@ def backend(name: str) -> Iterator[None]:
     """Run the layers called inside the ``with`` block on one backend.
 
     Args:
-        name: ``"auto"`` takes the fastest that can run the cell, ``"eager"`` the equations as
-            written. The environment variable PENSTOCK_BACKEND sets it for a whole process.
+        name: ``"auto"`` takes the fastest that can run the cell where its tensors are, ``"eager"``
+            the equations as written, ``"c"`` the compiled CPU kernel. The environment variable
+            PENSTOCK_BACKEND sets it for a whole process.
 
     Raises:
-        BackendError: there is no backend of that name.
+        BackendError: there is no backend of that name, or, from a layer inside the block, it
+            cannot run that layer.
     """
     token = _chosen.set(_known(name))
     try:
@@ -30,13 +42,136 @@ def backend(name: str) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def run(sweep: equations.Sweep) -> equations.Swept:
+def run(sweep: Sweep) -> Swept:
     """Run a sweep on the chosen backend."""
-    _known(_chosen.get() or os.environ.get("PENSTOCK_BACKEND", "auto"))
-    return equations.run(sweep)
+    if torch.compiler.is_compiling() and _is_plain(sweep):
+        return op.run(sweep)
+    name = _known(_chosen.get() or os.environ.get("PENSTOCK_BACKEND", "auto"))
+    if name == "eager" or _is_transformed(sweep):
+        return equations.run(sweep)
+    if name == "auto" and not _is_plain(sweep):
+        return equations.run(sweep)
+    bias = any(weight.startswith("bias_") for weight in sweep.weights)
+    dtype = str(sweep.x.dtype).removeprefix("torch.")
+    try:
+        wanted = "c" if name == "auto" else name
+        program = pipeline.program(sweep.cell, sweep.place, bias, dtype, wanted)
+    except BackendError as error:
+        if name != "auto":
+            raise
+        _say_once(type(sweep.cell), str(error))
+        return equations.run(sweep)
+    return _compiled(sweep, program)
+
+
+def _is_plain(sweep: Sweep) -> bool:
+    """Return whether a sweep is of numbers that the compiled kernels take."""
+    return sweep.x.device.type == "cpu" and sweep.x.dtype in (torch.float32, torch.float64)
+
+
+def _is_transformed(sweep: Sweep) -> bool:
+    """Return whether torch follows the sweep in a way that needs ordinary ops.
+
+    That is under vmap, jvp and the like, under autocast, and while a graph is recorded.
+    """
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+        or torch.is_autocast_enabled(sweep.x.device.type)
+        or type(sweep.x) is not Tensor
+    )
 
 
 def _known(name: str) -> str:
-    if name not in _BACKENDS:
-        raise BackendError(f"no backend {name!r}; there are: {', '.join(_BACKENDS)}")
+    known = ("auto", "eager", *sorted(pipeline.find_backends()))
+    if name not in known:
+        raise BackendError(f"no backend {name!r}; there are: {', '.join(known)}")
     return name
+
+
+def _say_once(cell: type[Cell], why: str) -> None:
+    if (cell, why) not in _eager_only:
+        _eager_only.add((cell, why))
+        warnings.warn(f"{cell.__name__} runs eager, step by step: {why}", stacklevel=2)
+
+
+def _compiled(sweep: Sweep, program: Program) -> Swept:
+    tensors = (sweep.x, *sweep.states, *sweep.below, *sweep.weights.values())
+    results: Any
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        results = _Function.apply(sweep, program, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        results = _results(sweep, program.forward(_inputs(sweep, tensors), keep=False))
+    n = len(sweep.states)
+    sequences, states = results[:n], results[n:]
+    return Swept(equations.output(sweep, sequences), states, sequences)
+
+
+class _Function(torch.autograd.Function):
+    """Sequences and final states of a sweep, as a function of x, states, below and weights."""
+
+    @staticmethod
+    def forward(ctx: Any, sweep: Sweep, program: Program, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run the forward loop."""
+        inputs = _inputs(sweep, tensors)
+        buffers = program.forward(inputs, keep=True)
+        ctx.sweep, ctx.program, ctx.names = sweep, program, tuple(buffers)
+        ctx.count = len(tensors)
+        ctx.save_for_backward(*tensors, *buffers.values())
+        ctx.set_materialize_grads(False)
+        return _results(sweep, buffers)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Run the backward loop, or the equations where the gradient's gradient is wanted."""
+        tensors = ctx.saved_tensors[: ctx.count]
+        if torch.is_grad_enabled():
+            return (None, None, *_equations_gradient(ctx.sweep, tensors, gradients))
+        inputs = _inputs(ctx.sweep, tensors)
+        names, n = ctx.sweep.cell.states, len(ctx.sweep.states)
+        result = ctx.program.backward(
+            inputs,
+            dict(zip(ctx.names, ctx.saved_tensors[ctx.count :], strict=True)),
+            dict(zip(names, gradients[:n], strict=True)),
+            dict(zip(names, gradients[n:], strict=True)),
+            needs_x=ctx.needs_input_grad[2],
+        )
+        weights = (result.weights.get(name) for name in ctx.sweep.weights)
+        return (None, None, result.x, *result.states, *result.below, *weights)
+
+
+def _results(sweep: Sweep, buffers: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """Return the sequences of the states, then the final ones, from a program's buffers."""
+    states = [buffers[f"state.{name}"] for name in sweep.cell.states]
+    sequences = [s[:-1] if sweep.reverse else s[1:] for s in states]
+    return (*sequences, *(s[0 if sweep.reverse else -1].clone() for s in states))
+
+
+def _inputs(sweep: Sweep, tensors: tuple[Tensor, ...]) -> Inputs:
+    """Return a sweep's tensors as a program takes them."""
+    n, m = len(sweep.states), len(sweep.below)
+    x, states, below, weights = (
+        tensors[0], tensors[1 : 1 + n], tensors[1 + n : 1 + n + m], tensors[1 + n + m :]
+    )  # fmt: skip
+    names = dict(zip(sweep.weights, weights, strict=True))
+    return Inputs(names, x, states, below, sweep.valid, sweep.reset, sweep.reverse)
+
+
+def _equations_gradient(
+    sweep: Sweep, tensors: tuple[Tensor, ...], gradients: tuple[Tensor | None, ...]
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients as differentiable functions, by way of the equations."""
+    inputs = _inputs(sweep, tensors)
+    again = Sweep(
+        sweep.cell, sweep.place, inputs.weights, inputs.x, inputs.states, inputs.below,
+        sweep.valid, sweep.reset, sweep.reverse,
+    )  # fmt: skip
+    swept = equations.run(again)
+    results = zip((*swept.sequences, *swept.states), gradients, strict=True)
+    given = [(r, g) for r, g in results if g is not None]
+    wanted = [t for t in tensors if t.requires_grad]
+    found = torch.autograd.grad(
+        [r for r, _ in given], wanted, [g for _, g in given], create_graph=True, allow_unused=True
+    )
+    by_tensor = iter(found)
+    return tuple(next(by_tensor) if t.requires_grad else None for t in tensors)

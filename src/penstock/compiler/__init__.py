@@ -1,0 +1,1 @@
+"""Any cell becomes one fused kernel, forward and backward. Read `pipeline` first."""

@@ -1,0 +1,1 @@
+"""Where a loop plan runs; one file each."""

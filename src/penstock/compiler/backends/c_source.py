@@ -1,0 +1,364 @@
+"""Writes a plan's loops as C: products and elementwise ops fused, stage by stage."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+
+from penstock.compiler.graph import Loop, LoopPlan, Slot, Stage, Weight
+from penstock.compiler.ops import OPS
+
+_SPELLING = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "neg": "-{}",
+    "gt": "number({} > {})",
+    "eq": "number({} == {})",
+    "where": "pick({} != 0, {}, {})",
+    "expand": "{}",
+}
+
+_PLACES = {
+    "old": "s->old", "new": "s->new", "from": "s->from", "to": "s->to",
+    "time": "s->t", "adjoint": "s->t", "row": "", "total": "",
+}  # fmt: skip
+
+_ROW_STAGE = Template("""\
+static void ${loop}_$k(const ${loop}_args *a, const Step *s, int64_t first, int64_t end) {
+  const int n = 1;
+  const int64_t j = 0;
+  for (int64_t row = first; row < end; ++row) {
+$body
+  }
+}
+""")
+
+_WIDE_STAGE = Template("""\
+INLINE void ${loop}_${k}_body(const ${loop}_args *a, const Step *s, int64_t row, int64_t j,
+                              int n$products) {
+$body
+}
+
+enum { ${loop}_${k}_spread = $spread };
+static void ${loop}_$k(const ${loop}_args *a, const Step *s, int64_t first, int64_t end,
+                       int64_t block, int64_t last) {
+  enum { M = ${loop}_${k}_spread$vectors };
+  const int64_t W = $width;
+  for (; block < last; ++block) {
+    const int64_t j0 = block * M * LANES;
+    const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
+    for (int64_t r = first; r < end; r += ROWS) {
+      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
+$multiply
+      for (int i = 0; i < rows; ++i)
+        for (int q = 0; q < used; ++q) {
+          const int64_t j = j0 + q * LANES;
+          if (W - j >= LANES) ${loop}_${k}_body(a, s, r + i, j, LANES$at);
+          else ${loop}_${k}_body(a, s, r + i, j, (int)(W - j)$at);
+        }
+    }
+  }
+}
+""")
+
+_PRODUCT = Template("""\
+      {
+        const real *x[ROWS];
+        for (int i = 0; i < rows; ++i) x[i] = $row;
+        product(rows, CHUNKS($nodes * used), x, a->$weights + block * V$g * $K * LANES, $K,
+                p$g, V$g * LANES, $more);
+      }""")
+
+_WALK = Template("""\
+static void ${loop}_walk(void *arguments) {
+  ${loop}_args *a = arguments;
+  const int me = a->threads > 1 ? a->thread() : 0, team = a->threads > 1 ? a->team() : 1;
+  const int64_t rows_from = a->B * me / team, rows_to = a->B * (me + 1) / team;
+  const int64_t first = a->by_columns ? 0 : rows_from, end = a->by_columns ? a->B : rows_to;
+  const int64_t part = a->by_columns ? me : 0, parts = a->by_columns ? team : 1;
+  int64_t met = 0;
+  const __auto_type mode = flush_denormals();
+  for (int64_t k = 0; k < a->T; ++k) {
+    const int64_t at = $at, old = a->reverse ? a->T - at : at;
+    const int64_t new = a->reverse ? old - 1 : old + 1;
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+$stages
+  }
+  restore(mode);
+}
+
+int64_t ${loop}_size(${loop}_args *a) { return ${loop}_pack(a, 0, 0); }
+
+void ${loop}(${loop}_args *a) {
+  ${loop}_pack(a, a->packed, a->pack);
+  if (a->threads > 1) a->parallel(${loop}_walk, a, (unsigned)a->threads, 0);
+  else ${loop}_walk(a);
+}
+""")
+
+_MEET = "    if (a->by_columns) meet(&a->arrived, &met, team);"
+
+
+def source(plan: LoopPlan, dtype: str) -> str:
+    """Return the whole C source of a plan's kernel, for ``"float32"`` or ``"float64"``."""
+    header = files(__package__).joinpath("kernel.h").read_text()
+    return f"#define REAL_IS_DOUBLE {int(dtype == 'float64')}\n{header}\n{generated(plan)}"
+
+
+def generated(plan: LoopPlan) -> str:
+    """Return the part of the source that depends on the cell."""
+    loops = {"forward": plan.forward, "backward": plan.backward}
+    return "\n".join(LoopSource(name, loop, plan).text() for name, loop in loops.items())
+
+
+def c_name(name: str) -> str:
+    """Return the C identifier of a buffer or weight."""
+    return name.replace(".", "_")
+
+
+@dataclass(frozen=True)
+class Term:
+    """Matrices side by side times one value: in which stage and group, and of what."""
+
+    stage: int
+    group: int
+    index: int
+    arg: int
+    weights: tuple[Weight, ...]
+
+    @property
+    def name(self) -> str:
+        """The field that holds the packed matrices."""
+        return f"weights_{self.stage}_{self.group}_{self.index}"
+
+
+class LoopSource:
+    """One loop as C."""
+
+    def __init__(self, name: str, loop: Loop, plan: LoopPlan) -> None:
+        self.name, self.loop, self.nodes = name, loop, loop.graph.nodes
+        self.columns = {b: n for b, (_, n) in {**plan.forward.buffers, **loop.buffers}.items()}
+        self.columns["lifted"] = len(plan.lifted)
+
+    def text(self) -> str:
+        """Return the loop's struct, its stages, and its entry."""
+        members = "\n".join(f"  {kind}{name}{rest};" for kind, name, rest in self.fields())
+        struct = f"typedef struct {{\n{members}\n}} {self.name}_args;\n"
+        stages = [
+            self._row_stage(k, stage) if stage.width == "1" else self._wide_stage(k, stage)
+            for k, stage in enumerate(self.loop.stages)
+        ]
+        return "\n".join([struct, *stages, self._packing(), self._walk()])
+
+    def fields(self) -> Iterator[tuple[str, str, str]]:
+        """Yield every argument: its C type, its name, and what follows the name."""
+        numbers = ["T", "B", "reverse", "keep", "by_columns", "threads", "pack", "arrived"]
+        yield from (("int64_t ", n, "") for n in [*numbers, *self.widths()])
+        yield "void (*", "parallel", ")(void (*)(void *), void *, unsigned, unsigned)"
+        yield from (("int (*", n, ")(void)") for n in ("thread", "team"))
+        yield from (("const uint8_t *", mask, "") for mask in ("valid", "reset"))
+        buffers, carries, matrices = self.tensors()
+        yield from (("real *", c_name(buffer), "") for buffer in buffers)
+        names = ["zeros", *(f"incoming_{c_name(carry)}" for carry in carries)]
+        names += [f"matrix_{c_name(m)}" for m in matrices]
+        yield from (("const real *", n, "") for n in names)
+        yield from (("real *", n, "") for n in ["packed", *(t.name for t in self._terms())])
+
+    def tensors(self) -> tuple[list[str], list[str], list[str]]:
+        """Return the buffers, those of them that gradients are added to, and the matrices."""
+        slots = [*self.loop.loads.values(), *(s for put in self.loop.stores.values() for s in put)]
+        matrices = dict.fromkeys(w.name for n in self.nodes for w in n.weights)
+        return list(dict.fromkeys(s.buffer for s in slots)), list(self._carries()), list(matrices)
+
+    def count_terms(self) -> int:
+        """Return how many packed operands the products have."""
+        return len(list(self._terms()))
+
+    def products_of_widths(self) -> list[tuple[str, str]]:
+        """Return the widths of what each product of a step makes and reads."""
+        products = [n for n in self.nodes if n.op == "linear"]
+        return [(n.width, self.nodes[a].width) for n in products for a in n.args]
+
+    def widths(self) -> list[str]:
+        """Return the widths that occur, but for 1."""
+        named = {n.name for n in self.nodes if n.op == "features"} | {n.width for n in self.nodes}
+        return sorted(named - {"1"})
+
+    def _carries(self) -> dict[str, str]:
+        """Return the buffers of gradients that come in at every step, and their widths."""
+        loads = self.loop.loads.items()
+        return {s.buffer: self._size(self.nodes[k].width) for k, s in loads if s.index == "from"}
+
+    def _terms(self) -> Iterator[Term]:
+        for s, stage in enumerate(self.loop.stages):
+            for g, group in enumerate(stage.groups):
+                for t, arg in enumerate(group.args):
+                    yield Term(s, g, t, arg, tuple(self.nodes[k].weights[t] for k in group.nodes))
+
+    def _row_stage(self, k: int, stage: Stage) -> str:
+        """Return a stage of one number a row: reductions, and what follows from them."""
+        body = "\n".join(f"    {line}" for line in self._body(stage, {}))
+        return _ROW_STAGE.substitute(loop=self.name, k=k, body=body)
+
+    def _wide_stage(self, k: int, stage: Stage) -> str:
+        """Return a stage over columns: an elementwise body of one vector, the loops around it."""
+        groups = [(g, len(group.nodes)) for g, group in enumerate(stage.groups)]
+        at = {
+            node: f"load(p{g} + {c} * LANES, LANES)"
+            for g, group in enumerate(stage.groups)
+            for c, node in enumerate(group.nodes)
+        }
+        spread = "1"
+        for _, n in groups:
+            spread = f"SPREAD({n})" if spread == "1" else f"MAX({spread}, SPREAD({n}))"
+        return _WIDE_STAGE.substitute(
+            loop=self.name,
+            k=k,
+            products="".join(f", const real *p{g}" for g, _ in groups),
+            body="\n".join(f"  {line}" for line in self._body(stage, at)),
+            spread=spread,
+            vectors="".join(f", V{g} = CHUNKS({n} * M) * TILE" for g, n in groups),
+            width=self._size(stage.width),
+            multiply="\n".join(self._multiply(k, stage)),
+            at="".join(f", p{g} + (i * V{g} + q * {n}) * LANES" for g, n in groups),
+        )
+
+    def _multiply(self, k: int, stage: Stage) -> Iterator[str]:
+        """Yield the products of a stage for a tile of rows."""
+        for g in range(len(stage.groups)):
+            yield f"      real p{g}[ROWS * V{g} * LANES] __attribute__((aligned(64)));"
+        for term in self._terms():
+            if term.stage == k:
+                yield _PRODUCT.substitute(
+                    row=self._row(self.loop.loads[term.arg], self._width(term.arg), "r + i"),
+                    nodes=len(term.weights),
+                    weights=term.name,
+                    g=term.group,
+                    K=self._size(self._width(term.arg)),
+                    more=int(term.index > 0),
+                )
+
+    def _body(self, stage: Stage, products: Mapping[int, str]) -> Iterator[str]:
+        """Yield the elementwise lines of a stage: what it reads, computes and puts away."""
+        members = [*products, *stage.body]
+        used = [a for k in stage.body if not self._reduces(k) for a in self.nodes[k].args]
+        used += [k for k in stage.body if self.nodes[k].is_input]
+        read = [k for k in dict.fromkeys(used) if k not in members or self.nodes[k].is_input]
+        indices = {s.index for k in members for s in self.loop.stores.get(k, ())}
+        indices |= {self.loop.loads[k].index for k in read if k in self.loop.loads}
+        if indices & {"new", "to", "adjoint", "total"}:
+            yield "const int past_end = a->valid && !a->valid[s->t * a->B + row];"
+        if indices & {"old", "new", "to"}:
+            yield "const int cut = a->reset && a->reset[s->t * a->B + row];"
+        yield from (f"const vec v{k} = {place};" for k, place in products.items())
+        yield from (f"const vec v{k} = {self._load(k)};" for k in read)
+        made = (k for k in stage.body if not self.nodes[k].is_input)
+        yield from (f"const vec v{k} = {self._expression(k)};" for k in made)
+        yield from (self._store(k, s) for k in members for s in self.loop.stores.get(k, ()))
+
+    def _load(self, k: int) -> str:
+        """Return the expression that reads an input, or what another stage made."""
+        node = self.nodes[k]
+        if node.op == "const":
+            return f"all((real){node.value!r})".replace("inf", "INFINITY")
+        if node.op == "features":
+            return f"all(a->{node.name})"
+        row = self._row(self.loop.loads[k], node.width, "row", "cut")
+        return f"all(*({row}))" if node.width == "1" else f"load({row} + j, n)"
+
+    def _expression(self, k: int) -> str:
+        node = self.nodes[k]
+        if self._reduces(k):
+            width = self._width(node.args[0])
+            row = self._row(self.loop.loads[node.args[0]], width, "row")
+            return f"all(row_{node.op}({row}, {self._size(width)}))"
+        usual = f"op_{node.op}({', '.join('{}' for _ in node.args)})"
+        return _SPELLING.get(node.op, usual).format(*(f"v{a}" for a in node.args))
+
+    def _store(self, k: int, slot: Slot) -> str:
+        """Return the line that puts a value away; rows past their end as the slot says."""
+        width, value = self._width(k), f"v{k}"
+        place = self._row(slot, width, "row")
+        if slot.index == "adjoint":
+            value = f"past_end ? all(0) : {value}"
+        elif slot.index == "new":
+            old = self._row(Slot(slot.buffer, "old"), width, "row", "cut")
+            value = f"past_end ? load({old} + j, n) : {value}"
+        elif slot.index == "to":
+            before = self._row(Slot(slot.buffer, "from"), width, "row")
+            value = f"cut ? all(0) : past_end ? load({before} + j, n) : {value}"
+        elif slot.index == "total":
+            value = f"load({place} + j, n) + (past_end ? all(0) : {value})"
+        return f"store({place} + j, {value}, n);"
+
+    def _row(self, slot: Slot, width: str, row: str, cut: str = "") -> str:
+        """Return the address where a slot's row begins."""
+        name, W = f"a->{c_name(slot.buffer)}", self._size(width)
+        if slot.index == "vector":
+            return name
+        place = "s->t * a->keep" if slot.buffer.startswith("saved.") else _PLACES[slot.index]
+        columns = self.columns.get(slot.buffer, 1)
+        stride = W if columns == 1 else f"{columns} * {W}"
+        start = f"({place} * a->B + {row})" if place else f"({row})"
+        column = f" + {slot.column} * {W}" if slot.column else ""
+        address = f"{name} + {start} * {stride}{column}"
+        if slot.index != "old":
+            return address
+        return f"({cut or f'a->reset && a->reset[s->t * a->B + {row}]'} ? a->zeros : {address})"
+
+    def _packing(self) -> str:
+        """Return the function that lays the matrices out for the products."""
+        lines = [f"static int64_t {self.name}_pack({self.name}_args *a, real *to, int write) {{"]
+        lines += ["  int64_t total = 0;"]
+        for term in self._terms():
+            W, K = self._size(self.loop.stages[term.stage].width), self._size(self._width(term.arg))
+            layout = f"1, {W}" if term.weights[0].transposed else f"{K}, 1"
+            matrices = ", ".join(f"a->matrix_{c_name(w.name)}" for w in term.weights)
+            spread = f"{self.name}_{term.stage}_spread"
+            call = f"{len(term.weights)}, {spread}, {W}, {K}, {layout}"
+            lines += [
+                f"  a->{term.name} = to + total;",
+                f"  const real *m_{term.name}[] = {{{matrices}}};",
+                f"  if (write) pack(to + total, m_{term.name}, {call});",
+                f"  total += pack(0, 0, {call});",
+            ]
+        return "\n".join([*lines, "  return total;", "}", ""])
+
+    def _walk(self) -> str:
+        """Return the function that each thread runs over its rows or columns, and the entries."""
+        lines = [line for carry, W in self._carries().items() for line in _take_in(carry, W)]
+        lines += [_MEET] if lines else []
+        for k, stage in enumerate(self.loop.stages):
+            call = f"    {self.name}_{k}(a, &s, "
+            if stage.width == "1":
+                lines += [f"{call}rows_from, rows_to);", _MEET]
+                continue
+            width = f"({self.name}_{k}_spread * LANES)"
+            blocks = f"(({self._size(stage.width)} + {width} - 1) / {width})"
+            share = f"{blocks} * part / parts, {blocks} * (part + 1) / parts"
+            lines += [f"{call}first, end, {share});", _MEET]
+        at = "a->T - 1 - k" if self.name == "backward" else "k"
+        return _WALK.substitute(loop=self.name, at=at, stages="\n".join(lines))
+
+    def _width(self, k: int) -> str:
+        return self.nodes[k].width
+
+    def _size(self, width: str) -> str:
+        return "1" if width == "1" else f"a->{width}"
+
+    def _reduces(self, k: int) -> bool:
+        node = self.nodes[k]
+        return node.op in OPS and OPS[node.op].rowwise
+
+
+def _take_in(carry: str, W: str) -> list[str]:
+    """Return the lines that add the gradients that come in at this step to a carry."""
+    name = c_name(carry)
+    return [
+        f"    if (a->incoming_{name})",
+        f"      for (int64_t e = rows_from * {W}; e < rows_to * {W}; ++e)",
+        f"        a->{name}[s.from * a->B * {W} + e] +=",
+        f"            a->incoming_{name}[s.t * a->B * {W} + e];",
+    ]

@@ -1,0 +1,209 @@
+"""Graphs → LoopPlan: what is saved or computed again, which stages a step has, what lies where.
+
+A stage runs over the columns of one width. Its products read whole rows of values that earlier
+stages, or the step before, left in memory; its body is elementwise in the same columns. So a step
+needs to wait for whole rows only between stages.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from penstock.compiler.builder import Builder, Value, prune, rebuild
+from penstock.compiler.graph import (
+    Backward,
+    Graph,
+    Group,
+    Loop,
+    LoopPlan,
+    Node,
+    Operand,
+    Product,
+    Slot,
+    Stage,
+)
+from penstock.compiler.ops import OPS
+
+
+def make_plan(forward: Graph, backward: Backward, gates: Iterable[str]) -> LoopPlan:
+    """Return the plan of a cell's step and of its gradient.
+
+    Args:
+        forward, backward: the step without the products of x, and its gradient.
+        gates: the gates that have a W, in the order in which they are stacked.
+    """
+    used = {n.name for n in forward.nodes if n.op == "lifted"}
+    lifted = tuple(g for g in gates if g in used)
+    saved, backward = _save(forward, backward)
+    stores = _Stores(forward)
+    for k in saved:
+        stores.column("saved", k, "time")
+    for state, k in forward.outputs.items():
+        stores.put(k, Slot(f"state.{state}", "new"))
+    inputs = {f"lifted.{g}": Slot("lifted", "time", c) for c, g in enumerate(lifted)}
+    forward_loop = _loop(forward, inputs, stores)
+    inputs = {f"saved.{n}": stores.slots[k][0] for n, k in enumerate(saved)}
+    backward_loop, operands = _backward_loop(backward, inputs, lifted)
+    return LoopPlan(forward_loop, backward_loop, operands, lifted)
+
+
+def _backward_loop(
+    backward: Backward, inputs: Mapping[str, Slot], lifted: tuple[str, ...]
+) -> tuple[Loop, tuple[Operand, ...]]:
+    graph, stores = backward.graph, _Stores(backward.graph)
+    adjoints: dict[int, Slot] = {}
+    for gate in lifted:
+        k = graph.outputs[f"lifted.{gate}"]
+        adjoints[k] = stores.column("adjoint", k, "adjoint")
+    operands = [
+        Operand(f"W.{gate}", Slot("adjoint.hidden_size", "adjoint", column), Slot("x", "time"))
+        for column, gate in enumerate(lifted)
+    ]
+    for name, k in graph.outputs.items():
+        kind = name.partition(".")[0]
+        if kind == "grad":
+            stores.put(k, Slot(name, "to"))
+        elif kind == "vector":
+            stores.column("total", k, "total")
+        elif kind in ("below", "x"):
+            stores.put(k, Slot(f"grad_{name}", "adjoint"))
+    values: dict[int, Slot] = {}
+    for product in backward.products:
+        k, v = product.adjoint, product.value
+        if k not in adjoints:
+            adjoints[k] = stores.column("adjoint", k, "adjoint")
+        if v not in values:
+            node = graph.nodes[v]
+            slot = _input_slot(node, inputs) if node.is_input else None
+            values[v] = slot or stores.column("operand", v, "time")
+        operands.append(Operand(product.weight, adjoints[k], values[v]))
+    return _loop(graph, inputs, stores), tuple(operands)
+
+
+class _Stores:
+    """Gathers where the values of a loop are put; columns of one kind and width share a buffer."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.slots: dict[int, list[Slot]] = {}
+        self.buffers: dict[str, tuple[str, int]] = {}
+
+    def put(self, node: int, slot: Slot) -> Slot:
+        """Put a node's value in a slot."""
+        self.slots.setdefault(node, []).append(slot)
+        width = self.graph.nodes[node].width
+        self.buffers[slot.buffer] = (
+            width,
+            max(slot.column + 1, self.buffers.get(slot.buffer, (width, 0))[1]),
+        )
+        return slot
+
+    def column(self, kind: str, node: int, index: str) -> Slot:
+        """Put a node's value in the next column of its kind and width."""
+        buffer = f"{kind}.{self.graph.nodes[node].width}"
+        return self.put(node, Slot(buffer, index, self.buffers.get(buffer, ("", 0))[1]))
+
+
+def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
+    """Choose what the forward loop saves: what the gradient reads and cannot compute again.
+
+    What follows from states, inputs and saved values by elementwise ops is computed again;
+    products are not.
+    """
+    ours = {new: k for k, new in enumerate(backward.forward)}
+    graph = backward.graph
+    readers = (n.args for k, n in enumerate(graph.nodes) if k not in ours)
+    read = {ours[a] for args in readers for a in args if a in ours}
+    read |= {ours[k] for k in graph.outputs.values() if k in ours}
+    read |= {ours[p.value] for p in backward.products}
+    states = {k: s for s, k in forward.outputs.items()}
+    saved: list[int] = []
+    cheap: list[bool] = []
+    for k, node in enumerate(forward.nodes):
+        dear = node.op in ("lifted", "linear") or not all(cheap[a] for a in node.args)
+        if k in read and dear and k not in states:
+            saved.append(k)
+        cheap.append(not dear or k in states or k in saved)
+
+    def replace(builder: Builder, new: list[Value], _: Node) -> Value | None:
+        k = ours.get(len(new))
+        if k is None or (forward.nodes[k].is_input and forward.nodes[k].op != "lifted"):
+            return None
+        if k in saved:
+            return builder.input("saved", str(saved.index(k)), forward.nodes[k].width)
+        if k in states:
+            return builder.input("new", states[k], forward.nodes[k].width)
+        return None
+
+    builder = Builder()
+    new = rebuild(graph, builder, replace)
+    outputs = {name: new[k].index for name, k in graph.outputs.items()}
+    wanted = {f"adjoint {n}": new[p.adjoint].index for n, p in enumerate(backward.products)}
+    wanted |= {f"value {n}": new[p.value].index for n, p in enumerate(backward.products)}
+    whole = prune(Graph(tuple(builder.nodes), outputs | wanted))
+    products = tuple(
+        Product(p.weight, whole.outputs[f"adjoint {n}"], whole.outputs[f"value {n}"])
+        for n, p in enumerate(backward.products)
+    )
+    kept = {name: k for name, k in whole.outputs.items() if name in outputs}
+    return saved, Backward(Graph(whole.nodes, kept), (), products)
+
+
+def _loop(graph: Graph, inputs: Mapping[str, Slot], stores: _Stores) -> Loop:
+    """Cut a step into stages, and give scratch to what stages hand on."""
+    levels = _levels(graph)
+    # An input that is put elsewhere has to pass through a stage too.
+    own = [k for k, n in enumerate(graph.nodes) if not n.is_input or k in stores.slots]
+    keys = {k: (levels[k], graph.nodes[k].width != "1", graph.nodes[k].width) for k in own}
+    order = sorted({*keys.values()})
+    stages = tuple(_stage(graph, [k for k in own if keys[k] == key]) for key in order)
+    users = graph.users()
+    loads: dict[int, Slot] = {}
+    for k, node in enumerate(graph.nodes):
+        if node.is_input:
+            if (slot := _input_slot(node, inputs)) is not None:
+                loads[k] = slot
+        elif any(_reads_rows(graph.nodes[u]) or keys[u] != keys[k] for u in users[k]):
+            readable = [s for s in stores.slots.get(k, ()) if s.index != "total"]
+            loads[k] = readable[0] if readable else stores.column("scratch", k, "row")
+    slots = {k: tuple(s) for k, s in stores.slots.items()}
+    return Loop(graph, stages, loads, slots, stores.buffers)
+
+
+def _input_slot(node: Node, inputs: Mapping[str, Slot]) -> Slot | None:
+    """Return where an input lies; None for those that are numbers."""
+    simple = {
+        "state": Slot(f"state.{node.name}", "old"),
+        "new": Slot(f"state.{node.name}", "new"),
+        "x": Slot("x", "time"),
+        "below": Slot(f"below.{node.name}", "time"),
+        "vector": Slot(f"vector.{node.name}", "vector"),
+        "grad": Slot(f"grad.{node.name}", "from"),
+    }
+    return simple.get(node.op) or inputs.get(f"{node.op}.{node.name}")
+
+
+def _reads_rows(node: Node) -> bool:
+    return node.op == "linear" or (not node.is_input and OPS[node.op].rowwise)
+
+
+def _levels(graph: Graph) -> list[int]:
+    """Return how many times whole rows have to be waited for before each node."""
+    levels: list[int] = []
+    for node in graph.nodes:
+        wait = 1 if _reads_rows(node) else 0
+        ready = [levels[a] + (0 if graph.nodes[a].is_input else wait) for a in node.args]
+        levels.append(max(ready, default=0))
+    users = graph.users()
+    for k in reversed(range(len(levels))):  # a product waits for who needs it
+        if graph.nodes[k].op == "linear" and users[k]:
+            levels[k] = min(levels[u] - _reads_rows(graph.nodes[u]) for u in users[k])
+    return levels
+
+
+def _stage(graph: Graph, members: list[int]) -> Stage:
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for k in members:
+        if graph.nodes[k].op == "linear":
+            groups.setdefault(graph.nodes[k].args, []).append(k)
+    body = tuple(k for k in members if graph.nodes[k].op != "linear")
+    width = graph.nodes[members[0]].width
+    return Stage(width, tuple(Group(tuple(n), args) for args, n in groups.items()), body)
