@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from penstock.atomic import replacing
 from penstock.errors import ModelFileError
 from penstock.training import checkpoint
-from penstock.training.atomic import replacing
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ def forecast(
     ] = None,
 ) -> None:
     """Forecast what comes after the end of each series, as CSV: unique_id, step, ds, forecast."""
+    from penstock.atomic import replacing  # noqa: PLC0415
     from penstock.compare.models import load_model  # noqa: PLC0415  (torch takes seconds)
     from penstock.data import read  # noqa: PLC0415
     from penstock.errors import ArgumentError  # noqa: PLC0415
     from penstock.tasks.forecaster import extend  # noqa: PLC0415
-    from penstock.training.atomic import replacing  # noqa: PLC0415
 
     if out is not None and out.is_dir():
         raise ArgumentError(f"{out} is a folder; give the name of a file with --out")

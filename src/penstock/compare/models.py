@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from penstock.atomic import replacing
 from penstock.compare.results import load_results, write_json
 from penstock.errors import ArgumentError, ModelFileError
 from penstock.tasks.forecaster import Forecaster
-from penstock.training.atomic import replacing
 
 SCHEMA = "penstock.model/1"
 

@@ -9,9 +9,9 @@ from string import Template
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from penstock.atomic import replacing
 from penstock.compare import figures, table
 from penstock.compare.results import Results, load_results
-from penstock.training.atomic import replacing
 
 
 def write_report(results: Results, path: Path) -> None:

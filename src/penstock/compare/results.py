@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from penstock.atomic import replacing
 from penstock.errors import DataError
-from penstock.training.atomic import replacing
 
 SCHEMA = "penstock.results/1"
 

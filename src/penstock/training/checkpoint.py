@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from penstock.atomic import replacing
 from penstock.errors import ModelFileError
-from penstock.training.atomic import replacing
 
 _KEY = "penstock"
 

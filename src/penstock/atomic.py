@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there. Imports nothing of ours."""
 
 import os
 from collections.abc import Iterator
