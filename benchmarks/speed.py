@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,14 +50,17 @@ def main(
     only: Annotated[str, typer.Option(help="Parts to run, by comma.")] = "",
 ) -> None:
     """Measure everything, print the tables, write the JSON."""
-    parts: dict[str, Callable[[list[tuple[int, ...]], bool], dict[str, Any]]] = {
-        "layers": layers, "custom": custom, "one_step": one_step,
-        "compile_time": compile_time, "memory": memory,
-    }  # fmt: skip
-    chosen = only.split(",") if only else list(parts)
+    shapes, seconds = (QUICK, 0.5) if quick else (SHAPES, 2.0)
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "layers": partial(layers, shapes, seconds),
+        "custom": partial(custom, shapes, seconds),
+        "one_step": one_step,
+        "compile_time": compile_time,
+        "memory": memory,
+    }
     figures: dict[str, Any] = {"machine": machine(), "quick": quick}
-    for name in chosen:
-        figures[name] = parts[name](QUICK if quick else SHAPES, quick)
+    for name in only.split(",") if only else parts:
+        figures[name] = parts[name]()
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(figures, indent=1) + "\n")
@@ -119,10 +123,9 @@ def inference(layer: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
     return call
 
 
-def layers(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
+def layers(shapes: list[tuple[int, ...]], seconds: float) -> dict[str, Any]:
     """Training and sequence inference of the drop-ins, beside torch.nn and onnxruntime."""
     rows = []
-    seconds = 0.5 if quick else 2.0
     for T, B, I, H in track(shapes, "drop-ins", console=console):
         for name in CELLS:
             theirs, ours = getattr(torch.nn, name)(I, H), getattr(penstock, name)(I, H)
@@ -267,9 +270,9 @@ def peephole(I: int, H: int) -> tuple[penstock.Recurrent, Loop]:
     return ours, loop
 
 
-def custom(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
+def custom(shapes: list[tuple[int, ...]], seconds: float) -> dict[str, Any]:
     """Training of custom cells, beside our LSTM and GRU and the ways people run a loop."""
-    rows, seconds = [], 0.5 if quick else 2.0
+    rows = []
     pairs = {"peephole_lstm": "lstm", "lstm_gated_candidate": "lstm", "gru_reset_before": "gru"}
     table = Table(title="custom cells: training time beside our own LSTM or GRU; loop / ours")
     for column in ("T, B, I, H", "cell", "of ours", "eager loop", "torch.jit", "torch.compile"):
@@ -283,7 +286,7 @@ def custom(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
             if cell == "peephole_lstm":
                 torch.testing.assert_close(ours(x)[0], loop(x)[0], atol=1e-5, rtol=1e-4)
                 calls |= {"loop": training(loop, x), "jit": training(torch.jit.script(loop), x)}
-                if T <= 50 and not quick:  # compiling an unrolled loop takes minutes
+                if T <= 50:  # compiling an unrolled loop takes minutes
                     calls["compile"] = training(torch.compile(loop), x)
             t = medians(calls, seconds)
             row = {"cell": cell, "shape": [T, B, I, H], "ms": {k: v * 1e3 for k, v in t.items()}}
@@ -298,7 +301,7 @@ def custom(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
     return {"rows": rows, "of_ours": means}
 
 
-def one_step(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
+def one_step() -> dict[str, Any]:
     """One step from Python, B = 1, beside torch.nn's cells."""
     rows = []
     table = Table(title="one step, B = 1, µs")
@@ -310,10 +313,9 @@ def one_step(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
             x, h = torch.randn(1, 1, H), torch.zeros(1, 1, H)
             state = (h, h) if name == "LSTM" else h
             own = (h[0], h[0]) if name == "LSTM" else h[0]
+            calls = {"ours": partial(ours, x, state), "cell": partial(theirs, x[0], own)}
             with torch.no_grad():
-                t = medians(
-                    {"ours": lambda: ours(x, state), "cell": lambda: theirs(x[0], own)}, 0.3
-                )
+                t = medians(calls, 0.3)
             rows.append({"H": H, "cell": name, **{k: v * 1e6 for k, v in t.items()}})
             ratio = t["cell"] / t["ours"]
             table.add_row(
@@ -323,7 +325,7 @@ def one_step(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def compile_time(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
+def compile_time() -> dict[str, Any]:
     """Seconds until a cell's first run, cold and from the cache, each in a new process."""
     program = (
         "import sys, time, torch, penstock\n"
@@ -373,11 +375,11 @@ def peak_memory(found: dict[str, float]) -> Iterator[None]:
         found["peak"] = max(peaks)
 
 
-def memory(shapes: list[tuple[int, ...]], quick: bool) -> dict[str, Any]:
+def memory() -> dict[str, Any]:
     """Peak memory of a training step beside torch.nn's, each in a new process."""
     rows = []
     for name in CELLS:
-        for shape in shapes[3:4] or shapes[:1]:
+        for shape in SHAPES[3:4]:
             peaks = {
                 library: float(
                     subprocess.run(

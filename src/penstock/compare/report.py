@@ -92,7 +92,7 @@ def _figure(name: str, figure: go.Figure, caption: str, numbers: str = "") -> st
         full_html=False,
         include_plotlyjs=False,
         div_id=name,
-        config={"responsive": True, "displaylogo": False},
+        config={"responsive": True, "displayModeBar": False},
     )
     values = f"<details><summary>The numbers</summary>{numbers}</details>" if numbers else ""
     return (
