@@ -1,4 +1,4 @@
-"""The whole path in seconds: a cell of ten lines, trained; a comparison; a forecast from its model."""
+"""The whole path in seconds: a cell of ten lines is trained; a comparison leaves a model."""
 
 import json
 import math
