@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from penstock.cells.base import Cell, Place
 from penstock.compiler import backends, build
+from penstock.compiler.backends.base import Bound
 from penstock.compiler.gradient import differentiate
 from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
 from penstock.compiler.hoist import hoist
@@ -40,14 +41,16 @@ class Stages:
     plan: LoopPlan
 
 
-def lower(cell: Cell, place: Place, bias: bool = True) -> Stages:
+def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) -> Stages:
     """Return a cell's graph, its gradient and their plan.
+
+    streaming: the input comes a step at a time, so that nothing can go before the loop.
 
     Raises:
         TraceError: the step does what the compiler has no op for.
     """
     graph = trace(cell, place.lowest, bias).verify()
-    hoisted = hoist(graph)
+    hoisted = Hoisted(graph, {}) if streaming else hoist(graph)
     loop = hoisted.loop.verify()
     backward = differentiate(loop)
     backward.graph.verify()
@@ -56,25 +59,29 @@ def lower(cell: Cell, place: Place, bias: bool = True) -> Stages:
     return Stages(graph, hoisted, backward, plan)
 
 
-def compile_cell(cell: Cell, place: Place, bias: bool, dtype: str, backend: str) -> Program:
+def compile_cell(
+    cell: Cell, place: Place, bias: bool, dtype: str, backend: str, streaming: bool = False
+) -> Program:
     """Return a cell's program on a backend.
 
     Raises:
         TraceError: the step does what the compiler has no op for.
         BackendError: the backend cannot run here.
     """
-    stages = lower(cell, place, bias)
+    stages = lower(cell, place, bias, streaming)
     kernel = find_backend(backend).prepare(stages.plan, dtype, build.library)
     return Program(cell, place, stages.hoisted, stages.plan, kernel)
 
 
-def program(cell: Cell, place: Place, bias: bool, dtype: str, backend: str) -> Program:
+def program(
+    cell: Cell, place: Place, bias: bool, dtype: str, backend: str, streaming: bool = False
+) -> Program:
     """Return a cell's program, compiled at most once in a process; raises as `compile_cell`."""
     made = _PROGRAMS.setdefault(type(cell), {})
-    key = (*cell.hyperparameters.values(), place, bias, dtype, backend)
+    key = (*cell.hyperparameters.values(), place, bias, dtype, backend, streaming)
     if key not in made:
         try:
-            made[key] = compile_cell(cell, place, bias, dtype, backend)
+            made[key] = compile_cell(cell, place, bias, dtype, backend, streaming)
         except BackendError as error:
             made[key] = error
     result = made[key]
@@ -114,4 +121,13 @@ def why_not(name: str) -> str | None:
     return build.NO_COMPILER if needs_compiler and build.compiler() is None else None
 
 
-__all__ = ["Inputs", "Program", "compile_cell", "find_backend", "lower", "program", "why_not"]
+__all__ = [
+    "Bound",
+    "Inputs",
+    "Program",
+    "compile_cell",
+    "find_backend",
+    "lower",
+    "program",
+    "why_not",
+]

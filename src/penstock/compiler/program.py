@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from penstock.cells.base import Cell, Place
-from penstock.compiler.backends.base import Call, Kernel
+from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Operand, Slot
 
 Buffers = dict[str, Tensor]
@@ -90,6 +90,13 @@ class Program:
         buffers |= self._empty(self.plan.forward, inputs.x, T if keep else 1)
         self.kernel.forward(self._call(inputs, buffers, {}, keep))
         return {name: buffer for name, buffer in buffers.items() if name in self.kept}
+
+    def bind(self, inputs: Inputs) -> Bound:
+        """Return the loop over these very tensors; states are [T+1, B, S], and written to."""
+        buffers = self._inputs(inputs) | self._empty(self.plan.forward, inputs.x, 1)
+        for name, state in zip(self.cell.states, inputs.states, strict=True):
+            buffers[f"state.{name}"] = state
+        return self.kernel.bind(self._call(inputs, buffers, {}, keep=False))
 
     def backward(
         self,

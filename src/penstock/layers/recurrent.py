@@ -21,6 +21,7 @@ from penstock.errors import ArgumentError
 from penstock.layers import function, op
 from penstock.layers.equations import Sweep, Swept
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
+from penstock.layers.stream import Stream
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -147,6 +148,24 @@ class Recurrent(nn.Module):
         time_first = x.transpose(0, 1) if self.batch_first and x.ndim == 3 else x
         output, states = self._run(time_first, state, lengths, reset)
         return output.transpose(0, 1) if self.batch_first else output, self._as_given(states)
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return this layer as a stream: one step at a time, with the state held.
+
+        Args:
+            batch_size: rows of every step, B.
+
+        Raises:
+            ArgumentError: the layer is bidirectional, or batch_size is not a number above 0.
+        """
+        if self.bidirectional:
+            raise ArgumentError("a stream knows no later steps; the layer must go one way")
+        weights = [
+            {name: getattr(self, full).detach() for name, full in parts[0].names.items()}
+            for parts in self._parts
+        ]
+        places = [parts[0].place for parts in self._parts]
+        return Stream(self.cell, places, weights, _size("batch_size", batch_size))
 
     def _packed(
         self, packing: Packing, state: State | None, lengths: Any, reset: Tensor | None

@@ -43,11 +43,24 @@ class Kernel(Protocol):
     def forward(self, call: Call) -> None:
         """Walk the forward loop; fills states and saved values."""
 
+    def bind(self, call: Call) -> "Bound":
+        """Return the forward loop with its arguments in place, to be run many times."""
+
     def backward(self, call: Call) -> None:
         """Walk the backward loop, from the sweep's end to its start; fills the gradients.
 
         The carries end in place T mod 2 of their buffers.
         """
+
+
+class Bound(Protocol):
+    """A loop with all its arguments."""
+
+    def __call__(self) -> None:
+        """Walk the steps."""
+
+    def read(self, x: Tensor) -> None:
+        """Take another input of the same shape from now on; the weights stay as they were."""
 
 
 Build = Callable[[str], ctypes.CDLL]

@@ -1,7 +1,9 @@
 """The plan as a compiled kernel on the CPU."""
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,9 +37,51 @@ class CKernel:
         """Walk the forward loop."""
         self._forward.run(call)
 
+    def bind(self, call: Call) -> "Bound":
+        """Return the forward loop with its arguments in place, and the weights as they are now."""
+        bound = self._forward.bind(call)
+        bound.arguments[STEPS] = 0
+        bound()  # walks no step, but lays the weights out
+        bound.arguments[STEPS], bound.arguments[PACK] = call.T, NEVER
+        return bound
+
     def backward(self, call: Call) -> None:
         """Walk the backward loop."""
         self._backward.run(call)
+
+
+STEPS, PACK = 0, 6  # places among the arguments
+NEVER, ALWAYS, IF_IT_DIFFERS = range(3)  # values of `pack`
+
+
+Versions = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Matrices as products want them, and the matrices: while held, their addresses stay theirs."""
+
+    versions: Versions
+    packed: Tensor
+    call: Call
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A compiled loop with all its arguments: calling it walks the steps."""
+
+    entry: Any
+    arguments: Any
+    x_at: int
+    held: Held
+
+    def __call__(self) -> None:
+        """Walk all steps."""
+        self.entry(self.arguments)
+
+    def read(self, x: Tensor) -> None:
+        """Take another input of the same shape."""
+        self.arguments[self.x_at] = x.data_ptr()
 
 
 class CLoop:
@@ -51,21 +95,29 @@ class CLoop:
         self.products = written.products_of_widths()
         self.arguments = ctypes.c_int64 * len(list(written.fields()))
         self.packed_at = len(self.arguments()) - 1 - written.count_terms()
+        names = [name for _, name, _ in written.fields()]
+        self.x_at = names.index("x") if "x" in names else PACK
         self.packed_size = 0
+        self.cached: Held | None = None
 
     def run(self, call: Call) -> None:
         """Walk all steps."""
-        if not call.T * call.B:
-            return
+        if call.T * call.B:
+            bound = self.bind(call)
+            bound()
+            if not call.keep:  # only now, for other threads must not find it half filled
+                self.cached = bound.held
+
+    def bind(self, call: Call) -> "Bound":
+        """Return the loop with its arguments in place, its weights laid out where they were."""
         pool = threads.pool()
         team, by_columns = self._share(call, torch.get_num_threads() if pool else 1)
-        x, buffers = call.buffers["x"], call.buffers
-        incoming = [call.incoming.get(carry) for carry in self.carries]
+        matrices = [call.weights[name] for name in self.matrices]
         tensors = [
-            *(buffers[name] for name in self.buffers),
-            _zeros(max(call.sizes.values()), x.dtype),
-            *incoming,
-            *(call.weights[name] for name in self.matrices),
+            *(call.buffers[name] for name in self.buffers),
+            _zeros(max(call.sizes.values()), call.buffers["x"].dtype),
+            *(call.incoming.get(carry) for carry in self.carries),
+            *matrices,
         ]
         masks = (call.valid, call.reset)
         # In the order of LoopSource.fields.
@@ -77,9 +129,21 @@ class CLoop:
         )  # fmt: skip
         if not self.packed_size:  # sizes do not change in a kernel's life
             self.packed_size = self.size(arguments)
-        packed = x.new_empty(self.packed_size)
+        versions = tuple((m.data_ptr(), m.is_inference() or m._version) for m in matrices)
+        packed, arguments[PACK] = self._packed(versions, call)
         arguments[self.packed_at] = packed.data_ptr()
-        self.entry(arguments)
+        return Bound(self.entry, arguments, self.x_at, Held(versions, packed, call))
+
+    def _packed(self, versions: Versions, call: Call) -> tuple[Tensor, int]:
+        """Return memory for the matrices as products want them, and whether to fill it.
+
+        In inference what the last call laid out serves again while the matrices' versions are the
+        same; the kernel still compares a sample, for changes through `.data` bump no version.
+        """
+        cached = self.cached
+        if not call.keep and cached is not None and cached.versions == versions:
+            return cached.packed, IF_IT_DIFFERS
+        return call.buffers["x"].new_empty(self.packed_size), ALWAYS
 
     def _share(self, call: Call, available: int) -> tuple[int, bool]:
         """Return how many threads share the work, and whether they share columns, not rows.
@@ -89,8 +153,10 @@ class CLoop:
         """
         multiplied = sum(call.sizes[w] * call.sizes[k] for w, k in self.products)
         flops = 2 * call.B * multiplied
+        if flops * call.T < 1_000_000:  # less than starting a team costs
+            return 1, False
         if 4 * available <= call.B:
-            return (available if flops * call.T > 200_000 else 1), False
+            return available, False
         return (available, True) if flops > 100_000 else (1, False)
 
 

@@ -46,11 +46,12 @@ static void ${loop}_$k(const ${loop}_args *a, const Step *s, int64_t first, int6
                        int64_t block, int64_t last) {
   enum { M = ${loop}_${k}_spread$vectors };
   const int64_t W = $width;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
 $multiply
       for (int i = 0; i < rows; ++i)
         for (int q = 0; q < used; ++q) {
@@ -92,7 +93,7 @@ $stages
 int64_t ${loop}_size(${loop}_args *a) { return ${loop}_pack(a, 0, 0); }
 
 void ${loop}(${loop}_args *a) {
-  ${loop}_pack(a, a->packed, a->pack);
+  if (${loop}_pack(a, a->packed, a->pack) < 0) ${loop}_pack(a, a->packed, 1);
   if (a->threads > 1) a->parallel(${loop}_walk, a, (unsigned)a->threads, 0);
   else ${loop}_walk(a);
 }
@@ -324,7 +325,8 @@ class LoopSource:
             lines += [
                 f"  a->{term.name} = to + total;",
                 f"  const real *m_{term.name}[] = {{{matrices}}};",
-                f"  if (write) pack(to + total, m_{term.name}, {call});",
+                f"  if (write == 1) pack(to + total, m_{term.name}, {call});",
+                f"  if (write == 2 && differs(to + total, m_{term.name}, {call})) return -1;",
                 f"  total += pack(0, 0, {call});",
             ]
         return "\n".join([*lines, "  return total;", "}", ""])

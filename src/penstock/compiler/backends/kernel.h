@@ -212,6 +212,29 @@ static int64_t pack(real *out, const real *const *m, int nodes, int spread, int6
   return 0;
 }
 
+/* Whether a sample of what was laid out is no longer what the matrices hold. */
+static int differs(const real *packed, const real *const *m, int nodes, int spread, int64_t W,
+                   int64_t K, int64_t row, int64_t column) {
+  const int64_t width = (int64_t)spread * LANES, blocks = (W + width - 1) / width;
+  const int chunks = CHUNKS(nodes * spread);
+  const int64_t step = K / 8 + 1;
+  for (int64_t b = 0; b < blocks; ++b)
+    for (int v = 0; v < nodes * spread; ++v) {
+      const int64_t j = b * width + (v / nodes) * LANES;
+      const real *at = packed + ((b * chunks + v / TILE) * K * TILE + v % TILE) * LANES;
+      if (j < W)
+        for (int64_t k = (b + v) % step; k < K; k += step)
+          if (at[k * TILE * LANES] != m[v % nodes][j * row + k * column]) return 1;
+    }
+  return 0;
+}
+
+/* The height of row tiles that share `rows` rows evenly: 8 rows are 4 and 4, not 6 and 2. */
+INLINE int even_height(int64_t rows) {
+  const int64_t tiles = (rows + ROWS - 1) / ROWS;
+  return tiles ? (int)((rows + tiles - 1) / tiles) : 1;
+}
+
 typedef struct { int64_t t, old, new, from, to; } Step;
 
 /* A team's meeting point: spins, and gives way when others need the core. */
