@@ -14,6 +14,7 @@ from torch import Tensor
 from penstock.cells.base import Cell, Place
 from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Operand, Slot
+from penstock.compiler.memory import empty
 
 Buffers = dict[str, Tensor]
 
@@ -82,7 +83,7 @@ class Program:
         T, B = inputs.x.shape[:2]
         buffers = self._inputs(inputs)
         for name, initial in zip(self.cell.states, inputs.states, strict=True):
-            state = inputs.x.new_empty(T + 1, B, initial.shape[-1])
+            state = empty(inputs.x, T + 1, B, initial.shape[-1])
             state[T if inputs.reverse else 0] = initial
             buffers[f"state.{name}"] = state
         if self.plan.lifted:
@@ -166,7 +167,7 @@ class Program:
                 buffers[name] = like.new_zeros(B, size)
             else:
                 shape = (B, size) if kind == "scratch" else (T, B, size)
-                buffers[name] = like.new_empty(shape)
+                buffers[name] = empty(like, *shape)
         return buffers
 
     def _piece(self, inputs: Inputs, name: str) -> Tensor:
@@ -198,14 +199,22 @@ class Program:
                 zero = x.new_zeros(H)
                 part = torch.cat([self._piece(inputs, n) if n else zero for n in own])
             bias = part if bias is None else bias + part
-        return torch.nn.functional.linear(x, weight, bias)
+        lifted = empty(x, *x.shape[:2], len(weight))
+        flat, rows = lifted.flatten(0, 1), x.flatten(0, 1)
+        if bias is None:
+            torch.mm(rows, weight.T, out=flat)
+        else:
+            torch.addmm(bias, rows, weight.T, out=flat)
+        return lifted
 
     def _x_gradient(self, inputs: Inputs, buffers: Buffers) -> Tensor:
         gradient = buffers.get("grad_x")
         if self.plan.lifted:
             adjoint = buffers["adjoint.hidden_size"].flatten(0, 1)
             columns = len(self.plan.lifted) * self.place.hidden_size
-            product = (adjoint[:, :columns] @ self._lifted_weight(inputs)).view_as(inputs.x)
+            product = empty(inputs.x, *inputs.x.shape)
+            weight = self._lifted_weight(inputs)
+            torch.mm(adjoint[:, :columns], weight, out=product.flatten(0, 1))
             gradient = product if gradient is None else gradient + product
         return torch.zeros_like(inputs.x) if gradient is None else gradient
 

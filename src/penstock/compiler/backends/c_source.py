@@ -42,8 +42,10 @@ $body
 }
 
 enum { ${loop}_${k}_spread = $spread };
-static void ${loop}_$k(const ${loop}_args *a, const Step *s, int64_t first, int64_t end,
+static void ${loop}_$k(const ${loop}_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const ${loop}_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = ${loop}_${k}_spread$vectors };
   const int64_t W = $width;
   const int height = even_height(end - first);

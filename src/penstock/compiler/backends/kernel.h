@@ -30,6 +30,7 @@ typedef int64_t whole;
 #define LN2_LOW 0x1.a39ef35793c76p-33
 #define EXP_LIMIT 750.0
 #define TANH_LIMIT 22.0
+#define SIGMOID_LIMIT 708.0
 #else
 typedef float real;
 typedef int32_t whole;
@@ -40,6 +41,7 @@ typedef int32_t whole;
 #define LN2_LOW 0x1.7f7d1cp-20f
 #define EXP_LIMIT 110.0f
 #define TANH_LIMIT 10.0f
+#define SIGMOID_LIMIT 87.0f
 #endif
 
 #define LANES (VECTOR_BYTES / (int)sizeof(real))
@@ -110,7 +112,11 @@ INLINE vec op_exp(vec x) {
   return p * power_of_two(half) * power_of_two(whole_n - half); /* in two, to reach 0 and inf */
 }
 
-INLINE vec op_sigmoid(vec x) { return 1 / (1 + op_exp(-x)); }
+/* 1 / (1 + e^-x); past the limit it is 0 or 1, and e^-x stays within one power of two. */
+INLINE vec op_sigmoid(vec x) {
+  vec n, p = expm1_near(reduced(-clamped(x, SIGMOID_LIMIT), &n)) + 1;
+  return 1 / (1 + p * power_of_two(__builtin_convertvector(n, mask)));
+}
 
 /* tanh x = m / (m + 2) with m = e^2x − 1, which keeps its relative accuracy at 0. */
 INLINE vec op_tanh(vec x) {
@@ -165,7 +171,7 @@ INLINE void tile(const int R, const int C, const real *const *x, const real *res
   UNROLL for (int r = 0; r < R; ++r)
     UNROLL for (int v = 0; v < V; ++v)
       c[r][v] = more ? (vec)*(lying *)(out + r * stride + v * LANES) : (vec){0};
-  for (int64_t k = 0; k < K; ++k, w += TILE * LANES)
+  _Pragma("GCC unroll 4") for (int64_t k = 0; k < K; ++k, w += TILE * LANES)
     UNROLL for (int r = 0; r < R; ++r)
       UNROLL for (int v = 0; v < V; ++v)
         c[r][v] += x[r][k] * *(const lying *)(w + (v / TILE * K * TILE + v % TILE) * LANES);
@@ -183,7 +189,7 @@ static void product(int rows, int chunks, const real *const *x, const real *w, i
   switch (rows) {
     case 1: TILES(1, 4) TILES(1, 1) break;
     case 2: TILES(2, 2) TILES(2, 1) break;
-    case 3: TILES(3, 2) TILES(3, 1) break;
+    case 3: TILES(3, 1) break;
     case 4: TILES(4, 1) break;
     case 5: TILES(5, 1) break;
     default: TILES(6, 1)
