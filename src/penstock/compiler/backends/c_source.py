@@ -68,7 +68,7 @@ $multiply
 
 _PRODUCT = Template("""\
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = $row;
         product(rows, CHUNKS($nodes * used), x, a->$weights + block * V$g * $K * LANES, $K,
                 p$g, V$g * LANES, $more);
@@ -231,7 +231,7 @@ class LoopSource:
     def _multiply(self, k: int, stage: Stage) -> Iterator[str]:
         """Yield the products of a stage for a tile of rows."""
         for g in range(len(stage.groups)):
-            yield f"      real p{g}[ROWS * V{g} * LANES] __attribute__((aligned(64)));"
+            yield f"      real p{g}[PANEL * V{g} * LANES] __attribute__((aligned(64)));"
         for term in self._terms():
             if term.stage == k:
                 yield _PRODUCT.substitute(

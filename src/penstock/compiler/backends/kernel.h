@@ -18,7 +18,8 @@
 #define VECTOR_BYTES 16
 #define TILE 2
 #endif
-#define ROWS 6
+#define ROWS 6           /* of a tile */
+#define PANEL (4 * ROWS) /* rows that a stage takes through its columns together */
 
 #if REAL_IS_DOUBLE
 typedef double real;
@@ -179,13 +180,14 @@ INLINE void tile(const int R, const int C, const real *const *x, const real *res
     UNROLL for (int v = 0; v < V; ++v) *(lying *)(out + r * stride + v * LANES) = c[r][v];
 }
 
-/* Few rows take several chunks at a time, to have enough sums under way. */
+/* Few rows take several chunks at a time, to have enough sums under way. Chunk by chunk for all
+ * tiles of a panel: a chunk's weights come from the outer caches once a panel. */
 #define TILES(R, C) \
-  for (; chunks >= C; chunks -= C, w += C * K * TILE * LANES, out += C * TILE * LANES) \
-    tile(R, C, x, w, K, out, stride, more);
+  for (; left >= C; left -= C, v += C * K * TILE * LANES, o += C * TILE * LANES) \
+    tile(R, C, x, v, K, o, stride, more);
 
-static void product(int rows, int chunks, const real *const *x, const real *w, int64_t K, real *out,
-                    int64_t stride, int more) {
+static void few(int rows, int left, const real *const *x, const real *v, int64_t K, real *o,
+                int64_t stride, int more) {
   switch (rows) {
     case 1: TILES(1, 4) TILES(1, 1) break;
     case 2: TILES(2, 2) TILES(2, 1) break;
@@ -194,6 +196,18 @@ static void product(int rows, int chunks, const real *const *x, const real *w, i
     case 5: TILES(5, 1) break;
     default: TILES(6, 1)
   }
+}
+
+static void product(int rows, int chunks, const real *const *x, const real *w, int64_t K, real *out,
+                    int64_t stride, int more) {
+  const int tiles = (rows + ROWS - 1) / ROWS, height = (rows + tiles - 1) / tiles;
+  if (tiles == 1) {
+    few(rows, chunks, x, w, K, out, stride, more);
+    return;
+  }
+  for (int c = 0; c < chunks; ++c, w += K * TILE * LANES, out += TILE * LANES)
+    for (int r = 0; r < rows; r += height)
+      few(rows - r < height ? rows - r : height, 1, x + r, w, K, out + r * stride, stride, more);
 }
 
 /* Lays `nodes` matrices of W outputs and K inputs out as [block][chunk][K][TILE][LANES]. In a
@@ -235,10 +249,10 @@ static int differs(const real *packed, const real *const *m, int nodes, int spre
   return 0;
 }
 
-/* The height of row tiles that share `rows` rows evenly: 8 rows are 4 and 4, not 6 and 2. */
+/* The height of panels that share `rows` rows evenly: 32 rows are 16 and 16, not 24 and 8. */
 INLINE int even_height(int64_t rows) {
-  const int64_t tiles = (rows + ROWS - 1) / ROWS;
-  return tiles ? (int)((rows + tiles - 1) / tiles) : 1;
+  const int64_t panels = (rows + PANEL - 1) / PANEL;
+  return panels ? (int)((rows + panels - 1) / panels) : 1;
 }
 
 typedef struct { int64_t t, old, new, from, to; } Step;
