@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Place
+from penstock.cells.base import Cell, Matrix, Place
 from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Operand, Slot
 from penstock.compiler.memory import empty
@@ -52,10 +52,9 @@ class Program:
         self.kernel = kernel
         use = cell.usage(place)
         self.sizes = {"hidden_size": place.hidden_size, "input_size": place.input_size, "1": 1}
-        for declared in cell.declared.values():
-            for width in (getattr(declared, "rows", "1"), getattr(declared, "columns", "1")):
-                if width not in self.sizes:
-                    self.sizes[width] = int(getattr(cell, width))
+        matrices = [d for d in cell.declared.values() if isinstance(d, Matrix)]
+        widths = {*cell.widths.values(), *(w for m in matrices for w in (m.rows, m.columns))}
+        self.sizes |= {width: int(getattr(cell, width)) for width in widths - {*self.sizes}}
         stacks = {
             "W": ("weight_ih", use.x_gates),
             "U": ("weight_hh", use.h_gates),
