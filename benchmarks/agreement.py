@@ -129,6 +129,7 @@ def save(path: Path, args: argparse.Namespace, whole: Report, started: float) ->
 
 
 def main() -> int:
+    """Read the arguments, run, write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--draws", type=int, default=40)
