@@ -47,5 +47,7 @@ def test_dropin_takes_cudnn(name):
     assert cudnn.has(type(ours.cell))
     x = torch.randn(20, 4, 16, device="cuda", requires_grad=True)
     torch.testing.assert_close(ours(x)[0], theirs(x)[0], atol=1e-5, rtol=1e-4)
-    for own, other in zip(gradients(ours, x, ours(x)[0]), gradients(theirs, x, theirs(x)[0])):
+    for own, other in zip(
+        gradients(ours, x, ours(x)[0]), gradients(theirs, x, theirs(x)[0]), strict=True
+    ):
         torch.testing.assert_close(own, other, atol=1e-4, rtol=1e-3)
