@@ -348,9 +348,9 @@ def size(rng: random.Random, usual: int) -> int:
     return rng.randint(33, 70) if rng.random() < 0.15 else rng.randint(1, usual)
 
 
-def draw(rng: random.Random, cls: type[Cell], chosen: Variant) -> Draw:
-    """Return a random sweep of a cell."""
-    T, B = rng.choice((0, 1, *range(1, 21))), rng.choice((0, 1, *range(1, 21)))
+def draw(rng: random.Random, cls: type[Cell], chosen: Variant, longest: int = 20) -> Draw:
+    """Return a random sweep of a cell, of at most so many steps."""
+    T, B = rng.choice((0, 1, *range(1, longest + 1))), rng.choice((0, 1, *range(1, 21)))
     I, H = size(rng, 20), size(rng, 20)
     cell, place = cls(width=rng.choice((1, 2, 3, 5, 8, 17))), Place(I, H, chosen.lowest)
     new, how = _Tensors(rng, chosen.dtype), rng.choice(LAID)
