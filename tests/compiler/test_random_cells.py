@@ -1,0 +1,108 @@
+"""Random cells agree with their equations: outputs, states and every gradient.
+
+A draw is one sweep of one cell with its own sizes, weights, masks and memory layout, gradients
+included; see `random_cells`. Here 52 cells drawn by hypothesis have 40 draws each: 2,080 on the
+compiled kernel, of which every eighth runs on the interpreter too. `benchmarks/agreement.py`
+does the same at any scale.
+"""
+
+import random
+
+import pytest
+import random_cells as rc
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from penstock.cells.base import Place
+from penstock.compiler import pipeline
+from penstock.compiler.ops import OPS
+from penstock.layers import equations
+
+CELLS, DRAWS = 52, 40
+SOME = [random.Random(seed) for seed in range(60)]
+quickly = settings(
+    max_examples=CELLS, deadline=None, derandomize=True, database=None, print_blob=False,
+    suppress_health_check=[*HealthCheck],
+)  # fmt: skip
+
+
+@quickly
+@given(st.randoms(use_true_random=False), st.integers(0, 2**31))
+def test_agreement(rng, seed):
+    source = rc.write(rng)
+    note(source)
+    cls = rc.define(source)
+    draws = random.Random(seed)
+    chosen = rc.variant(draws, cls)
+    judged = 0
+    for k in range(DRAWS):
+        drawn = rc.draw(draws, cls, chosen)
+        wanted = rc.results(drawn, equations.run)
+        for backend in ("c", "interpreter") if k % 8 == 0 else ("c",):
+            outcome = rc.judge(drawn, backend, wanted)
+            message = f"{backend}, {chosen}: {outcome} in {drawn}"
+            assert outcome.passed, message
+            judged += outcome.excuse is None
+    assert judged > DRAWS / 2, "most draws of this cell said nothing"
+
+
+def graphs(rng):
+    """Return the forward graph and the backward graph of a random cell."""
+    stages = pipeline.lower(rc.define(rc.write(rng))(), Place(3, 4))
+    return stages.hoisted.loop, stages.plan.backward.graph
+
+
+def test_the_cells_have_every_op_and_kind():
+    """The generator would be worth little if it left out what can go wrong."""
+    forward, backward = zip(*map(graphs, SOME), strict=True)
+    used = {n.op for g in (*forward, *backward) for n in g.nodes}
+    assert {*OPS, "linear", "lifted", "vector", "x", "features", "state"} <= used
+    products = [sum(n.op == "linear" for n in g.nodes) for g in forward]
+    assert 0 in products
+    assert max(products) > 3
+    assert {len(g.outputs) for g in forward} == {1, 2, 3, 4}
+    assert max(depth(g) for g in forward) >= 3, "no chain of three products"
+
+
+def depth(graph):
+    """Return the longest chain of products."""
+    depths = []
+    for node in graph.nodes:
+        before = max((depths[a] for a in node.args), default=0)
+        depths.append(before + (node.op == "linear"))
+    return max(depths)
+
+
+def test_the_cells_use_the_whole_language():
+    texts = [rc.write(random.Random(seed)) for seed in range(60)]
+    for part in (
+        "x=False", "h=False", "bias=False", "bias=1.0", "Vector()", "Matrix()", 'rows="width"',
+        'columns="width"', "_below=None", "def output", "'width'}", "layer_norm", "softmax",
+    ):  # fmt: skip
+        assert any(part in text for text in texts), part
+
+
+@pytest.mark.parametrize("backend", ["c", "interpreter"])
+@pytest.mark.parametrize("part", ["output", "final h", "gradient of x", "gradient of weight_hh"])
+def test_the_comparison_sees_a_change(backend, part):
+    """A result that is off by a thousandth of its norm is seen, in float32 too."""
+    source = (
+        "class RandomCell(Cell):\n    a = Gate()\n    width: int = 3\n"
+        "    def step(self, x, h):\n        return torch.tanh(self.a(x, h))\n"
+    )
+    cls, rng = rc.define(source), random.Random(3)
+    draws = (rc.draw(rng, cls, rc.Variant("float32")) for _ in range(50))
+    drawn = next(
+        d for d in draws if d.sweep.x.numel() and len(d.leaves) == len(d.sweep.weights) + 2
+    )
+    wanted = rc.results(drawn, equations.run)
+    got = rc.results(drawn, rc.on(backend))
+    assert rc.worst(got, wanted)[0] < rc.TOLERANCE["float32"]
+    wanted[part] = wanted[part] * 1.001
+    assert rc.worst(got, wanted) > (rc.TOLERANCE["float32"], part)
+
+
+def test_a_shape_or_nan_is_seen():
+    a, b = rc.torch.ones(3), rc.torch.full((3,), rc.math.nan)
+    assert rc.worst({"a": a}, {"a": a[None]})[0] == rc.math.inf
+    assert rc.worst({"a": b}, {"a": a})[0] == rc.math.inf

@@ -1,0 +1,373 @@
+typedef struct {
+  int64_t T;
+  int64_t B;
+  int64_t reverse;
+  int64_t keep;
+  int64_t by_columns;
+  int64_t threads;
+  int64_t pack;
+  int64_t arrived;
+  int64_t hidden_size;
+  void (*parallel)(void (*)(void *), void *, unsigned, unsigned);
+  int (*thread)(void);
+  int (*team)(void);
+  const uint8_t *valid;
+  const uint8_t *reset;
+  real *state_h;
+  real *state_c;
+  real *below_c;
+  real *vector_weight_w_1;
+  real *vector_weight_w_2;
+  real *lifted;
+  real *saved_hidden_size;
+  const real *zeros;
+  const real *matrix_U_i;
+  const real *matrix_U_f;
+  const real *matrix_U_g;
+  const real *matrix_U_o;
+  real *packed;
+  real *weights_0_0_0;
+} forward_args;
+
+INLINE void forward_0_body(const forward_args *a, const Step *s, int64_t row, int64_t j,
+                              int n, const real *p0) {
+  const int past_end = a->valid && !a->valid[s->t * a->B + row];
+  const int cut = a->reset && a->reset[s->t * a->B + row];
+  const vec v11 = load(p0 + 0 * LANES, LANES);
+  const vec v15 = load(p0 + 1 * LANES, LANES);
+  const vec v20 = load(p0 + 2 * LANES, LANES);
+  const vec v29 = load(p0 + 3 * LANES, LANES);
+  const vec v4 = load(a->vector_weight_w_2 + j, n);
+  const vec v1 = load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n);
+  const vec v5 = load(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 4 * a->hidden_size + j, n);
+  const vec v3 = load(a->vector_weight_w_1 + j, n);
+  const vec v2 = load(a->below_c + (s->t * a->B + row) * a->hidden_size + j, n);
+  const vec v10 = load(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + j, n);
+  const vec v14 = load(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 1 * a->hidden_size + j, n);
+  const vec v19 = load(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 2 * a->hidden_size + j, n);
+  const vec v28 = load(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 3 * a->hidden_size + j, n);
+  const vec v6 = v4 * v1;
+  const vec v7 = v5 + v6;
+  const vec v8 = v3 * v2;
+  const vec v9 = v7 + v8;
+  const vec v12 = v10 + v11;
+  const vec v13 = op_sigmoid(v12);
+  const vec v16 = v14 + v15;
+  const vec v17 = op_sigmoid(v16);
+  const vec v18 = v17 * v1;
+  const vec v21 = v19 + v20;
+  const vec v22 = op_tanh(v21);
+  const vec v23 = v13 * v22;
+  const vec v24 = v18 + v23;
+  const vec v25 = op_sigmoid(v9);
+  const vec v26 = v25 * v2;
+  const vec v27 = v24 + v26;
+  const vec v30 = v28 + v29;
+  const vec v31 = op_sigmoid(v30);
+  const vec v32 = op_tanh(v27);
+  const vec v33 = v31 * v32;
+  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + j, v13, n);
+  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + 1 * a->hidden_size + j, v17, n);
+  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + 2 * a->hidden_size + j, v22, n);
+  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + 3 * a->hidden_size + j, v25, n);
+  store(a->state_c + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n) : v27, n);
+  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + 4 * a->hidden_size + j, v31, n);
+  store(a->state_h + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n) : v33, n);
+}
+
+enum { forward_0_spread = SPREAD(4) };
+static void forward_0(const forward_args *a, const Step *s, int64_t first, int64_t end,
+                       int64_t block, int64_t last) {
+  enum { M = forward_0_spread, V0 = CHUNKS(4 * M) * TILE };
+  const int64_t W = a->hidden_size;
+  for (; block < last; ++block) {
+    const int64_t j0 = block * M * LANES;
+    const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
+    for (int64_t r = first; r < end; r += ROWS) {
+      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
+      real p0[ROWS * V0 * LANES] __attribute__((aligned(64)));
+      {
+        const real *x[ROWS];
+        for (int i = 0; i < rows; ++i) x[i] = (a->reset && a->reset[s->t * a->B + r + i] ? a->zeros : a->state_h + (s->old * a->B + r + i) * a->hidden_size);
+        product(rows, CHUNKS(4 * used), x, a->weights_0_0_0 + block * V0 * a->hidden_size * LANES, a->hidden_size,
+                p0, V0 * LANES, 0);
+      }
+      for (int i = 0; i < rows; ++i)
+        for (int q = 0; q < used; ++q) {
+          const int64_t j = j0 + q * LANES;
+          if (W - j >= LANES) forward_0_body(a, s, r + i, j, LANES, p0 + (i * V0 + q * 4) * LANES);
+          else forward_0_body(a, s, r + i, j, (int)(W - j), p0 + (i * V0 + q * 4) * LANES);
+        }
+    }
+  }
+}
+
+static int64_t forward_pack(forward_args *a, real *to, int write) {
+  int64_t total = 0;
+  a->weights_0_0_0 = to + total;
+  const real *m_weights_0_0_0[] = {a->matrix_U_i, a->matrix_U_f, a->matrix_U_g, a->matrix_U_o};
+  if (write) pack(to + total, m_weights_0_0_0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
+  total += pack(0, 0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
+  return total;
+}
+
+static void forward_walk(void *arguments) {
+  forward_args *a = arguments;
+  const int me = a->threads > 1 ? a->thread() : 0, team = a->threads > 1 ? a->team() : 1;
+  const int64_t rows_from = a->B * me / team, rows_to = a->B * (me + 1) / team;
+  const int64_t first = a->by_columns ? 0 : rows_from, end = a->by_columns ? a->B : rows_to;
+  const int64_t part = a->by_columns ? me : 0, parts = a->by_columns ? team : 1;
+  int64_t met = 0;
+  const __auto_type mode = flush_denormals();
+  for (int64_t k = 0; k < a->T; ++k) {
+    const int64_t at = k, old = a->reverse ? a->T - at : at;
+    const int64_t new = a->reverse ? old - 1 : old + 1;
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    forward_0(a, &s, first, end, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * part / parts, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * (part + 1) / parts);
+    if (a->by_columns) meet(&a->arrived, &met, team);
+  }
+  restore(mode);
+}
+
+int64_t forward_size(forward_args *a) { return forward_pack(a, 0, 0); }
+
+void forward(forward_args *a) {
+  forward_pack(a, a->packed, a->pack);
+  if (a->threads > 1) a->parallel(forward_walk, a, (unsigned)a->threads, 0);
+  else forward_walk(a);
+}
+
+typedef struct {
+  int64_t T;
+  int64_t B;
+  int64_t reverse;
+  int64_t keep;
+  int64_t by_columns;
+  int64_t threads;
+  int64_t pack;
+  int64_t arrived;
+  int64_t hidden_size;
+  void (*parallel)(void (*)(void *), void *, unsigned, unsigned);
+  int (*thread)(void);
+  int (*team)(void);
+  const uint8_t *valid;
+  const uint8_t *reset;
+  real *state_h;
+  real *state_c;
+  real *below_c;
+  real *vector_weight_w_1;
+  real *vector_weight_w_2;
+  real *saved_hidden_size;
+  real *grad_h;
+  real *grad_c;
+  real *adjoint_hidden_size;
+  real *grad_below_c;
+  real *total_hidden_size;
+  const real *zeros;
+  const real *incoming_grad_h;
+  const real *incoming_grad_c;
+  const real *matrix_U_i;
+  const real *matrix_U_f;
+  const real *matrix_U_g;
+  const real *matrix_U_o;
+  real *packed;
+  real *weights_1_0_0;
+  real *weights_1_0_1;
+  real *weights_1_0_2;
+  real *weights_1_0_3;
+} backward_args;
+
+INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, int64_t j,
+                              int n) {
+  const int past_end = a->valid && !a->valid[s->t * a->B + row];
+  const int cut = a->reset && a->reset[s->t * a->B + row];
+  const vec v9 = load(a->state_c + (s->new * a->B + row) * a->hidden_size + j, n);
+  const vec v12 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
+  const vec v10 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + 4 * a->hidden_size + j, n);
+  const vec v17 = all((real)1.0);
+  const vec v13 = load(a->grad_c + (s->from * a->B + row) * a->hidden_size + j, n);
+  const vec v2 = load(a->below_c + (s->t * a->B + row) * a->hidden_size + j, n);
+  const vec v8 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + 3 * a->hidden_size + j, n);
+  const vec v7 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + 2 * a->hidden_size + j, n);
+  const vec v5 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + j, n);
+  const vec v1 = load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n);
+  const vec v6 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 5 * a->hidden_size + 1 * a->hidden_size + j, n);
+  const vec v3 = load(a->vector_weight_w_1 + j, n);
+  const vec v4 = load(a->vector_weight_w_2 + j, n);
+  const vec v11 = op_tanh(v9);
+  const vec v14 = v12 * v11;
+  const vec v15 = v12 * v10;
+  const vec v16 = v11 * v11;
+  const vec v18 = v17 - v16;
+  const vec v19 = v15 * v18;
+  const vec v20 = v17 - v10;
+  const vec v21 = v10 * v20;
+  const vec v22 = v14 * v21;
+  const vec v23 = v13 + v19;
+  const vec v24 = v23 * v2;
+  const vec v25 = v23 * v8;
+  const vec v26 = v17 - v8;
+  const vec v27 = v8 * v26;
+  const vec v28 = v24 * v27;
+  const vec v29 = v23 * v7;
+  const vec v30 = v23 * v5;
+  const vec v31 = v7 * v7;
+  const vec v32 = v17 - v31;
+  const vec v33 = v30 * v32;
+  const vec v34 = v23 * v1;
+  const vec v35 = v23 * v6;
+  const vec v36 = v17 - v6;
+  const vec v37 = v6 * v36;
+  const vec v38 = v34 * v37;
+  const vec v39 = v17 - v5;
+  const vec v40 = v5 * v39;
+  const vec v41 = v29 * v40;
+  const vec v42 = v28 * v2;
+  const vec v43 = v28 * v3;
+  const vec v44 = v28 * v1;
+  const vec v45 = v28 * v4;
+  const vec v46 = v25 + v43;
+  const vec v47 = v35 + v45;
+  store(a->adjoint_hidden_size + (s->t * a->B + row) * 5 * a->hidden_size + 3 * a->hidden_size + j, past_end ? all(0) : v22, n);
+  store(a->adjoint_hidden_size + (s->t * a->B + row) * 5 * a->hidden_size + 4 * a->hidden_size + j, past_end ? all(0) : v28, n);
+  store(a->adjoint_hidden_size + (s->t * a->B + row) * 5 * a->hidden_size + 2 * a->hidden_size + j, past_end ? all(0) : v33, n);
+  store(a->adjoint_hidden_size + (s->t * a->B + row) * 5 * a->hidden_size + 1 * a->hidden_size + j, past_end ? all(0) : v38, n);
+  store(a->adjoint_hidden_size + (s->t * a->B + row) * 5 * a->hidden_size + j, past_end ? all(0) : v41, n);
+  store(a->total_hidden_size + (row) * 2 * a->hidden_size + j, load(a->total_hidden_size + (row) * 2 * a->hidden_size + j, n) + (past_end ? all(0) : v42), n);
+  store(a->total_hidden_size + (row) * 2 * a->hidden_size + 1 * a->hidden_size + j, load(a->total_hidden_size + (row) * 2 * a->hidden_size + 1 * a->hidden_size + j, n) + (past_end ? all(0) : v44), n);
+  store(a->grad_below_c + (s->t * a->B + row) * a->hidden_size + j, past_end ? all(0) : v46, n);
+  store(a->grad_c + (s->to * a->B + row) * a->hidden_size + j, cut ? all(0) : past_end ? load(a->grad_c + (s->from * a->B + row) * a->hidden_size + j, n) : v47, n);
+}
+
+enum { backward_0_spread = 1 };
+static void backward_0(const backward_args *a, const Step *s, int64_t first, int64_t end,
+                       int64_t block, int64_t last) {
+  enum { M = backward_0_spread };
+  const int64_t W = a->hidden_size;
+  for (; block < last; ++block) {
+    const int64_t j0 = block * M * LANES;
+    const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
+    for (int64_t r = first; r < end; r += ROWS) {
+      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
+
+      for (int i = 0; i < rows; ++i)
+        for (int q = 0; q < used; ++q) {
+          const int64_t j = j0 + q * LANES;
+          if (W - j >= LANES) backward_0_body(a, s, r + i, j, LANES);
+          else backward_0_body(a, s, r + i, j, (int)(W - j));
+        }
+    }
+  }
+}
+
+INLINE void backward_1_body(const backward_args *a, const Step *s, int64_t row, int64_t j,
+                              int n, const real *p0) {
+  const int past_end = a->valid && !a->valid[s->t * a->B + row];
+  const int cut = a->reset && a->reset[s->t * a->B + row];
+  const vec v48 = load(p0 + 0 * LANES, LANES);
+  store(a->grad_h + (s->to * a->B + row) * a->hidden_size + j, cut ? all(0) : past_end ? load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n) : v48, n);
+}
+
+enum { backward_1_spread = SPREAD(1) };
+static void backward_1(const backward_args *a, const Step *s, int64_t first, int64_t end,
+                       int64_t block, int64_t last) {
+  enum { M = backward_1_spread, V0 = CHUNKS(1 * M) * TILE };
+  const int64_t W = a->hidden_size;
+  for (; block < last; ++block) {
+    const int64_t j0 = block * M * LANES;
+    const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
+    for (int64_t r = first; r < end; r += ROWS) {
+      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
+      real p0[ROWS * V0 * LANES] __attribute__((aligned(64)));
+      {
+        const real *x[ROWS];
+        for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 5 * a->hidden_size;
+        product(rows, CHUNKS(1 * used), x, a->weights_1_0_0 + block * V0 * a->hidden_size * LANES, a->hidden_size,
+                p0, V0 * LANES, 0);
+      }
+      {
+        const real *x[ROWS];
+        for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 5 * a->hidden_size + 1 * a->hidden_size;
+        product(rows, CHUNKS(1 * used), x, a->weights_1_0_1 + block * V0 * a->hidden_size * LANES, a->hidden_size,
+                p0, V0 * LANES, 1);
+      }
+      {
+        const real *x[ROWS];
+        for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 5 * a->hidden_size + 2 * a->hidden_size;
+        product(rows, CHUNKS(1 * used), x, a->weights_1_0_2 + block * V0 * a->hidden_size * LANES, a->hidden_size,
+                p0, V0 * LANES, 1);
+      }
+      {
+        const real *x[ROWS];
+        for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 5 * a->hidden_size + 3 * a->hidden_size;
+        product(rows, CHUNKS(1 * used), x, a->weights_1_0_3 + block * V0 * a->hidden_size * LANES, a->hidden_size,
+                p0, V0 * LANES, 1);
+      }
+      for (int i = 0; i < rows; ++i)
+        for (int q = 0; q < used; ++q) {
+          const int64_t j = j0 + q * LANES;
+          if (W - j >= LANES) backward_1_body(a, s, r + i, j, LANES, p0 + (i * V0 + q * 1) * LANES);
+          else backward_1_body(a, s, r + i, j, (int)(W - j), p0 + (i * V0 + q * 1) * LANES);
+        }
+    }
+  }
+}
+
+static int64_t backward_pack(backward_args *a, real *to, int write) {
+  int64_t total = 0;
+  a->weights_1_0_0 = to + total;
+  const real *m_weights_1_0_0[] = {a->matrix_U_i};
+  if (write) pack(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  a->weights_1_0_1 = to + total;
+  const real *m_weights_1_0_1[] = {a->matrix_U_f};
+  if (write) pack(to + total, m_weights_1_0_1, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  a->weights_1_0_2 = to + total;
+  const real *m_weights_1_0_2[] = {a->matrix_U_g};
+  if (write) pack(to + total, m_weights_1_0_2, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  a->weights_1_0_3 = to + total;
+  const real *m_weights_1_0_3[] = {a->matrix_U_o};
+  if (write) pack(to + total, m_weights_1_0_3, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  return total;
+}
+
+static void backward_walk(void *arguments) {
+  backward_args *a = arguments;
+  const int me = a->threads > 1 ? a->thread() : 0, team = a->threads > 1 ? a->team() : 1;
+  const int64_t rows_from = a->B * me / team, rows_to = a->B * (me + 1) / team;
+  const int64_t first = a->by_columns ? 0 : rows_from, end = a->by_columns ? a->B : rows_to;
+  const int64_t part = a->by_columns ? me : 0, parts = a->by_columns ? team : 1;
+  int64_t met = 0;
+  const __auto_type mode = flush_denormals();
+  for (int64_t k = 0; k < a->T; ++k) {
+    const int64_t at = a->T - 1 - k, old = a->reverse ? a->T - at : at;
+    const int64_t new = a->reverse ? old - 1 : old + 1;
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    if (a->incoming_grad_h)
+      for (int64_t e = rows_from * a->hidden_size; e < rows_to * a->hidden_size; ++e)
+        a->grad_h[s.from * a->B * a->hidden_size + e] +=
+            a->incoming_grad_h[s.t * a->B * a->hidden_size + e];
+    if (a->incoming_grad_c)
+      for (int64_t e = rows_from * a->hidden_size; e < rows_to * a->hidden_size; ++e)
+        a->grad_c[s.from * a->B * a->hidden_size + e] +=
+            a->incoming_grad_c[s.t * a->B * a->hidden_size + e];
+    if (a->by_columns) meet(&a->arrived, &met, team);
+    backward_0(a, &s, first, end, ((a->hidden_size + (backward_0_spread * LANES) - 1) / (backward_0_spread * LANES)) * part / parts, ((a->hidden_size + (backward_0_spread * LANES) - 1) / (backward_0_spread * LANES)) * (part + 1) / parts);
+    if (a->by_columns) meet(&a->arrived, &met, team);
+    backward_1(a, &s, first, end, ((a->hidden_size + (backward_1_spread * LANES) - 1) / (backward_1_spread * LANES)) * part / parts, ((a->hidden_size + (backward_1_spread * LANES) - 1) / (backward_1_spread * LANES)) * (part + 1) / parts);
+    if (a->by_columns) meet(&a->arrived, &met, team);
+  }
+  restore(mode);
+}
+
+int64_t backward_size(backward_args *a) { return backward_pack(a, 0, 0); }
+
+void backward(backward_args *a) {
+  backward_pack(a, a->packed, a->pack);
+  if (a->threads > 1) a->parallel(backward_walk, a, (unsigned)a->threads, 0);
+  else backward_walk(a);
+}
+
