@@ -126,6 +126,7 @@ class Cell:
         states: the names of the states.
         widths: the states that are not H wide, each with the hyperparameter that is its width.
         below: the states of the lower layer that step asks for.
+        hyperparameters: those of this cell, by name.
 
     Annotated class attributes with a default (``dt: float = 0.1``) are hyperparameters.
 
@@ -153,6 +154,7 @@ class Cell:
 
     def __init__(self, **hyperparameters: Any) -> None:
         known = _hyperparameters(type(self))
+        self.hyperparameters = {name: getattr(self, name) for name in known}
         for name, value in hyperparameters.items():
             if name not in known:
                 raise ArgumentError(
@@ -162,11 +164,7 @@ class Cell:
             setattr(self, name, _checked(where, known[name], value))
             if name in self.widths.values() and value < 1:
                 raise ArgumentError(f"{where} is {value!r}; a width must be above 0")
-
-    @property
-    def hyperparameters(self) -> dict[str, Any]:
-        """The hyperparameters by name, with this cell's values."""
-        return {name: getattr(self, name) for name in _hyperparameters(type(self))}
+            self.hyperparameters[name] = getattr(self, name)
 
     def bind(self, values: Mapping[str, Any]) -> Self:
         """Return this cell with something to stand for each declaration inside its equations."""

@@ -1,37 +1,10 @@
 """Graph → backward Graph: reverse mode over one step, from the table of derivatives."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 
-from penstock.compiler.graph import Builder, Graph, Node, Value, Weight, rebuild
+from penstock.compiler.builder import Builder, Value, rebuild
+from penstock.compiler.graph import Backward, Graph, Node, Product, Weight
 from penstock.compiler.ops import OPS
-
-
-@dataclass(frozen=True)
-class Product:
-    """A weight's gradient, Σ over steps and rows of adjointᵀ value: one GEMM after the loop.
-
-    adjoint, value: nodes of the backward graph.
-    """
-
-    weight: str
-    adjoint: int
-    value: int
-
-
-@dataclass(frozen=True)
-class Backward:
-    """One step backwards.
-
-    graph: its inputs ``grad s`` are the gradients of the new states; it holds the forward step's
-    nodes too. Its outputs: ``grad.s`` for the old states, ``lifted.f``, ``below.s`` and ``x``,
-    each a gradient of that input at this step, and ``vector.p``, which is summed over the steps.
-    forward: where each node of the forward graph is. products: the weights' gradients.
-    """
-
-    graph: Graph
-    forward: tuple[int, ...]
-    products: tuple[Product, ...]
 
 
 def differentiate(graph: Graph) -> Backward:

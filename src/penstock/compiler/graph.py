@@ -1,17 +1,14 @@
-"""The values that the passes hand on: a frozen graph of one step, and its printing.
+"""The values that the passes hand on, all frozen: graphs of one step, and the plan of its loops.
 
 A step is straight-line code over rows: every node is a tensor [B, width]. Widths are names
 (``"hidden_size"``, ``"input_size"``, an integer hyperparameter, or ``"1"`` for one number a row),
 so that one graph, and one kernel, serves all sizes.
 """
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from penstock.compiler.ops import INPUTS, OPS
-
-Scalar = float | int
 
 
 @dataclass(frozen=True)
@@ -94,134 +91,140 @@ def _right_side(node: Node) -> str:
 
 
 @dataclass(frozen=True)
-class Value:
-    """A node under construction, with the arithmetic of a tensor."""
+class Hoisted:
+    """A step without its products of x.
 
-    builder: "Builder"
-    index: int
-
-    @property
-    def node(self) -> Node:
-        """The node that this value is."""
-        return self.builder.nodes[self.index]
-
-    def __add__(self, other: "Value | Scalar") -> "Value":
-        return self.builder.emit("add", self, other)
-
-    __radd__ = __add__
-
-    def __mul__(self, other: "Value | Scalar") -> "Value":
-        return self.builder.emit("mul", self, other)
-
-    __rmul__ = __mul__
-
-    def __sub__(self, other: "Value | Scalar") -> "Value":
-        return self.builder.emit("sub", self, other)
-
-    def __rsub__(self, other: "Value | Scalar") -> "Value":
-        return self.builder.emit("sub", other, self)
-
-    def __truediv__(self, other: "Value | Scalar") -> "Value":
-        return self.builder.emit("div", self, other)
-
-    def __rtruediv__(self, other: "Value | Scalar") -> "Value":
-        return self.builder.emit("div", other, self)
-
-    def __neg__(self) -> "Value":
-        return self.builder.emit("neg", self)
-
-
-@dataclass
-class Builder:
-    """Makes a graph; a node that is there already is not made again."""
-
-    wrap: Callable[["Builder", int], Value] = Value
-    nodes: list[Node] = field(default_factory=list)
-    _seen: dict[Node, int] = field(default_factory=dict)
-
-    def add(self, node: Node) -> Value:
-        """Return the value of a node, made at most once."""
-        if node not in self._seen:
-            self._seen[node] = len(self.nodes)
-            self.nodes.append(node)
-        return self.wrap(self, self._seen[node])
-
-    def input(self, op: str, name: str, width: str) -> Value:
-        """Return an input of the step."""
-        return self.add(Node(op, (), width, name))
-
-    def const(self, value: Scalar) -> Value:
-        """Return a constant."""
-        return self.add(Node("const", (), "1", value=float(value)))
-
-    def linear(self, *terms: tuple[Weight, Value], width: str) -> Value:
-        """Return the sum of weights times values."""
-        weights, values = zip(*terms, strict=True)
-        return self.add(
-            Node("linear", tuple(v.index for v in values), width, weights=tuple(weights))
-        )
-
-    def emit(self, op: str, *args: "Value | Scalar") -> Value:
-        """Return an op of values and numbers; constants are folded, x·1 and x+0 are x."""
-        values = [a if isinstance(a, Value) else self.const(a) for a in args]
-        if (simple := self._simplified(op, values)) is not None:
-            return simple
-        width = "1"
-        for v in values:
-            if v.node.width != "1" and not OPS[op].rowwise:
-                width = v.node.width
-        return self.add(Node(op, tuple(v.index for v in values), width))
-
-    def _simplified(self, op: str, values: list[Value]) -> Value | None:
-        numbers = [v.node.value if v.node.op == "const" else None for v in values]
-        neutral = {"mul": 1, "div": 1, "add": 0, "sub": 0}.get(op)
-        if neutral is not None and numbers[1] == neutral:
-            return values[0]
-        if op in ("mul", "add") and numbers[0] == neutral:
-            return values[1]
-        last = values[-1].node
-        if op in ("add", "neg") and last.op == "neg":
-            inner = self.wrap(self, last.args[0])
-            return inner if op == "neg" else values[0] - inner
-        fold = OPS[op].number
-        return self.const(fold(*numbers)) if fold and None not in numbers else None
-
-    def graph(self, outputs: Mapping[str, Value]) -> Graph:
-        """Return the graph of what the outputs need."""
-        return prune(Graph(tuple(self.nodes), {n: v.index for n, v in outputs.items()}))
-
-
-def rebuild(
-    graph: Graph, builder: Builder, replace: Callable[[Builder, list[Value], Node], Value | None]
-) -> list[Value]:
-    """Copy a graph's nodes into a builder; `replace` may give another value for a node.
-
-    It is told the values that stand for the nodes before.
+    loop: the graph, in which ``lifted f`` stands for W_f x and those of f's biases that `biases`
+    names.
     """
-    new: list[Value] = []
-    for node in graph.nodes:
-        value = replace(builder, new, node)
-        if value is None:
-            args = tuple(new[a].index for a in node.args)
-            value = builder.add(dataclasses.replace(node, args=args))
-        new.append(value)
-    return new
+
+    loop: Graph
+    biases: Mapping[str, tuple[str, ...]]
+
+    def __str__(self) -> str:
+        before = [f"lifted {g} = {' + '.join([f'W.{g} x', *b])}" for g, b in self.biases.items()]
+        return "\n".join([*before, str(self.loop)])
 
 
-def prune(graph: Graph) -> Graph:
-    """Return a graph without the nodes that no output needs."""
-    needed = set(graph.outputs.values())
-    for k in reversed(range(len(graph.nodes))):
-        if k in needed:
-            needed.update(graph.nodes[k].args)
-    order = {k: n for n, k in enumerate(sorted(needed))}
-    nodes = (graph.nodes[k] for k in order)
-    return Graph(
-        tuple(dataclasses.replace(n, args=tuple(order[a] for a in n.args)) for n in nodes),
-        {name: order[k] for name, k in graph.outputs.items()},
-    )
+@dataclass(frozen=True)
+class Product:
+    """A weight's gradient, Σ over steps and rows of adjointᵀ value: one GEMM after the loop.
+
+    adjoint, value: nodes of the backward graph.
+    """
+
+    weight: str
+    adjoint: int
+    value: int
 
 
-def names(graph: Graph, op: str) -> tuple[str, ...]:
-    """Return the names of a graph's inputs of one kind, in order."""
-    return tuple(n.name for n in graph.nodes if n.op == op)
+@dataclass(frozen=True)
+class Backward:
+    """One step backwards.
+
+    graph: its inputs ``grad s`` are the gradients of the new states; it holds the forward step's
+    nodes too. Its outputs: ``grad.s`` for the old states, ``lifted.f``, ``below.s`` and ``x``,
+    each a gradient of that input at this step, and ``vector.p``, which is summed over the steps.
+    forward: where each node of the forward graph is. products: the weights' gradients.
+    """
+
+    graph: Graph
+    forward: tuple[int, ...]
+    products: tuple[Product, ...]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a value lies: a column of a buffer, and how step and row pick the place in it.
+
+    index: ``"old"``/``"new"``, a state before and after the step; ``"time"``, a value of every
+    step; ``"adjoint"``, the same, but 0 where a row is past its end; ``"from"``/``"to"``, a
+    gradient carried from step to step; ``"total"``, summed over the steps; ``"row"``, scratch;
+    ``"vector"``, one row for all.
+    """
+
+    buffer: str
+    index: str
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.buffer}[{self.index}, {self.column}]"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Products made together: node k is Σ over terms of weights[k][term] times args[term]."""
+
+    nodes: tuple[int, ...]
+    args: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pass over the columns of one width: products, then an elementwise body, in this order."""
+
+    width: str
+    groups: tuple[Group, ...]
+    body: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """What a kernel does for every step.
+
+    loads: where the inputs, and what other stages made, are read. stores: where values are put.
+    buffers: each buffer's width and number of columns.
+    """
+
+    graph: Graph
+    stages: tuple[Stage, ...]
+    loads: Mapping[int, Slot]
+    stores: Mapping[int, tuple[Slot, ...]]
+    buffers: Mapping[str, tuple[str, int]]
+
+    def __str__(self) -> str:
+        lines = []
+        for k, stage in enumerate(self.stages):
+            lines.append(f"stage {k}, over {stage.width}:")
+            for group in stage.groups:
+                lines += [f"  product %{n} = {self._product(n)}" for n in group.nodes]
+            for n in stage.body:
+                node = self.graph.nodes[n]
+                lines.append(f"  %{n} = {node.op}({', '.join(f'%{a}' for a in node.args)})")
+        lines += [
+            f"read %{k} from {s.buffer}[{s.index}, {s.column}]" for k, s in self.loads.items()
+        ]
+        for k, slots in self.stores.items():
+            lines += [f"put %{k} in {s.buffer}[{s.index}, {s.column}]" for s in slots]
+        return "\n".join(lines)
+
+    def _product(self, n: int) -> str:
+        node = self.graph.nodes[n]
+        return " + ".join(f"{w} %{a}" for w, a in zip(node.weights, node.args, strict=True))
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A weight's gradient as a GEMM of two buffers: Σ over T·B rows of adjointᵀ value."""
+
+    weight: str
+    adjoint: Slot
+    value: Slot
+
+
+@dataclass(frozen=True)
+class LoopPlan:
+    """The forward loop, the backward loop, and the products after it.
+
+    lifted: the gates whose W x + b is made before the loop, in the order of their columns.
+    """
+
+    forward: Loop
+    backward: Loop
+    operands: tuple[Operand, ...]
+    lifted: tuple[str, ...]
+
+    def __str__(self) -> str:
+        products = [f"gradient of {o.weight} = {o.adjoint}ᵀ {o.value}" for o in self.operands]
+        parts = ["forward", str(self.forward), "", "backward", str(self.backward), "", *products]
+        return "\n".join(parts)

@@ -1,25 +1,7 @@
 """What goes before the time loop: the products W x + b of all steps, as one GEMM over T·B rows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from penstock.compiler.graph import Builder, Graph, Node, Value, prune, rebuild
-
-
-@dataclass(frozen=True)
-class Hoisted:
-    """A step without its products of x.
-
-    loop: the graph, in which ``lifted f`` stands for W_f x and those of f's biases that `biases`
-    names.
-    """
-
-    loop: Graph
-    biases: Mapping[str, tuple[str, ...]]
-
-    def __str__(self) -> str:
-        before = [f"lifted {g} = {' + '.join([f'W.{g} x', *b])}" for g, b in self.biases.items()]
-        return "\n".join([*before, str(self.loop)])
+from penstock.compiler.builder import Builder, Value, prune, rebuild
+from penstock.compiler.graph import Graph, Hoisted, Node
 
 
 def hoist(graph: Graph) -> Hoisted:

@@ -17,11 +17,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from penstock.cells.base import Cell, Place
-from penstock.compiler import backends
-from penstock.compiler.gradient import Backward, differentiate
-from penstock.compiler.hoist import Hoisted, hoist
-from penstock.compiler.plan import LoopPlan, make_plan
-from penstock.compiler.program import Program
+from penstock.compiler import backends, build
+from penstock.compiler.backends.base import Bound
+from penstock.compiler.gradient import differentiate
+from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
+from penstock.compiler.hoist import hoist
+from penstock.compiler.plan import make_plan
+from penstock.compiler.program import Inputs, Program
 from penstock.compiler.trace import trace
 from penstock.errors import BackendError
 
@@ -33,46 +35,53 @@ _PROGRAMS: WeakKeyDictionary[type[Cell], dict[Any, Program | BackendError]] = We
 class Stages:
     """What each pass made of a cell."""
 
+    graph: Graph
     hoisted: Hoisted
     backward: Backward
     plan: LoopPlan
 
 
-def lower(cell: Cell, place: Place, bias: bool = True) -> Stages:
+def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) -> Stages:
     """Return a cell's graph, its gradient and their plan.
+
+    streaming: the input comes a step at a time, so that nothing can go before the loop.
 
     Raises:
         TraceError: the step does what the compiler has no op for.
     """
     graph = trace(cell, place.lowest, bias).verify()
-    hoisted = hoist(graph)
+    hoisted = Hoisted(graph, {}) if streaming else hoist(graph)
     loop = hoisted.loop.verify()
     backward = differentiate(loop)
     backward.graph.verify()
     plan = make_plan(loop, backward, cell.usage(place).x_gates)
     plan.backward.graph.verify()
-    return Stages(hoisted, backward, plan)
+    return Stages(graph, hoisted, backward, plan)
 
 
-def compile_cell(cell: Cell, place: Place, bias: bool, dtype: str, backend: str) -> Program:
+def compile_cell(
+    cell: Cell, place: Place, bias: bool, dtype: str, backend: str, streaming: bool = False
+) -> Program:
     """Return a cell's program on a backend.
 
     Raises:
         TraceError: the step does what the compiler has no op for.
         BackendError: the backend cannot run here.
     """
-    stages = lower(cell, place, bias)
-    kernel = find_backend(backend).prepare(stages.plan, dtype)
+    stages = lower(cell, place, bias, streaming)
+    kernel = find_backend(backend).prepare(stages.plan, dtype, build.library)
     return Program(cell, place, stages.hoisted, stages.plan, kernel)
 
 
-def program(cell: Cell, place: Place, bias: bool, dtype: str, backend: str) -> Program:
+def program(
+    cell: Cell, place: Place, bias: bool, dtype: str, backend: str, streaming: bool = False
+) -> Program:
     """Return a cell's program, compiled at most once in a process; raises as `compile_cell`."""
     made = _PROGRAMS.setdefault(type(cell), {})
-    key = (*cell.hyperparameters.values(), place, bias, dtype, backend)
+    key = (*cell.hyperparameters.values(), place, bias, dtype, backend, streaming)
     if key not in made:
         try:
-            made[key] = compile_cell(cell, place, bias, dtype, backend)
+            made[key] = compile_cell(cell, place, bias, dtype, backend, streaming)
         except BackendError as error:
             made[key] = error
     result = made[key]
@@ -101,6 +110,24 @@ def find_backend(name: str) -> Any:
     known = find_backends()
     if name not in known:
         raise BackendError(f"no backend {name!r}; there are: auto, {', '.join(sorted(known))}")
-    if (why := known[name].why_not()) is not None:
+    if (why := why_not(name)) is not None:
         raise BackendError(f"the backend {name!r} cannot run here: {why}")
     return known[name]
+
+
+def why_not(name: str) -> str | None:
+    """Return why a backend cannot run here, None where it can."""
+    needs_compiler = find_backends()[name].needs_compiler
+    return build.NO_COMPILER if needs_compiler and build.compiler() is None else None
+
+
+__all__ = [
+    "Bound",
+    "Inputs",
+    "Program",
+    "compile_cell",
+    "find_backend",
+    "lower",
+    "program",
+    "why_not",
+]

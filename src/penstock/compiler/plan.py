@@ -6,108 +6,21 @@ needs to wait for whole rows only between stages.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from penstock.compiler.gradient import Backward, Product
-from penstock.compiler.graph import Builder, Graph, Node, Value, prune, rebuild
+from penstock.compiler.builder import Builder, Value, prune, rebuild
+from penstock.compiler.graph import (
+    Backward,
+    Graph,
+    Group,
+    Loop,
+    LoopPlan,
+    Node,
+    Operand,
+    Product,
+    Slot,
+    Stage,
+)
 from penstock.compiler.ops import OPS
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Where a value lies: a column of a buffer, and how step and row pick the place in it.
-
-    index: ``"old"``/``"new"``, a state before and after the step; ``"time"``, a value of every
-    step; ``"adjoint"``, the same, but 0 where a row is past its end; ``"from"``/``"to"``, a
-    gradient carried from step to step; ``"total"``, summed over the steps; ``"row"``, scratch;
-    ``"vector"``, one row for all.
-    """
-
-    buffer: str
-    index: str
-    column: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.buffer}[{self.index}, {self.column}]"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Products made together: node k is Σ over terms of weights[k][term] times args[term]."""
-
-    nodes: tuple[int, ...]
-    args: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A pass over the columns of one width: products, then an elementwise body, in this order."""
-
-    width: str
-    groups: tuple[Group, ...]
-    body: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Loop:
-    """What a kernel does for every step.
-
-    loads: where the inputs, and what other stages made, are read. stores: where values are put.
-    buffers: each buffer's width and number of columns.
-    """
-
-    graph: Graph
-    stages: tuple[Stage, ...]
-    loads: Mapping[int, Slot]
-    stores: Mapping[int, tuple[Slot, ...]]
-    buffers: Mapping[str, tuple[str, int]]
-
-    def __str__(self) -> str:
-        lines = []
-        for k, stage in enumerate(self.stages):
-            lines.append(f"stage {k}, over {stage.width}:")
-            for group in stage.groups:
-                lines += [f"  product %{n} = {self._product(n)}" for n in group.nodes]
-            for n in stage.body:
-                node = self.graph.nodes[n]
-                lines.append(f"  %{n} = {node.op}({', '.join(f'%{a}' for a in node.args)})")
-        lines += [
-            f"read %{k} from {s.buffer}[{s.index}, {s.column}]" for k, s in self.loads.items()
-        ]
-        for k, slots in self.stores.items():
-            lines += [f"put %{k} in {s.buffer}[{s.index}, {s.column}]" for s in slots]
-        return "\n".join(lines)
-
-    def _product(self, n: int) -> str:
-        node = self.graph.nodes[n]
-        return " + ".join(f"{w} %{a}" for w, a in zip(node.weights, node.args, strict=True))
-
-
-@dataclass(frozen=True)
-class Operand:
-    """A weight's gradient as a GEMM of two buffers: Σ over T·B rows of adjointᵀ value."""
-
-    weight: str
-    adjoint: Slot
-    value: Slot
-
-
-@dataclass(frozen=True)
-class LoopPlan:
-    """The forward loop, the backward loop, and the products after it.
-
-    lifted: the gates whose W x + b is made before the loop, in the order of their columns.
-    """
-
-    forward: Loop
-    backward: Loop
-    operands: tuple[Operand, ...]
-    lifted: tuple[str, ...]
-
-    def __str__(self) -> str:
-        products = [f"gradient of {o.weight} = {o.adjoint}ᵀ {o.value}" for o in self.operands]
-        parts = ["forward", str(self.forward), "", "backward", str(self.backward), "", *products]
-        return "\n".join(parts)
 
 
 def make_plan(forward: Graph, backward: Backward, gates: Iterable[str]) -> LoopPlan:
@@ -121,11 +34,14 @@ def make_plan(forward: Graph, backward: Backward, gates: Iterable[str]) -> LoopP
     lifted = tuple(g for g in gates if g in used)
     saved, backward = _save(forward, backward)
     stores = _Stores(forward)
+    inputs = {f"lifted.{g}": Slot("lifted", "time", c) for c, g in enumerate(lifted)}
+    for k, slot in _reuse(forward, saved, inputs).items():
+        stores.put(k, slot)
     for k in saved:
-        stores.column("saved", k, "time")
+        if k not in stores.slots:
+            stores.column("saved", k, "time")
     for state, k in forward.outputs.items():
         stores.put(k, Slot(f"state.{state}", "new"))
-    inputs = {f"lifted.{g}": Slot("lifted", "time", c) for c, g in enumerate(lifted)}
     forward_loop = _loop(forward, inputs, stores)
     inputs = {f"saved.{n}": stores.slots[k][0] for n, k in enumerate(saved)}
     backward_loop, operands = _backward_loop(backward, inputs, lifted)
@@ -232,6 +148,25 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     )
     kept = {name: k for name, k in whole.outputs.items() if name in outputs}
     return saved, Backward(Graph(whole.nodes, kept), (), products)
+
+
+def _reuse(graph: Graph, saved: list[int], inputs: Mapping[str, Slot]) -> dict[int, Slot]:
+    """Put saved values where the products of x lay that nobody reads any more."""
+    levels, users = _levels(graph), graph.users()
+    free = {
+        inputs[f"lifted.{node.name}"]: max(
+            levels[u] + _reads_rows(graph.nodes[u]) for u in users[k]
+        )
+        for k, node in enumerate(graph.nodes)
+        if node.op == "lifted" and users[k] and k not in graph.outputs.values()
+    }
+    reused: dict[int, Slot] = {}
+    for k in saved:
+        fits = [slot for slot, last in free.items() if last <= levels[k]]
+        if fits and graph.nodes[k].width == "hidden_size" and not graph.nodes[k].is_input:
+            reused[k] = fits[0]
+            del free[fits[0]]
+    return reused
 
 
 def _loop(graph: Graph, inputs: Mapping[str, Slot], stores: _Stores) -> Loop:

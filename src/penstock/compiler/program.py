@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from penstock.cells.base import Cell, Place
-from penstock.compiler.backends.base import Call, Kernel
-from penstock.compiler.hoist import Hoisted
-from penstock.compiler.plan import Loop, LoopPlan, Operand, Slot
+from penstock.compiler.backends.base import Bound, Call, Kernel
+from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Operand, Slot
+from penstock.compiler.memory import empty
 
 Buffers = dict[str, Tensor]
 
@@ -66,6 +66,14 @@ class Program:
             f"{k}.{g}": (s, n) for k, (s, gates) in stacks.items() for n, g in enumerate(gates)
         }
         self.whole = {stack: len(gates) for stack, gates in stacks.values()}
+        nodes = (*plan.forward.graph.nodes, *plan.backward.graph.nodes)
+        self.vectors = tuple(dict.fromkeys(n.name for n in nodes if n.op == "vector"))
+        self.matrices = tuple(dict.fromkeys(w.name for n in nodes for w in n.weights))
+        self.memory = {loop: self._memory(loop) for loop in (plan.forward, plan.backward)}
+        self.runs = tuple(self._runs())
+        read = {slot.buffer for slot in plan.backward.loads.values()}
+        states = {f"state.{name}" for name in cell.states}
+        self.kept = states | {b for b in read if b == "lifted" or b.startswith("saved.")}
 
     def forward(self, inputs: Inputs, keep: bool) -> Buffers:
         """Run the sweep; return the buffers, with the states [T+1, B, S] as ``state.<name>``.
@@ -75,16 +83,21 @@ class Program:
         T, B = inputs.x.shape[:2]
         buffers = self._inputs(inputs)
         for name, initial in zip(self.cell.states, inputs.states, strict=True):
-            state = inputs.x.new_empty(T + 1, B, initial.shape[-1])
+            state = empty(inputs.x, T + 1, B, initial.shape[-1])
             state[T if inputs.reverse else 0] = initial
             buffers[f"state.{name}"] = state
         if self.plan.lifted:
             buffers["lifted"] = self._lift(inputs)
         buffers |= self._empty(self.plan.forward, inputs.x, T if keep else 1)
-        self.kernel.forward(self._call(inputs, buffers, {}))
-        for name in [n for n in buffers if n.startswith(("lifted", "scratch"))]:
-            del buffers[name]
-        return buffers
+        self.kernel.forward(self._call(inputs, buffers, {}, keep))
+        return {name: buffer for name, buffer in buffers.items() if name in self.kept}
+
+    def bind(self, inputs: Inputs) -> Bound:
+        """Return the loop over these very tensors; states are [T+1, B, S], and written to."""
+        buffers = self._inputs(inputs) | self._empty(self.plan.forward, inputs.x, 1)
+        for name, state in zip(self.cell.states, inputs.states, strict=True):
+            buffers[f"state.{name}"] = state
+        return self.kernel.bind(self._call(inputs, buffers, {}, keep=False))
 
     def backward(
         self,
@@ -109,7 +122,7 @@ class Program:
             buffers[f"grad.{name}"] = carry
             if (sequence := sequences[name]) is not None:
                 incoming[f"grad.{name}"] = sequence.contiguous()
-        self.kernel.backward(self._call(inputs, buffers, incoming))
+        self.kernel.backward(self._call(inputs, buffers, incoming, keep=True))
         return Gradients(
             self._weight_gradients(inputs, buffers),
             self._x_gradient(inputs, buffers) if needs_x else None,
@@ -120,36 +133,41 @@ class Program:
             ),
         )
 
-    def _call(self, inputs: Inputs, buffers: Buffers, incoming: Buffers) -> Call:
+    def _call(self, inputs: Inputs, buffers: Buffers, incoming: Buffers, keep: bool) -> Call:
         T, B = inputs.x.shape[:2]
-        graphs = (self.plan.forward.graph, self.plan.backward.graph)
-        names = dict.fromkeys(w.name for g in graphs for n in g.nodes for w in n.weights)
-        weights = {name: self._piece(inputs, name).contiguous() for name in names}
+        weights = {name: self._piece(inputs, name).contiguous() for name in self.matrices}
         masks = (inputs.valid, inputs.reset)
         valid, reset = (None if m is None else m.contiguous() for m in masks)
-        return Call(buffers, weights, self.sizes, T, B, incoming, valid, reset, inputs.reverse)
+        return Call(
+            buffers, weights, self.sizes, T, B, incoming, valid, reset, inputs.reverse, keep
+        )
 
     def _inputs(self, inputs: Inputs) -> Buffers:
         """Return the tensors of a sweep under the names that the plan has for them."""
         buffers = {"x": inputs.x.contiguous()}
         for name, below in zip(self.cell.below, inputs.below, strict=False):
             buffers[f"below.{name}"] = below.contiguous()
-        for node in self.plan.forward.graph.nodes:
-            if node.op == "vector":
-                buffers[f"vector.{node.name}"] = self._piece(inputs, node.name).contiguous()
+        for name in self.vectors:
+            buffers[f"vector.{name}"] = self._piece(inputs, name).contiguous()
         return buffers
+
+    def _memory(self, loop: Loop) -> list[tuple[str, str, int]]:
+        """Return the name, kind and width of what a loop writes, but for states and carries."""
+        sizes = {name: n * self.sizes[width] for name, (width, n) in loop.buffers.items()}
+        kinds = ((name, name.partition(".")[0], size) for name, size in sizes.items())
+        return [memory for memory in kinds if memory[1] not in ("state", "grad")]
 
     def _empty(self, loop: Loop, like: Tensor, T: int) -> Buffers:
         """Return new memory for what a loop writes, but for states and carries."""
         B, buffers = like.shape[1], {}
-        for name, (width, n) in loop.buffers.items():
-            shape = (B, n * self.sizes[width])
-            if name.startswith("total"):
-                buffers[name] = like.new_zeros(shape)
-            elif name.startswith("scratch"):
-                buffers[name] = like.new_empty(shape)
-            elif not name.startswith(("state.", "grad.")):
-                buffers[name] = like.new_empty(T, *shape)
+        for name, kind, size in self.memory[loop]:
+            if kind == "lifted":
+                continue  # made before the loop
+            if kind == "total":
+                buffers[name] = like.new_zeros(B, size)
+            else:
+                shape = (B, size) if kind == "scratch" else (T, B, size)
+                buffers[name] = empty(like, *shape)
         return buffers
 
     def _piece(self, inputs: Inputs, name: str) -> Tensor:
@@ -181,14 +199,22 @@ class Program:
                 zero = x.new_zeros(H)
                 part = torch.cat([self._piece(inputs, n) if n else zero for n in own])
             bias = part if bias is None else bias + part
-        return torch.nn.functional.linear(x, weight, bias)
+        lifted = empty(x, *x.shape[:2], len(weight))
+        flat, rows = lifted.flatten(0, 1), x.flatten(0, 1)
+        if bias is None:
+            torch.mm(rows, weight.T, out=flat)
+        else:
+            torch.addmm(bias, rows, weight.T, out=flat)
+        return lifted
 
     def _x_gradient(self, inputs: Inputs, buffers: Buffers) -> Tensor:
         gradient = buffers.get("grad_x")
         if self.plan.lifted:
             adjoint = buffers["adjoint.hidden_size"].flatten(0, 1)
             columns = len(self.plan.lifted) * self.place.hidden_size
-            product = (adjoint[:, :columns] @ self._lifted_weight(inputs)).view_as(inputs.x)
+            product = empty(inputs.x, *inputs.x.shape)
+            weight = self._lifted_weight(inputs)
+            torch.mm(adjoint[:, :columns], weight, out=product.flatten(0, 1))
             gradient = product if gradient is None else gradient + product
         return torch.zeros_like(inputs.x) if gradient is None else gradient
 
@@ -205,7 +231,7 @@ class Program:
                 gradients[stack] = torch.zeros_like(whole)
             gradients[stack][first : first + len(part)] += part
 
-        for run in self._runs():
+        for run in self.runs:
             stack, first = self._place(run[0].weight)
             add(stack, first, self._product(run, inputs, buffers))
         for name, first, part in self._vector_gradients(buffers):

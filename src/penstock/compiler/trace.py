@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from penstock.cells.base import Cell, Gate, Matrix
-from penstock.compiler.graph import Builder, Graph, Value, Weight
+from penstock.compiler.builder import Builder, Value
+from penstock.compiler.graph import Graph, Weight
 from penstock.compiler.ops import OPS
 from penstock.errors import TraceError
 

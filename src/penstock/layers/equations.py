@@ -23,7 +23,7 @@ class Sweep:
     each. below: the lower layer's sequences that the cell asks for, [T, B, S] each.
     valid [T, B] bool: where False, the state stays and the output is 0; None, all is valid.
     reset [T, B] bool: where True, the state is set to zero before that step; None, nowhere.
-    reverse: walk from the last step to the first.
+    reverse: walk from the last step to the first. key: the cell and place as `op` knows them.
     """
 
     cell: Cell
@@ -35,6 +35,7 @@ class Sweep:
     valid: Tensor | None = None
     reset: Tensor | None = None
     reverse: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def run(sweep: Sweep) -> Swept:
     products = values.x_products(sweep.x)
     xs, parts = sweep.x.unbind(0), products.unbind(0)
     below = [b.unbind(0) for b in sweep.below]
-    states, history = sweep.states, list[tuple[Tensor, ...]]()
+    states = sweep.states
+    history: list[tuple[Tensor, ...]] = []
     for t in range(len(xs))[:: -1 if sweep.reverse else 1]:
         if sweep.reset is not None:
             states = tuple(s.masked_fill(sweep.reset[t, :, None], 0) for s in states)

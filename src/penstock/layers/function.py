@@ -13,9 +13,9 @@ from torch.autograd import forward_ad
 
 from penstock.cells.base import Cell
 from penstock.compiler import pipeline
-from penstock.compiler.program import Inputs, Program
+from penstock.compiler.pipeline import Inputs, Program
 from penstock.errors import BackendError
-from penstock.layers import equations
+from penstock.layers import equations, op
 from penstock.layers.equations import Sweep, Swept
 
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
@@ -44,6 +44,8 @@ def backend(name: str) -> Iterator[None]:
 
 def run(sweep: Sweep) -> Swept:
     """Run a sweep on the chosen backend."""
+    if torch.compiler.is_compiling() and _is_plain(sweep):
+        return op.run(sweep)
     name = _known(_chosen.get() or os.environ.get("PENSTOCK_BACKEND", "auto"))
     if name == "eager" or _is_transformed(sweep):
         return equations.run(sweep)
@@ -76,7 +78,6 @@ def _is_transformed(sweep: Sweep) -> bool:
         torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or torch.is_autocast_enabled(sweep.x.device.type)
-        or torch.compiler.is_compiling()
         or type(sweep.x) is not Tensor
     )
 
@@ -96,7 +97,11 @@ def _say_once(cell: type[Cell], why: str) -> None:
 
 def _compiled(sweep: Sweep, program: Program) -> Swept:
     tensors = (sweep.x, *sweep.states, *sweep.below, *sweep.weights.values())
-    results: Any = _Function.apply(sweep, program, *tensors)  # type: ignore[no-untyped-call]
+    results: Any
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        results = _Function.apply(sweep, program, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        results = _results(sweep, program.forward(_inputs(sweep, tensors), keep=False))
     n = len(sweep.states)
     sequences, states = results[:n], results[n:]
     return Swept(equations.output(sweep, sequences), states, sequences)
@@ -109,17 +114,12 @@ class _Function(torch.autograd.Function):
     def forward(ctx: Any, sweep: Sweep, program: Program, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run the forward loop."""
         inputs = _inputs(sweep, tensors)
-        needs_gradient = any(ctx.needs_input_grad)
-        buffers = program.forward(inputs, keep=needs_gradient)
-        states = [buffers[f"state.{name}"] for name in sweep.cell.states]
-        if needs_gradient:
-            ctx.sweep, ctx.program, ctx.names = sweep, program, tuple(buffers)
-            ctx.count = len(tensors)
-            ctx.save_for_backward(*tensors, *buffers.values())
-            ctx.set_materialize_grads(False)
-        sequences = [s[:-1] if sweep.reverse else s[1:] for s in states]
-        finals = [s[0 if sweep.reverse else -1].clone() for s in states]
-        return (*sequences, *finals)
+        buffers = program.forward(inputs, keep=True)
+        ctx.sweep, ctx.program, ctx.names = sweep, program, tuple(buffers)
+        ctx.count = len(tensors)
+        ctx.save_for_backward(*tensors, *buffers.values())
+        ctx.set_materialize_grads(False)
+        return _results(sweep, buffers)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -138,6 +138,13 @@ class _Function(torch.autograd.Function):
         )
         weights = (result.weights.get(name) for name in ctx.sweep.weights)
         return (None, None, result.x, *result.states, *result.below, *weights)
+
+
+def _results(sweep: Sweep, buffers: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """Return the sequences of the states, then the final ones, from a program's buffers."""
+    states = [buffers[f"state.{name}"] for name in sweep.cell.states]
+    sequences = [s[:-1] if sweep.reverse else s[1:] for s in states]
+    return (*sequences, *(s[0 if sweep.reverse else -1].clone() for s in states))
 
 
 def _inputs(sweep: Sweep, tensors: tuple[Tensor, ...]) -> Inputs:

@@ -8,6 +8,7 @@ import math
 import operator
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,11 +18,21 @@ from torch.nn.utils.rnn import PackedSequence
 from penstock.cells import Cell, cell_name, find_cell
 from penstock.cells.base import Gate, Place
 from penstock.errors import ArgumentError
-from penstock.layers import function
+from penstock.layers import function, op
 from penstock.layers.equations import Sweep, Swept
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
+from penstock.layers.stream import Stream
 
 State = Tensor | tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One direction of one layer: its place, its parameters' names here by those of the cell."""
+
+    place: Place
+    names: dict[str, str]
+    key: str
 
 
 class Recurrent(nn.Module):
@@ -77,11 +88,18 @@ class Recurrent(nn.Module):
             _flag(bidirectional=bidirectional),
         )
         self.dropout = _probability(dropout, self.num_layers)
-        for layer in range(num_layers):
-            for suffix in self._suffixes(layer):
-                for name, shape in self._shapes(layer).items():
-                    weight = torch.empty(shape, device=device, dtype=dtype)
-                    self.register_parameter(name + suffix, nn.Parameter(weight))
+        self._state_sizes = self.cell.state_sizes(self.hidden_size)
+        self._parts: list[list[_Part]] = []
+        for layer in range(self.num_layers):
+            place = self._place(layer)
+            shapes = self.cell.shapes(place)
+            names = [n for n in shapes if self.bias or not n.startswith("bias")]
+            key = op.register(self.cell, place, tuple(names))
+            suffixes = [f"_l{layer}", f"_l{layer}_reverse"][: 1 + bidirectional]
+            self._parts.append([_Part(place, {n: n + s for n in names}, key) for s in suffixes])
+            for name in (n for part in self._parts[-1] for n in part.names.items()):
+                weight = torch.empty(shapes[name[0]], device=device, dtype=dtype)
+                self.register_parameter(name[1], nn.Parameter(weight))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -89,11 +107,11 @@ class Recurrent(nn.Module):
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
-        for layer in range(self.num_layers):
-            use = self.cell.usage(self._place(layer))
-            for suffix in self._suffixes(layer):
-                self._set_biases("bias_ih" + suffix, use.x_gates)
-                self._set_biases("bias_hh" + suffix, use.h_gates)
+        for part in (part for layer in self._parts for part in layer):
+            use = self.cell.usage(part.place)
+            for name, gates in (("bias_ih", use.x_gates), ("bias_hh", use.h_gates)):
+                if name in part.names:
+                    self._set_biases(getattr(self, part.names[name]), name, gates)
 
     def forward(
         self,
@@ -131,6 +149,24 @@ class Recurrent(nn.Module):
         output, states = self._run(time_first, state, lengths, reset)
         return output.transpose(0, 1) if self.batch_first else output, self._as_given(states)
 
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return this layer as a stream: one step at a time, with the state held.
+
+        Args:
+            batch_size: rows of every step, B.
+
+        Raises:
+            ArgumentError: the layer is bidirectional, or batch_size is not a number above 0.
+        """
+        if self.bidirectional:
+            raise ArgumentError("a stream knows no later steps; the layer must go one way")
+        weights = [
+            {name: getattr(self, full).detach() for name, full in parts[0].names.items()}
+            for parts in self._parts
+        ]
+        places = [parts[0].place for parts in self._parts]
+        return Stream(self.cell, places, weights, _size("batch_size", batch_size))
+
     def _packed(
         self, packing: Packing, state: State | None, lengths: Any, reset: Tensor | None
     ) -> tuple[PackedSequence, State]:
@@ -163,20 +199,22 @@ class Recurrent(nn.Module):
         self, x: Tensor, states: tuple[Tensor, ...], valid: Tensor | None, reset: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run x [T, B, I] through all layers and directions."""
-        finals, lower = list[tuple[Tensor, ...]](), list[Swept]()
-        for layer in range(self.num_layers):
-            swept = list[Swept]()
-            for d, suffix in enumerate(self._suffixes(layer)):
+        finals: list[tuple[Tensor, ...]] = []
+        lower: list[Swept] = []
+        for layer, parts in enumerate(self._parts):
+            swept: list[Swept] = []
+            for d, part in enumerate(parts):
                 sweep = Sweep(
                     cell=self.cell,
-                    place=self._place(layer),
-                    weights={name: getattr(self, name + suffix) for name in self._shapes(layer)},
+                    place=part.place,
+                    weights={name: getattr(self, full) for name, full in part.names.items()},
                     x=x,
                     states=tuple(s[len(finals) + d] for s in states),
                     below=self._below(lower[d]) if lower else (),
                     valid=valid,
                     reset=backward_reset(reset) if d and reset is not None else reset,
                     reverse=d == 1,
+                    key=part.key,
                 )
                 swept.append(function.run(sweep))
             finals += [s.states for s in swept]
@@ -189,29 +227,20 @@ class Recurrent(nn.Module):
     def _below(self, lower: Swept) -> tuple[Tensor, ...]:
         return tuple(lower.sequences[self.cell.states.index(s)] for s in self.cell.below)
 
-    def _suffixes(self, layer: int) -> list[str]:
-        return [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
-
     def _place(self, layer: int) -> Place:
         if layer == 0:
             return Place(self.input_size, self.hidden_size)
-        below = self.cell.usage(self._place(layer - 1)).output_size
+        below = self.cell.usage(self._parts[layer - 1][0].place).output_size
         return Place(below * (1 + self.bidirectional), self.hidden_size, lowest=False)
 
-    def _shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        shapes = self.cell.shapes(self._place(layer))
-        return {n: s for n, s in shapes.items() if self.bias or not n.startswith("bias")}
-
-    def _set_biases(self, name: str, gates: Sequence[str]) -> None:
+    def _set_biases(self, bias: Tensor, name: str, gates: Sequence[str]) -> None:
         """Set the biases that a gate gives a value: beside W where it has one, else beside U."""
-        if (bias := getattr(self, name, None)) is None:
-            return
         biased = self.cell.biased(gates)
-        for part, gate in zip(bias.detach().split(self.hidden_size), biased, strict=True):
+        for part, gate in zip(torch.split(bias.detach(), self.hidden_size), biased, strict=True):
             declared = self.cell.declared[gate]
             assert isinstance(declared, Gate)
             if not isinstance(declared.bias, bool):
-                part.fill_(0 if declared.x and name.startswith("bias_hh") else declared.bias)
+                part.fill_(0 if declared.x and name == "bias_hh" else declared.bias)
 
     def _check_input(self, x: Tensor) -> None:
         if x.ndim != 3 or x.shape[-1] != self.input_size:
@@ -219,7 +248,7 @@ class Recurrent(nn.Module):
                 f"the input has shape {list(x.shape)}; this layer takes 2 or 3 dimensions, the "
                 f"last of input_size = {self.input_size}"
             )
-        weight = next(self.parameters())
+        weight = getattr(self, next(iter(self._parts[0][0].names.values())))
         if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
             raise ArgumentError(
                 f"the input is {x.dtype}, the layer's weights are {weight.dtype}; convert one: "
@@ -229,7 +258,7 @@ class Recurrent(nn.Module):
     def _initial(self, state: State | None, x: Tensor, single: bool = False) -> tuple[Tensor, ...]:
         """Return the initial states, [L·D, B, S] each, after checking those given."""
         LD, B = self.num_layers * (1 + self.bidirectional), x.shape[1]
-        sizes = self.cell.state_sizes(self.hidden_size)
+        sizes = self._state_sizes
         if state is None:
             return tuple(x.new_zeros(LD, B, size) for size in sizes)
         states = (state,) if isinstance(state, Tensor) else tuple(state)

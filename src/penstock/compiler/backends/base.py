@@ -3,13 +3,14 @@
 Legend: T steps, B rows, W width, n columns of a buffer.
 """
 
-from collections.abc import Mapping
+import ctypes
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
-from penstock.compiler.plan import Loop, LoopPlan
+from penstock.compiler.graph import LoopPlan
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Call:
     weights: matrices by name. sizes: widths by name. T, B: steps and rows. incoming: gradients
     of the states at every step, [T, B, W], by the name of the carry that they are added to.
     valid, reset: [T, B] bool or None. reverse: the sweep goes from the last step to the first.
+    keep: whether what the gradient needs is saved.
     """
 
     buffers: Mapping[str, Tensor]
@@ -32,6 +34,7 @@ class Call:
     valid: Tensor | None
     reset: Tensor | None
     reverse: bool
+    keep: bool
 
 
 class Kernel(Protocol):
@@ -40,6 +43,9 @@ class Kernel(Protocol):
     def forward(self, call: Call) -> None:
         """Walk the forward loop; fills states and saved values."""
 
+    def bind(self, call: Call) -> "Bound":
+        """Return the forward loop with its arguments in place, to be run many times."""
+
     def backward(self, call: Call) -> None:
         """Walk the backward loop, from the sweep's end to its start; fills the gradients.
 
@@ -47,16 +53,27 @@ class Kernel(Protocol):
         """
 
 
+class Bound(Protocol):
+    """A loop with all its arguments."""
+
+    def __call__(self) -> None:
+        """Walk the steps."""
+
+    def read(self, x: Tensor) -> None:
+        """Take another input of the same shape from now on; the weights stay as they were."""
+
+
+Build = Callable[[str], ctypes.CDLL]
+
+
 class Backend(Protocol):
     """A way to run plans."""
 
     name: str
+    needs_compiler: bool
 
-    def why_not(self) -> str | None:
-        """Return why this backend cannot run here, None where it can."""
-
-    def prepare(self, plan: LoopPlan, dtype: str) -> Kernel:
-        """Return a plan's kernel for ``"float32"`` or ``"float64"``."""
+    def prepare(self, plan: LoopPlan, dtype: str, build: Build) -> Kernel:
+        """Return a plan's kernel for ``"float32"`` or ``"float64"``; `build` compiles C."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,3 @@ def steps(T: int, reverse: bool, backward: bool) -> list[Step]:
         old, new = (T - s, T - s - 1) if reverse else (s, s + 1)
         order.append(Step(min(old, new), old, new, k % 2, 1 - k % 2))
     return order
-
-
-__all__ = ["Backend", "Call", "Kernel", "Loop", "LoopPlan", "Step", "steps"]

@@ -1,31 +1,29 @@
 """The plan as a compiled kernel on the CPU."""
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from penstock.compiler import build, threads
-from penstock.compiler.backends.base import Call
-from penstock.compiler.backends.c_source import LoopSource, c_name, source
-from penstock.compiler.plan import LoopPlan
+from penstock.compiler.backends import threads
+from penstock.compiler.backends.base import Build, Call
+from penstock.compiler.backends.c_source import LoopSource, source
+from penstock.compiler.graph import LoopPlan
 
 name = "c"
+needs_compiler = True
 
 
-def why_not() -> str | None:
-    """Return why nothing can be compiled here, None where it can."""
-    return None if build.compiler() else build.NO_COMPILER
-
-
-def prepare(plan: LoopPlan, dtype: str) -> "CKernel":
-    """Compile a plan, or take it from the cache.
+def prepare(plan: LoopPlan, dtype: str, build: Build) -> "CKernel":
+    """Return the compiled plan.
 
     Raises:
         BackendError: the compiler fails.
     """
-    return CKernel(plan, build.library(source(plan, dtype)))
+    return CKernel(plan, build(source(plan, dtype)))
 
 
 class CKernel:
@@ -39,9 +37,51 @@ class CKernel:
         """Walk the forward loop."""
         self._forward.run(call)
 
+    def bind(self, call: Call) -> "Bound":
+        """Return the forward loop with its arguments in place, and the weights as they are now."""
+        bound = self._forward.bind(call)
+        bound.arguments[STEPS] = 0
+        bound()  # walks no step, but lays the weights out
+        bound.arguments[STEPS], bound.arguments[PACK] = call.T, NEVER
+        return bound
+
     def backward(self, call: Call) -> None:
         """Walk the backward loop."""
         self._backward.run(call)
+
+
+STEPS, PACK = 0, 6  # places among the arguments
+NEVER, ALWAYS, IF_IT_DIFFERS = range(3)  # values of `pack`
+
+
+Versions = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Matrices as products want them, and the matrices: while held, their addresses stay theirs."""
+
+    versions: Versions
+    packed: Tensor
+    call: Call
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A compiled loop with all its arguments: calling it walks the steps."""
+
+    entry: Any
+    arguments: Any
+    x_at: int
+    held: Held
+
+    def __call__(self) -> None:
+        """Walk all steps."""
+        self.entry(self.arguments)
+
+    def read(self, x: Tensor) -> None:
+        """Take another input of the same shape."""
+        self.arguments[self.x_at] = x.data_ptr()
 
 
 class CLoop:
@@ -50,35 +90,60 @@ class CLoop:
     def __init__(self, written: LoopSource, library: ctypes.CDLL) -> None:
         self.entry, self.size = library[written.name], library[f"{written.name}_size"]
         self.size.restype = ctypes.c_int64
-        self.names = [field for _, field, _ in written.fields()]
-        self.arguments = ctypes.c_int64 * len(self.names)
+        self.buffers, self.carries, self.matrices = written.tensors()
+        self.widths = written.widths()
         self.products = written.products_of_widths()
+        self.arguments = ctypes.c_int64 * len(list(written.fields()))
+        self.packed_at = len(self.arguments()) - 1 - written.count_terms()
+        names = [name for _, name, _ in written.fields()]
+        self.x_at = names.index("x") if "x" in names else PACK
+        self.packed_size = 0
+        self.cached: Held | None = None
 
     def run(self, call: Call) -> None:
         """Walk all steps."""
-        if not call.T * call.B:
-            return
+        if call.T * call.B:
+            bound = self.bind(call)
+            bound()
+            if not call.keep:  # only now, for other threads must not find it half filled
+                self.cached = bound.held
+
+    def bind(self, call: Call) -> "Bound":
+        """Return the loop with its arguments in place, its weights laid out where they were."""
         pool = threads.pool()
         team, by_columns = self._share(call, torch.get_num_threads() if pool else 1)
-        tensors = {c_name(n): b for n, b in call.buffers.items()}
-        tensors |= {f"incoming_{c_name(n)}": b for n, b in call.incoming.items()}
-        tensors |= {f"matrix_{c_name(n)}": w for n, w in call.weights.items()}
-        tensors["zeros"] = _zeros(max(call.sizes.values()), call.buffers["x"].dtype)
-        if call.valid is not None:
-            tensors["valid"] = call.valid
-        if call.reset is not None:
-            tensors["reset"] = call.reset
-        values = {field: tensor.data_ptr() for field, tensor in tensors.items()}
-        kept = (len(b) > 1 for n, b in call.buffers.items() if n.startswith("saved."))
-        values |= {
-            "T": call.T, "B": call.B, "reverse": call.reverse, "keep": any(kept),
-            "by_columns": by_columns, "threads": team, "pack": 1, **call.sizes,
-        }  # fmt: skip
-        values |= zip(("parallel", "thread", "team"), pool or (0, 0, 0), strict=True)
-        arguments = self.arguments(*(values.get(field, 0) for field in self.names))
-        packed = call.buffers["x"].new_empty(self.size(arguments))
-        arguments[self.names.index("packed")] = packed.data_ptr()
-        self.entry(arguments)
+        matrices = [call.weights[name] for name in self.matrices]
+        tensors = [
+            *(call.buffers[name] for name in self.buffers),
+            _zeros(max(call.sizes.values()), call.buffers["x"].dtype),
+            *(call.incoming.get(carry) for carry in self.carries),
+            *matrices,
+        ]
+        masks = (call.valid, call.reset)
+        # In the order of LoopSource.fields.
+        arguments = self.arguments(
+            call.T, call.B, call.reverse, call.keep, by_columns, team, 1, 0,
+            *(call.sizes[width] for width in self.widths),
+            *(pool or (0, 0, 0)),
+            *(0 if tensor is None else tensor.data_ptr() for tensor in (*masks, *tensors)),
+        )  # fmt: skip
+        if not self.packed_size:  # sizes do not change in a kernel's life
+            self.packed_size = self.size(arguments)
+        versions = tuple((m.data_ptr(), m.is_inference() or m._version) for m in matrices)
+        packed, arguments[PACK] = self._packed(versions, call)
+        arguments[self.packed_at] = packed.data_ptr()
+        return Bound(self.entry, arguments, self.x_at, Held(versions, packed, call))
+
+    def _packed(self, versions: Versions, call: Call) -> tuple[Tensor, int]:
+        """Return memory for the matrices as products want them, and whether to fill it.
+
+        In inference what the last call laid out serves again while the matrices' versions are the
+        same; the kernel still compares a sample, for changes through `.data` bump no version.
+        """
+        cached = self.cached
+        if not call.keep and cached is not None and cached.versions == versions:
+            return cached.packed, IF_IT_DIFFERS
+        return call.buffers["x"].new_empty(self.packed_size), ALWAYS
 
     def _share(self, call: Call, available: int) -> tuple[int, bool]:
         """Return how many threads share the work, and whether they share columns, not rows.
@@ -88,8 +153,10 @@ class CLoop:
         """
         multiplied = sum(call.sizes[w] * call.sizes[k] for w, k in self.products)
         flops = 2 * call.B * multiplied
+        if flops * call.T < 1_000_000:  # less than starting a team costs
+            return 1, False
         if 4 * available <= call.B:
-            return (available if flops * call.T > 200_000 else 1), False
+            return available, False
         return (available, True) if flops > 100_000 else (1, False)
 
 

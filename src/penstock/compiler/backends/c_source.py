@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from penstock.compiler.graph import Weight
+from penstock.compiler.graph import Loop, LoopPlan, Slot, Stage, Weight
 from penstock.compiler.ops import OPS
-from penstock.compiler.plan import Loop, LoopPlan, Slot, Stage
 
 _SPELLING = {
     "add": "{} + {}",
@@ -43,15 +42,18 @@ $body
 }
 
 enum { ${loop}_${k}_spread = $spread };
-static void ${loop}_$k(const ${loop}_args *a, const Step *s, int64_t first, int64_t end,
+static void ${loop}_$k(const ${loop}_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const ${loop}_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = ${loop}_${k}_spread$vectors };
   const int64_t W = $width;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
 $multiply
       for (int i = 0; i < rows; ++i)
         for (int q = 0; q < used; ++q) {
@@ -66,7 +68,7 @@ $multiply
 
 _PRODUCT = Template("""\
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = $row;
         product(rows, CHUNKS($nodes * used), x, a->$weights + block * V$g * $K * LANES, $K,
                 p$g, V$g * LANES, $more);
@@ -93,7 +95,7 @@ $stages
 int64_t ${loop}_size(${loop}_args *a) { return ${loop}_pack(a, 0, 0); }
 
 void ${loop}(${loop}_args *a) {
-  ${loop}_pack(a, a->packed, a->pack);
+  if (${loop}_pack(a, a->packed, a->pack) < 0) ${loop}_pack(a, a->packed, 1);
   if (a->threads > 1) a->parallel(${loop}_walk, a, (unsigned)a->threads, 0);
   else ${loop}_walk(a);
 }
@@ -156,27 +158,34 @@ class LoopSource:
     def fields(self) -> Iterator[tuple[str, str, str]]:
         """Yield every argument: its C type, its name, and what follows the name."""
         numbers = ["T", "B", "reverse", "keep", "by_columns", "threads", "pack", "arrived"]
-        yield from (("int64_t ", n, "") for n in [*numbers, *self._widths()])
+        yield from (("int64_t ", n, "") for n in [*numbers, *self.widths()])
         yield "void (*", "parallel", ")(void (*)(void *), void *, unsigned, unsigned)"
         yield from (("int (*", n, ")(void)") for n in ("thread", "team"))
         yield from (("const uint8_t *", mask, "") for mask in ("valid", "reset"))
-        slots = [*self.loop.loads.values(), *(s for put in self.loop.stores.values() for s in put)]
-        yield from (("real *", c_name(b), "") for b in dict.fromkeys(s.buffer for s in slots))
-        matrices = dict.fromkeys(w.name for n in self.nodes for w in n.weights)
-        names = [
-            "zeros",
-            *(f"incoming_{c_name(carry)}" for carry in self._carries()),
-            *(f"matrix_{c_name(m)}" for m in matrices),
-        ]
+        buffers, carries, matrices = self.tensors()
+        yield from (("real *", c_name(buffer), "") for buffer in buffers)
+        names = ["zeros", *(f"incoming_{c_name(carry)}" for carry in carries)]
+        names += [f"matrix_{c_name(m)}" for m in matrices]
         yield from (("const real *", n, "") for n in names)
         yield from (("real *", n, "") for n in ["packed", *(t.name for t in self._terms())])
+
+    def tensors(self) -> tuple[list[str], list[str], list[str]]:
+        """Return the buffers, those of them that gradients are added to, and the matrices."""
+        slots = [*self.loop.loads.values(), *(s for put in self.loop.stores.values() for s in put)]
+        matrices = dict.fromkeys(w.name for n in self.nodes for w in n.weights)
+        return list(dict.fromkeys(s.buffer for s in slots)), list(self._carries()), list(matrices)
+
+    def count_terms(self) -> int:
+        """Return how many packed operands the products have."""
+        return len(list(self._terms()))
 
     def products_of_widths(self) -> list[tuple[str, str]]:
         """Return the widths of what each product of a step makes and reads."""
         products = [n for n in self.nodes if n.op == "linear"]
         return [(n.width, self.nodes[a].width) for n in products for a in n.args]
 
-    def _widths(self) -> list[str]:
+    def widths(self) -> list[str]:
+        """Return the widths that occur, but for 1."""
         named = {n.name for n in self.nodes if n.op == "features"} | {n.width for n in self.nodes}
         return sorted(named - {"1"})
 
@@ -222,7 +231,7 @@ class LoopSource:
     def _multiply(self, k: int, stage: Stage) -> Iterator[str]:
         """Yield the products of a stage for a tile of rows."""
         for g in range(len(stage.groups)):
-            yield f"      real p{g}[ROWS * V{g} * LANES] __attribute__((aligned(64)));"
+            yield f"      real p{g}[PANEL * V{g} * LANES] __attribute__((aligned(64)));"
         for term in self._terms():
             if term.stage == k:
                 yield _PRODUCT.substitute(
@@ -275,6 +284,8 @@ class LoopSource:
         """Return the line that puts a value away; rows past their end as the slot says."""
         width, value = self._width(k), f"v{k}"
         place = self._row(slot, width, "row")
+        if slot.index == "time" and self.name == "forward" and k not in self.loop.loads:
+            return f"if (a->keep) store({place} + j, {value}, n);"
         if slot.index == "adjoint":
             value = f"past_end ? all(0) : {value}"
         elif slot.index == "new":
@@ -292,7 +303,8 @@ class LoopSource:
         name, W = f"a->{c_name(slot.buffer)}", self._size(width)
         if slot.index == "vector":
             return name
-        place = "s->t * a->keep" if slot.buffer.startswith("saved.") else _PLACES[slot.index]
+        kept = slot.buffer.startswith("saved.")
+        place = "(a->keep ? s->t : 0)" if kept else _PLACES[slot.index]
         columns = self.columns.get(slot.buffer, 1)
         stride = W if columns == 1 else f"{columns} * {W}"
         start = f"({place} * a->B + {row})" if place else f"({row})"
@@ -315,7 +327,8 @@ class LoopSource:
             lines += [
                 f"  a->{term.name} = to + total;",
                 f"  const real *m_{term.name}[] = {{{matrices}}};",
-                f"  if (write) pack(to + total, m_{term.name}, {call});",
+                f"  if (write == 1) pack(to + total, m_{term.name}, {call});",
+                f"  if (write == 2 && differs(to + total, m_{term.name}, {call})) return -1;",
                 f"  total += pack(0, 0, {call});",
             ]
         return "\n".join([*lines, "  return total;", "}", ""])

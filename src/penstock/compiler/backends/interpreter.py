@@ -6,21 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from penstock.compiler.backends.base import Call, Step, steps
-from penstock.compiler.graph import Weight
+from penstock.compiler.backends.base import Build, Call, Step, steps
+from penstock.compiler.graph import Loop, LoopPlan, Slot, Weight
 from penstock.compiler.ops import OPS
-from penstock.compiler.plan import Loop, LoopPlan, Slot
 
 name = "interpreter"
+needs_compiler = False
 
 
-def why_not() -> str | None:
-    """Return None: torch is always here."""
-    return None
-
-
-def prepare(plan: LoopPlan, dtype: str) -> "Interpreter":  # noqa: ARG001  (torch knows)
-    """Return the plan's interpreter."""
+def prepare(plan: LoopPlan, dtype: str, build: Build) -> "Interpreter":  # noqa: ARG001
+    """Return the plan's interpreter; torch knows the type, and there is nothing to build."""
     return Interpreter(plan)
 
 
@@ -35,12 +30,31 @@ class Interpreter:
         for step in steps(call.T, call.reverse, backward=False):
             _walk(self.plan.forward, call, step)
 
+    def bind(self, call: Call) -> "BoundCall":
+        """Return the forward loop with its arguments in place."""
+        return BoundCall(self, replace(call, buffers=dict(call.buffers)))
+
     def backward(self, call: Call) -> None:
         """Walk the backward loop."""
         for step in steps(call.T, call.reverse, backward=True):
             for carry, incoming in call.incoming.items():
                 call.buffers[carry][step.source] += incoming[step.t]
             _walk(self.plan.backward, call, step)
+
+
+class BoundCall:
+    """A forward loop with its arguments in place."""
+
+    def __init__(self, interpreter: Interpreter, call: Call) -> None:
+        self.interpreter, self.call = interpreter, call
+
+    def __call__(self) -> None:
+        """Walk the steps."""
+        self.interpreter.forward(self.call)
+
+    def read(self, x: Tensor) -> None:
+        """Take another input of the same shape."""
+        self.call = replace(self.call, buffers={**self.call.buffers, "x": x[None]})
 
 
 def _walk(loop: Loop, call: Call, step: Step) -> None:

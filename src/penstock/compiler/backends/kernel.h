@@ -18,7 +18,8 @@
 #define VECTOR_BYTES 16
 #define TILE 2
 #endif
-#define ROWS 6
+#define ROWS 6           /* of a tile */
+#define PANEL (4 * ROWS) /* rows that a stage takes through its columns together */
 
 #if REAL_IS_DOUBLE
 typedef double real;
@@ -30,6 +31,7 @@ typedef int64_t whole;
 #define LN2_LOW 0x1.a39ef35793c76p-33
 #define EXP_LIMIT 750.0
 #define TANH_LIMIT 22.0
+#define SIGMOID_LIMIT 708.0
 #else
 typedef float real;
 typedef int32_t whole;
@@ -40,6 +42,7 @@ typedef int32_t whole;
 #define LN2_LOW 0x1.7f7d1cp-20f
 #define EXP_LIMIT 110.0f
 #define TANH_LIMIT 10.0f
+#define SIGMOID_LIMIT 87.0f
 #endif
 
 #define LANES (VECTOR_BYTES / (int)sizeof(real))
@@ -110,7 +113,11 @@ INLINE vec op_exp(vec x) {
   return p * power_of_two(half) * power_of_two(whole_n - half); /* in two, to reach 0 and inf */
 }
 
-INLINE vec op_sigmoid(vec x) { return 1 / (1 + op_exp(-x)); }
+/* 1 / (1 + e^-x); past the limit it is 0 or 1, and e^-x stays within one power of two. */
+INLINE vec op_sigmoid(vec x) {
+  vec n, p = expm1_near(reduced(-clamped(x, SIGMOID_LIMIT), &n)) + 1;
+  return 1 / (1 + p * power_of_two(__builtin_convertvector(n, mask)));
+}
 
 /* tanh x = m / (m + 2) with m = e^2x − 1, which keeps its relative accuracy at 0. */
 INLINE vec op_tanh(vec x) {
@@ -155,32 +162,52 @@ INLINE real row_amax(const real *p, int64_t n) {
   return most;
 }
 
-/* out[r][v] (+)= Σ_k x[r][k] w[k][v] for R rows and TILE vectors; rows of out are `stride` apart.
- * Each element is one chain of sums over k, whatever R is, so the same bits come out however the
- * rows are shared among threads. */
-INLINE void tile(const int R, const real *const *x, const real *restrict w, int64_t K, real *out,
-                 int64_t stride, int more) {
-  vec c[ROWS][TILE];
+/* out[r][v] (+)= Σ_k x[r][k] w[k][v] for R rows and C chunks of TILE vectors; rows of out are
+ * `stride` apart. Each element is one chain of sums over k, whatever R and C are, so the same bits
+ * come out however the rows are shared among threads. */
+INLINE void tile(const int R, const int C, const real *const *x, const real *restrict w, int64_t K,
+                 real *out, int64_t stride, int more) {
+  const int V = C * TILE;
+  vec c[ROWS][4 * TILE];
   UNROLL for (int r = 0; r < R; ++r)
-    UNROLL for (int v = 0; v < TILE; ++v)
+    UNROLL for (int v = 0; v < V; ++v)
       c[r][v] = more ? (vec)*(lying *)(out + r * stride + v * LANES) : (vec){0};
-  for (int64_t k = 0; k < K; ++k, w += TILE * LANES)
+  _Pragma("GCC unroll 4") for (int64_t k = 0; k < K; ++k, w += TILE * LANES)
     UNROLL for (int r = 0; r < R; ++r)
-      UNROLL for (int v = 0; v < TILE; ++v) c[r][v] += x[r][k] * *(const lying *)(w + v * LANES);
+      UNROLL for (int v = 0; v < V; ++v)
+        c[r][v] += x[r][k] * *(const lying *)(w + (v / TILE * K * TILE + v % TILE) * LANES);
   UNROLL for (int r = 0; r < R; ++r)
-    UNROLL for (int v = 0; v < TILE; ++v) *(lying *)(out + r * stride + v * LANES) = c[r][v];
+    UNROLL for (int v = 0; v < V; ++v) *(lying *)(out + r * stride + v * LANES) = c[r][v];
+}
+
+/* Few rows take several chunks at a time, to have enough sums under way. Chunk by chunk for all
+ * tiles of a panel: a chunk's weights come from the outer caches once a panel. */
+#define TILES(R, C) \
+  for (; left >= C; left -= C, v += C * K * TILE * LANES, o += C * TILE * LANES) \
+    tile(R, C, x, v, K, o, stride, more);
+
+static void few(int rows, int left, const real *const *x, const real *v, int64_t K, real *o,
+                int64_t stride, int more) {
+  switch (rows) {
+    case 1: TILES(1, 4) TILES(1, 1) break;
+    case 2: TILES(2, 2) TILES(2, 1) break;
+    case 3: TILES(3, 1) break;
+    case 4: TILES(4, 1) break;
+    case 5: TILES(5, 1) break;
+    default: TILES(6, 1)
+  }
 }
 
 static void product(int rows, int chunks, const real *const *x, const real *w, int64_t K, real *out,
                     int64_t stride, int more) {
-  for (int c = 0; c < chunks; ++c, w += K * TILE * LANES, out += TILE * LANES) switch (rows) {
-      case 1: tile(1, x, w, K, out, stride, more); break;
-      case 2: tile(2, x, w, K, out, stride, more); break;
-      case 3: tile(3, x, w, K, out, stride, more); break;
-      case 4: tile(4, x, w, K, out, stride, more); break;
-      case 5: tile(5, x, w, K, out, stride, more); break;
-      default: tile(6, x, w, K, out, stride, more);
-    }
+  const int tiles = (rows + ROWS - 1) / ROWS, height = (rows + tiles - 1) / tiles;
+  if (tiles == 1) {
+    few(rows, chunks, x, w, K, out, stride, more);
+    return;
+  }
+  for (int c = 0; c < chunks; ++c, w += K * TILE * LANES, out += TILE * LANES)
+    for (int r = 0; r < rows; r += height)
+      few(rows - r < height ? rows - r : height, 1, x + r, w, K, out + r * stride, stride, more);
 }
 
 /* Lays `nodes` matrices of W outputs and K inputs out as [block][chunk][K][TILE][LANES]. In a
@@ -203,6 +230,29 @@ static int64_t pack(real *out, const real *const *m, int nodes, int spread, int6
       }
     }
   return 0;
+}
+
+/* Whether a sample of what was laid out is no longer what the matrices hold. */
+static int differs(const real *packed, const real *const *m, int nodes, int spread, int64_t W,
+                   int64_t K, int64_t row, int64_t column) {
+  const int64_t width = (int64_t)spread * LANES, blocks = (W + width - 1) / width;
+  const int chunks = CHUNKS(nodes * spread);
+  const int64_t step = K / 8 + 1;
+  for (int64_t b = 0; b < blocks; ++b)
+    for (int v = 0; v < nodes * spread; ++v) {
+      const int64_t j = b * width + (v / nodes) * LANES;
+      const real *at = packed + ((b * chunks + v / TILE) * K * TILE + v % TILE) * LANES;
+      if (j < W)
+        for (int64_t k = (b + v) % step; k < K; k += step)
+          if (at[k * TILE * LANES] != m[v % nodes][j * row + k * column]) return 1;
+    }
+  return 0;
+}
+
+/* The height of panels that share `rows` rows evenly: 32 rows are 16 and 16, not 24 and 8. */
+INLINE int even_height(int64_t rows) {
+  const int64_t panels = (rows + PANEL - 1) / PANEL;
+  return panels ? (int)((rows + panels - 1) / panels) : 1;
 }
 
 typedef struct { int64_t t, old, new, from, to; } Step;

@@ -1,0 +1,418 @@
+"""Measures Penstock beside its peers, all in one process and one run, and prints ratios.
+
+    python benchmarks/speed.py [--quick] [--out benchmarks/results/speed.json]
+
+Peers: torch.nn, onnxruntime, and for a custom cell (peephole LSTM) the eager loop, torch.jit and
+torch.compile of the loop. Contestants take turns, call by call, after a warm-up, on fresh random
+inputs whose results are compared first; figures are medians, ratios are peer / ours (above 1,
+Penstock is faster), and each table ends in the geometric mean. All through the public layers.
+Legend: T steps, B rows, I input, H hidden.
+"""
+
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import penstock
+
+SHAPES = [  # T, B, I, H
+    (100, 1, 64, 128), (100, 1, 256, 256), (100, 32, 128, 256), (128, 64, 512, 512),
+    (256, 16, 64, 64), (1000, 8, 32, 128), (100, 4, 128, 128), (50, 128, 64, 256),
+    (200, 32, 16, 32), (64, 16, 256, 256), (500, 2, 32, 64), (30, 256, 100, 100),
+]  # fmt: skip
+QUICK = SHAPES[2:3] + SHAPES[4:5]
+CELLS = ["RNN", "LSTM", "GRU"]
+GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
+console = Console(width=110)
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="Two shapes, fewer repetitions.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where to write the figures as JSON.")] = None,
+    only: Annotated[str, typer.Option(help="Parts to run, by comma.")] = "",
+) -> None:
+    """Measure everything, print the tables, write the JSON."""
+    shapes, seconds = (QUICK, 0.5) if quick else (SHAPES, 2.0)
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "layers": partial(layers, shapes, seconds),
+        "custom": partial(custom, shapes, seconds),
+        "one_step": one_step,
+        "compile_time": compile_time,
+        "memory": memory,
+    }
+    figures: dict[str, Any] = {"machine": machine(), "quick": quick}
+    for name in only.split(",") if only else parts:
+        figures[name] = parts[name]()
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(figures, indent=1) + "\n")
+        console.print(f"figures written to {out}")
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on."""
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    model = next((x.split(":")[1].strip() for x in flags.splitlines() if "model name" in x), "")
+    vectors = [v for v in ("avx2", "avx512f", "asimd") if v in flags]
+    return {
+        "cpu": model or platform.processor(), "vectors": vectors, "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(), "torch": torch.__version__,
+        "python": platform.python_version(), "penstock": penstock.__version__,
+    }  # fmt: skip
+
+
+def medians(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
+    """Return each call's median time in seconds; the calls take turns for about so long."""
+    for call in calls.values():
+        call()
+    start = time.perf_counter()
+    for call in calls.values():
+        call()
+    rounds = max(7, min(2000, int(seconds / (time.perf_counter() - start))))
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def geometric(ratios: list[float]) -> float:
+    """Return the geometric mean."""
+    return math.exp(statistics.fmean(map(math.log, ratios)))
+
+
+def training(layer: torch.nn.Module, x: torch.Tensor) -> Callable[[], None]:
+    """Return a forward pass and all gradients."""
+    x = x.clone().requires_grad_()
+    weights = [x, *layer.parameters()]
+
+    def call() -> None:
+        output, _ = layer(x)
+        torch.autograd.grad(output, weights, torch.ones_like(output))
+
+    return call
+
+
+def inference(layer: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
+    """Return a forward pass without gradients."""
+
+    def call() -> Any:
+        with torch.no_grad():
+            return layer(x)
+
+    return call
+
+
+def layers(shapes: list[tuple[int, ...]], seconds: float) -> dict[str, Any]:
+    """Training and sequence inference of the drop-ins, beside torch.nn and onnxruntime."""
+    rows = []
+    for T, B, I, H in track(shapes, "drop-ins", console=console):
+        for name in CELLS:
+            theirs, ours = getattr(torch.nn, name)(I, H), getattr(penstock, name)(I, H)
+            ours.load_state_dict(theirs.state_dict())
+            x = torch.randn(T, B, I)
+            torch.testing.assert_close(ours(x)[0], theirs(x)[0], atol=1e-5, rtol=1e-4)
+            calls = {"torch": inference(theirs, x), "ours": inference(ours, x)}
+            calls |= onnx_call(name, theirs, x)
+            fast = medians(calls, seconds)
+            slow = medians({"torch": training(theirs, x), "ours": training(ours, x)}, seconds)
+            peak = sgemm()
+            flops = 2 * T * B * GATES[name] * H * (I + H)
+            rows.append({
+                "cell": name, "shape": [T, B, I, H],
+                "inference_ms": {k: v * 1e3 for k, v in fast.items()},
+                "training_ms": {k: v * 1e3 for k, v in slow.items()},
+                "training_ratio": slow["torch"] / slow["ours"],
+                "inference_ratio": min(v for k, v in fast.items() if k != "ours") / fast["ours"],
+                "forward_share": flops / fast["ours"] / peak,
+                "training_share": 3 * flops / slow["ours"] / peak,
+            })  # fmt: skip
+    show_layers(rows)
+    return {
+        "rows": rows,
+        "training": {
+            c: geometric([r["training_ratio"] for r in rows if r["cell"] == c]) for c in CELLS
+        },
+        "inference": {
+            c: geometric([r["inference_ratio"] for r in rows if r["cell"] == c]) for c in CELLS
+        },
+    }
+
+
+def show_layers(rows: list[dict[str, Any]]) -> None:
+    """Print the table of the drop-ins."""
+    table = Table(title="peer / ours; inference beside the best of torch and onnxruntime")
+    for column in (
+        "T, B, I, H",
+        "cell",
+        "training",
+        "inference",
+        "forward of sgemm",
+        "training of sgemm",
+    ):
+        table.add_column(column, justify="right")
+    for r in rows:
+        shape = ", ".join(map(str, r["shape"]))
+        shares = (f"{r['forward_share']:.0%}", f"{r['training_share']:.0%}")
+        table.add_row(
+            shape, r["cell"], f"{r['training_ratio']:.2f}×", f"{r['inference_ratio']:.2f}×", *shares
+        )
+    for cell in CELLS:
+        own = [r for r in rows if r["cell"] == cell]
+        means = [geometric([r[k] for r in own]) for k in ("training_ratio", "inference_ratio")]
+        table.add_row("geometric mean", cell, *(f"{m:.2f}×" for m in means), "", "")
+    console.print(table)
+
+
+def sgemm() -> float:
+    """Return the FLOP/s of torch's product of two 1024² matrices, now."""
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    return 2 * 1024**3 / medians({"sgemm": lambda: a @ b}, 0.3)["sgemm"]
+
+
+def onnx_call(name: str, layer: Any, x: torch.Tensor) -> dict[str, Callable[[], Any]]:
+    """Return the same layer in onnxruntime, where that is installed, after a comparison."""
+    try:
+        import onnx
+        import onnxruntime
+        from onnx import helper, numpy_helper
+    except ImportError:
+        return {}
+    weights = [p.detach().numpy() for p in layer.parameters()]
+    order = {"RNN": [0], "LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2]}[name]  # i, o, f, c and z, r, h
+
+    def reordered(w: Any) -> Any:
+        parts = w.reshape(len(order), layer.hidden_size, *w.shape[1:])[order]
+        return parts.reshape(w.shape)
+
+    import numpy as np
+
+    w, r, b1, b2 = map(reordered, weights)
+    tensors = {"W": w[None], "R": r[None], "B": np.concatenate([b1, b2])[None]}
+    constants = [numpy_helper.from_array(np.ascontiguousarray(t), n) for n, t in tensors.items()]
+    options = {"linear_before_reset": 1} if name == "GRU" else {}
+    node = helper.make_node(
+        name, ["X", "W", "R", "B"], ["Y"], hidden_size=layer.hidden_size, **options
+    )
+    floats = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [node], "layer", [helper.make_tensor_value_info("X", floats, list(x.shape))],
+        [helper.make_tensor_value_info("Y", floats, None)], constants,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(model.SerializeToString(), settings)
+    fed = {"X": x.numpy()}
+    np.testing.assert_allclose(
+        session.run(None, fed)[0][:, 0], layer(x)[0].detach().numpy(), atol=1e-4
+    )
+    return {"onnxruntime": lambda: session.run(None, fed)}
+
+
+class Loop(torch.nn.Module):
+    """A peephole LSTM as people write it: a Python loop over torch ops."""
+
+    def __init__(self, I: int, H: int) -> None:
+        super().__init__()
+        k = 1 / math.sqrt(H)
+        self.w = torch.nn.Parameter(torch.empty(4 * H, I).uniform_(-k, k))
+        self.u = torch.nn.Parameter(torch.empty(4 * H, H).uniform_(-k, k))
+        self.b = torch.nn.Parameter(torch.empty(4 * H).uniform_(-k, k))
+        self.p = torch.nn.Parameter(torch.empty(3, H).uniform_(-k, k))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run all steps."""
+        h = torch.zeros(x.size(1), self.u.size(1))
+        c = torch.zeros(x.size(1), self.u.size(1))
+        outputs = []
+        lifted = torch.nn.functional.linear(x, self.w, self.b)
+        for t in range(x.size(0)):
+            i, f, g, o = (lifted[t] + h @ self.u.t()).chunk(4, 1)
+            i = torch.sigmoid(i + self.p[0] * c)
+            f = torch.sigmoid(f + self.p[1] * c)
+            c = f * c + i * torch.tanh(g)
+            h = torch.sigmoid(o + self.p[2] * c) * torch.tanh(c)
+            outputs.append(h)
+        return torch.stack(outputs), h
+
+
+def peephole(I: int, H: int) -> tuple[penstock.Recurrent, Loop]:
+    """Return our peephole LSTM and the loop, with the same weights."""
+    ours, loop = penstock.Recurrent("peephole_lstm", I, H), Loop(I, H)
+    with torch.no_grad():
+        loop.w.copy_(ours.weight_ih_l0)
+        loop.u.copy_(ours.weight_hh_l0)
+        loop.b.copy_(ours.bias_ih_l0 + ours.bias_hh_l0)
+        for k, name in enumerate(("weight_p_i_l0", "weight_p_f_l0", "weight_p_o_l0")):
+            loop.p[k].copy_(getattr(ours, name))
+    return ours, loop
+
+
+def custom(shapes: list[tuple[int, ...]], seconds: float) -> dict[str, Any]:
+    """Training of custom cells, beside our LSTM and GRU and the ways people run a loop."""
+    rows = []
+    pairs = {"peephole_lstm": "lstm", "lstm_gated_candidate": "lstm", "gru_reset_before": "gru"}
+    table = Table(title="custom cells: training time beside our own LSTM or GRU; loop / ours")
+    for column in ("T, B, I, H", "cell", "of ours", "eager loop", "torch.jit", "torch.compile"):
+        table.add_column(column, justify="right")
+    for T, B, I, H in track(shapes, "custom cells", console=console):
+        x = torch.randn(T, B, I)
+        for cell, like in pairs.items():
+            ours, loop = peephole(I, H)
+            ours = ours if cell == "peephole_lstm" else penstock.Recurrent(cell, I, H)
+            calls = {"ours": training(ours, x), "like": training(penstock.Recurrent(like, I, H), x)}
+            if cell == "peephole_lstm":
+                torch.testing.assert_close(ours(x)[0], loop(x)[0], atol=1e-5, rtol=1e-4)
+                calls |= {"loop": training(loop, x), "jit": training(torch.jit.script(loop), x)}
+                if T <= 50:  # compiling an unrolled loop takes minutes
+                    calls["compile"] = training(torch.compile(loop), x)
+            t = medians(calls, seconds)
+            row = {"cell": cell, "shape": [T, B, I, H], "ms": {k: v * 1e3 for k, v in t.items()}}
+            row["of_ours"] = t["ours"] / t["like"]
+            row |= {k: t[k] / t["ours"] for k in ("loop", "jit", "compile") if k in t}
+            rows.append(row)
+            peers = (f"{row[k]:.1f}×" if k in row else "" for k in ("loop", "jit", "compile"))
+            table.add_row(", ".join(map(str, (T, B, I, H))), cell, f"{row['of_ours']:.2f}×", *peers)
+    console.print(table)
+    means = {c: geometric([r["of_ours"] for r in rows if r["cell"] == c]) for c in pairs}
+    console.print("geometric mean of ours / our LSTM or GRU:", means)
+    return {"rows": rows, "of_ours": means}
+
+
+def one_step() -> dict[str, Any]:
+    """One step from Python, B = 1, beside torch.nn's cells."""
+    rows = []
+    table = Table(title="one step, B = 1, µs")
+    for column in ("H", "cell", "stream", "torch.nn cell", "ratio", "layer"):
+        table.add_column(column, justify="right")
+    for H in (16, 32, 64, 128, 256):
+        for name in ("LSTM", "GRU"):
+            ours, theirs = getattr(penstock, name)(H, H), getattr(torch.nn, f"{name}Cell")(H, H)
+            x, h = torch.randn(1, 1, H), torch.zeros(1, 1, H)
+            state = (h, h) if name == "LSTM" else h
+            own = (h[0], h[0]) if name == "LSTM" else h[0]
+            calls = {
+                "stream": partial(ours.stream(1).step, x[0]),
+                "cell": partial(theirs, x[0], own),
+                "layer": partial(ours, x, state),
+            }
+            with torch.no_grad():
+                t = medians(calls, 0.3)
+            rows.append({"H": H, "cell": name, **{k: v * 1e6 for k, v in t.items()}})
+            ratio = t["cell"] / t["stream"]
+            us = [f"{t[k] * 1e6:.1f}" for k in ("stream", "cell", "layer")]
+            table.add_row(str(H), name, us[0], us[1], f"{ratio:.1f}×", us[2])
+    console.print(table)
+    return {"rows": rows}
+
+
+def compile_time() -> dict[str, Any]:
+    """Seconds until a cell's first run, cold and from the cache, each in a new process."""
+    program = (
+        "import sys, time, torch, penstock\n"
+        "layer, x = penstock.Recurrent(sys.argv[1], 8, 16), torch.randn(int(sys.argv[2]), 2, 8)\n"
+        "start = time.perf_counter(); layer(x[:2]); print(time.perf_counter() - start)\n"
+    )
+    rows = []
+    for cell in ("lstm", "gru", "peephole_lstm", "depth_gated_lstm"):
+        for T in (16, 65536):
+            with tempfile.TemporaryDirectory() as folder:
+                times = [
+                    float(
+                        subprocess.run(
+                            [sys.executable, "-c", program, cell, str(T)], check=True, text=True,
+                            capture_output=True, env=os.environ | {"PENSTOCK_CACHE": folder},
+                        ).stdout
+                    )
+                    for _ in range(2)
+                ]  # fmt: skip
+            rows.append({"cell": cell, "T": T, "cold_s": times[0], "warm_s": times[1]})
+            console.print(f"{cell}, T={T}: cold {times[0]:.2f} s, warm {times[1] * 1e3:.1f} ms")
+    return {"rows": rows}
+
+
+@contextmanager
+def peak_memory(found: dict[str, float]) -> Iterator[None]:
+    """Record by how many MiB the process grows inside the block, by sampling."""
+    statm, page = Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
+
+    def resident() -> float:
+        return int(statm.read_text().split()[1]) * page / 2**20
+
+    before, done, peaks = resident(), threading.Event(), [0.0]
+
+    def watch() -> None:
+        while not done.is_set():
+            peaks.append(resident() - before)
+            time.sleep(0.0005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        found["peak"] = max(peaks)
+
+
+def memory() -> dict[str, Any]:
+    """Peak memory of a training step beside torch.nn's, each in a new process."""
+    rows = []
+    for name in CELLS:
+        for shape in SHAPES[3:4]:
+            peaks = {
+                library: float(
+                    subprocess.run(
+                        [sys.executable, __file__, "--peak", library, name, *map(str, shape)],
+                        check=True, text=True, capture_output=True,
+                    ).stdout
+                )
+                for library in ("penstock", "torch.nn")
+            }  # fmt: skip
+            rows.append({"cell": name, "shape": list(shape), "MiB": peaks})
+            ratio = peaks["penstock"] / peaks["torch.nn"]
+            console.print(f"{name} {shape}: peak of ours {ratio:.2f} of torch.nn's", peaks)
+    return {"rows": rows}
+
+
+def print_peak(library: str, name: str, *shape: str) -> None:
+    """Print the peak of one training step in MiB."""
+    T, B, I, H = map(int, shape)
+    module = penstock if library == "penstock" else torch.nn
+    layer = getattr(module, name)(I, H)
+    training(layer, torch.randn(2, 1, I))()  # code and kernels are loaded
+    x, found = torch.randn(T, B, I), dict[str, float]()
+    call = training(layer, x)
+    with peak_memory(found):
+        call()
+    print(found["peak"])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--peak"]:
+        print_peak(*sys.argv[2:])
+    else:
+        typer.run(main)

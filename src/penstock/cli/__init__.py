@@ -1,0 +1,1 @@
+"""The command `penstock`; each file here but main.py is a subcommand."""

@@ -1,0 +1,1 @@
+"""Which cell for my data? Trials under equal budgets, a verdict, a report."""

@@ -1,0 +1,113 @@
+"""A file or frame → `Dataset`. Wide and long data take one way: all is made long first."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from penstock.data.columns import choose_columns, numbers, times
+from penstock.data.files import load
+from penstock.data.series import Columns, Dataset, Series
+from penstock.errors import DataError
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrame
+
+
+def read(
+    source: "str | Path | IntoDataFrame",
+    *,
+    target: Sequence[str] = (),
+    id_column: str | None = None,
+    time_column: str | None = None,
+) -> Dataset:
+    """Return the series of a CSV or Parquet file, or of a dataframe of any library.
+
+    Long data have a column of ids, one series each. Wide data have one series a column. See
+    `choose_columns` for the columns taken where none is told. Empty cells are missing values:
+    those before a series' first value and after its last are cut off, the others are filled with
+    the value before them (which looks at the past alone) and marked as not observed.
+
+    Raises:
+        DataError: the file or one of its cells cannot be used; the message says where and why.
+        ArgumentError: a column told is not there.
+    """
+    frame, name = load(source)
+    columns = choose_columns(frame, target, id_column, time_column)
+    tidy = _tidy(frame, columns)
+    _check_order(tidy, columns)
+    series = tuple(_series(part) for part in tidy.partition_by("id", maintain_order=True))
+    kept = tuple(one for one in series if len(one))
+    if not kept:
+        raise DataError(f"{name}: column {', '.join(columns.targets)} holds no value at all")
+    missing = sum(int((~one.observed).sum()) for one in kept)
+    return Dataset(name, kept, columns, missing, _notes(frame, columns, missing, series))
+
+
+def _tidy(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """Return the frame in long form: id, time, value, and the row in the file."""
+    many = len(columns.targets) > 1
+    row = pl.Series("row", np.arange(1, frame.height + 1))
+    time = times(frame[columns.time]) if columns.time else row
+    parts = []
+    for target in columns.targets:
+        if columns.id is None:
+            ids = pl.repeat(target, frame.height, eager=True)
+        else:
+            ids = _ids(frame[columns.id]) + (f"/{target}" if many else "")
+        value = numbers(frame[target])
+        parts.append(pl.DataFrame({"row": row, "id": ids, "time": time, "value": value}))
+    tidy = pl.concat(parts)
+    if columns.time is None:  # no column of times: count the rows of each series
+        tidy = tidy.with_columns(time=pl.int_range(1, pl.len() + 1).over("id"))
+    return tidy
+
+
+def _ids(column: pl.Series) -> pl.Series:
+    empty = column.is_null().arg_true()
+    if len(empty):
+        raise DataError(f"id column {column.name!r}, row {empty[0] + 1} is empty; fill it in")
+    return column.cast(pl.String)
+
+
+def _check_order(tidy: pl.DataFrame, columns: Columns) -> None:
+    """Raise unless the times of each series increase strictly."""
+    wrong = tidy.with_columns(before=pl.col("time").shift().over("id")).filter(
+        pl.col("time") <= pl.col("before")
+    )
+    if wrong.height:
+        row, name, time, _, before = wrong.row(0)
+        what = "is repeated" if time == before else f"comes after the later {before}"
+        remedy = "keep one row for each time" if time == before else "sort the rows by time"
+        hint = "" if columns.id else ", or name the column of ids with --id if there are several"
+        raise DataError(
+            f"time column {columns.time!r}, row {row}: {time} {what} in series {name!r}; "
+            f"{remedy}{hint}"
+        )
+
+
+def _series(part: pl.DataFrame) -> Series:
+    """Return one series, trimmed and filled; empty where it has no value."""
+    values = part["value"].to_numpy()
+    seen = np.flatnonzero(~np.isnan(values))
+    cut = slice(seen[0], seen[-1] + 1) if len(seen) else slice(0)
+    values = values[cut]
+    observed = ~np.isnan(values)
+    last_seen = np.maximum.accumulate(np.where(observed, np.arange(len(values)), 0))
+    return Series(str(part["id"][0]), part["time"][cut], values[last_seen], observed)
+
+
+def _notes(
+    frame: pl.DataFrame, columns: Columns, missing: int, series: Sequence[Series]
+) -> tuple[str, ...]:
+    used = {columns.id, columns.time, *columns.targets}
+    unused = [c for c in frame.columns if c not in used]
+    empty = [one.id for one in series if not len(one)]
+    notes = {
+        f"columns not used: {', '.join(unused[:8])}": unused,
+        f"{missing} missing values carried forward as inputs and never scored": missing,
+        f"{len(empty)} series without any value left out: {', '.join(empty[:5])}": empty,
+    }
+    return tuple(note for note, applies in notes.items() if applies)

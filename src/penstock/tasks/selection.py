@@ -1,0 +1,146 @@
+"""What forecasting needs to know of a dataset before it starts, decided from training parts."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.data import Dataset, Series
+from penstock.data.scaling import Scale, fit_scale, naive_error
+from penstock.data.season import find_season
+from penstock.data.splits import Split, rows_needed, split
+from penstock.errors import ArgumentError, DataError
+
+SHORTEST_CONTEXT = 8
+_LONGEST_CONTEXT = 96
+_SHORTEST_WANTED = 16
+_LONGEST_DEFAULT_HORIZON = 12
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The series kept, in the order of the dataset, and what was decided about them.
+
+    Attributes:
+        horizon: h, the steps to forecast.
+        context: L, the steps that the network sees.
+        season: m, in steps; 1 is none.
+        series, splits, scales: one each.
+        naive_errors: [S], the denominators of MASE, in each series' unit.
+        notes: what was left out, and why.
+    """
+
+    horizon: int
+    context: int
+    season: int
+    series: tuple[Series, ...]
+    splits: tuple[Split, ...]
+    scales: tuple[Scale, ...]
+    naive_errors: NDArray[np.float64]
+    notes: tuple[str, ...]
+
+
+def select(dataset: Dataset, horizon: int | None = None) -> Selection:
+    """Return what to train on: all of it taken from the training parts alone.
+
+    The horizon, unless given, is a twentieth of the median length of a series, 1 to 12. The
+    context is two seasons or two horizons, whichever is longer, 16 to 96, but at most half of
+    what a training part of median length leaves beside the targets.
+
+    Raises:
+        ArgumentError: the horizon is less than 1, or longer than every series.
+        DataError: every series is too short, or constant.
+    """
+    horizon = _checked_horizon(dataset, horizon)
+    long = _long_enough(dataset, horizon)
+    varied = [one for one in long if np.ptp(_training(one, horizon)[0])]
+    if not varied:
+        raise DataError(_constant_message(dataset, long, horizon))
+    season = find_season([_training(one, horizon)[0] for one in varied])
+    lengths = [split(len(one), horizon).train for one in varied]
+    room = max(SHORTEST_CONTEXT, (int(statistics.median(lengths)) - horizon) // 2)
+    season = season if season <= room else 1
+    wanted = max(2 * season, 2 * horizon, _SHORTEST_WANTED)
+    context = max(season, min(wanted, _LONGEST_CONTEXT, room))
+    kept = [one for one in varied if split(len(one), horizon).train >= context + horizon]
+    return _selection(dataset, kept, horizon, context, season, _left_out(dataset, kept, varied))
+
+
+def _checked_horizon(dataset: Dataset, horizon: int | None) -> int:
+    lengths = [len(one) for one in dataset.series]
+    if horizon is None:
+        return min(_LONGEST_DEFAULT_HORIZON, max(1, int(statistics.median(lengths)) // 20))
+    if horizon < 1:
+        raise ArgumentError(f"the horizon is {horizon}; it must be a whole number of steps from 1")
+    if horizon >= max(lengths):
+        raise ArgumentError(
+            f"the horizon, {horizon} steps, is longer than what {dataset.name} has to learn from: "
+            f"its longest series has {max(lengths)} rows; choose a shorter one with --horizon"
+        )
+    return horizon
+
+
+def _long_enough(dataset: Dataset, horizon: int) -> list[Series]:
+    needed = rows_needed(SHORTEST_CONTEXT, horizon)
+    long = [one for one in dataset.series if len(one) >= needed]
+    if not long:
+        most = max(map(len, dataset.series))
+        raise DataError(
+            f"{dataset.name}: too few rows. A window in each of training, validation and test "
+            f"takes {needed} rows at a horizon of {horizon}, but the longest series has {most}; "
+            "give more rows" + (" or a shorter --horizon" if horizon > 1 else "")
+        )
+    return long
+
+
+def _training(one: Series, horizon: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    end = split(len(one), horizon).train
+    return one.values[:end], one.observed[:end]
+
+
+def _constant_message(dataset: Dataset, long: Sequence[Series], horizon: int) -> str:
+    first = long[0]
+    part = "" if not np.ptp(first.values) else " in its training part"
+    end = split(len(first), horizon).train
+    return (
+        f"{dataset.name}: series {first.id!r} is constant{part} ({first.values[0]:g} in rows 1 to "
+        f"{len(first) if not part else end}); there is nothing to learn: "
+        "give data that change, or choose another column with --target"
+    )
+
+
+def _left_out(
+    dataset: Dataset, kept: Sequence[Series], varied: Sequence[Series]
+) -> tuple[str, ...]:
+    kept_ids, varied_ids = {one.id for one in kept}, {one.id for one in varied}
+    short = [s.id for s in dataset.series if s.id not in kept_ids and np.ptp(s.values)]
+    constant = [s.id for s in dataset.series if s.id not in varied_ids and s.id not in short]
+    return tuple(
+        f"{len(ids)} of {len(dataset.series)} series left out, {why}: {', '.join(ids[:5])}"
+        + (" …" if len(ids) > 5 else "")
+        for ids, why in ((short, "too short or without change in training"), (constant, "constant"))
+        if ids
+    )
+
+
+def _selection(
+    dataset: Dataset,
+    kept: Sequence[Series],
+    horizon: int,
+    context: int,
+    season: int,
+    notes: tuple[str, ...],
+) -> Selection:
+    parts = [_training(one, horizon) for one in kept]
+    return Selection(
+        horizon,
+        context,
+        season,
+        tuple(kept),
+        tuple(split(len(one), horizon) for one in kept),
+        tuple(fit_scale(values, observed) for values, observed in parts),
+        np.array([naive_error(values, season) for values, _ in parts]),
+        (*dataset.notes, *notes),
+    )

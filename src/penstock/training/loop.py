@@ -1,0 +1,215 @@
+"""The training loop: rounds of optimisation steps, each followed by validation and a checkpoint.
+
+All that is random in a round comes from (seed, number of the round), so a training that was killed
+and goes on from its checkpoint gives to the bit what an undisturbed one gives.
+"""
+
+import functools
+import logging
+import operator
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from penstock.training import checkpoint
+
+_VALIDATION_BATCH = 500
+
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no "Seed set to 0"
+
+
+class Learner(Protocol):
+    """What training needs of a task."""
+
+    def size(self, part: str) -> int:
+        """Return the number of windows of the part "train" or "validation"."""
+
+    def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return the windows of a part at `index` [B]."""
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Return the mean loss over a batch."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a training may use; the same for every cell.
+
+    Attributes:
+        steps: optimisation steps at most.
+        round_steps: steps between two validations.
+        patience: rounds without a better validation loss before it stops.
+        batch_size: windows a step, drawn with replacement.
+        learning_rate: of Adam.
+        clip_norm: the norm to which gradients are clipped.
+    """
+
+    steps: int = 400
+    round_steps: int = 20
+    patience: int = 6
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    clip_norm: float = 1.0
+
+    @property
+    def rounds(self) -> int:
+        """Rounds at most."""
+        return -(-self.steps // self.round_steps)
+
+
+@dataclass
+class Progress:
+    """How far a training has come; all of it is in the checkpoint.
+
+    Attributes:
+        round: rounds done.
+        losses: [training, validation] loss of each round; the first is before any step.
+        best_round: the round with the lowest validation loss.
+        diverged: a loss was not finite.
+        seconds: time spent, over all restarts.
+    """
+
+    round: int = 0
+    losses: list[list[float | None]] = field(default_factory=list)
+    best_round: int = 0
+    diverged: bool = False
+    seconds: float = 0.0
+
+    @property
+    def best_loss(self) -> float:
+        """The lowest validation loss so far."""
+        loss = self.losses[self.best_round][1]
+        return float("inf") if loss is None else loss
+
+    def ended(self, budget: Budget) -> Literal["diverged", "patience", "steps", ""]:
+        """Return why training is over, or "" while it is not."""
+        if self.diverged:
+            return "diverged"
+        if self.round - self.best_round >= budget.patience:
+            return "patience"
+        return "steps" if self.round >= budget.rounds else ""
+
+
+def make_fabric() -> Fabric:
+    """Return a Fabric on the best device at hand, one process."""
+    return Fabric(accelerator="auto", devices=1)
+
+
+def derive_seed(*numbers: int) -> int:
+    """Return one seed from several numbers, well mixed."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+class Training:
+    """One training of one network, which can stop after any round and go on later.
+
+    Args:
+        learner: data and loss.
+        network: the untrained network; it holds the best weights in the end.
+        seed: what the drawing of batches, and dropout, depend on.
+        budget: what it may use.
+        path: of the checkpoint; training goes on from there if it exists. None writes none.
+        fabric: device and precision.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        network: nn.Module,
+        *,
+        seed: int,
+        budget: Budget,
+        path: Path | None = None,
+        fabric: Fabric | None = None,
+    ) -> None:
+        self.learner, self.network, self.seed, self.budget = learner, network, seed, budget
+        self.path, self.fabric = path, fabric or make_fabric()
+        adam = torch.optim.Adam(network.parameters(), lr=budget.learning_rate)
+        self.model, self.optimizer = self.fabric.setup(network, adam)
+        self.progress, self.best = Progress(), self._weights()
+
+    def run(self, report: Callable[[Progress], None] = lambda _: None) -> Progress:
+        """Train to the end and leave the best weights in the network; `report` after each round."""
+        if self.path is not None and self.path.exists():
+            self._restore(self.path)
+        else:
+            self._finish_round(None, time.perf_counter())
+        while not self.progress.ended(self.budget):
+            start = time.perf_counter()
+            self.progress.round += 1
+            self._finish_round(self._train_round(), start)
+            report(self.progress)
+        self.network.load_state_dict(self.best)
+        self.network.to("cpu")
+        return self.progress
+
+    def _train_round(self) -> float:
+        """Take the steps of a round and return their mean loss."""
+        done = (self.progress.round - 1) * self.budget.round_steps
+        steps = min(self.budget.round_steps, self.budget.steps - done)
+        self.fabric.seed_everything(derive_seed(self.seed, self.progress.round), verbose=False)
+        drawn = torch.randint(self.learner.size("train"), (steps, self.budget.batch_size))
+        self.model.train()
+        return float(torch.stack([self._step(index) for index in drawn]).mean())
+
+    def _step(self, index: Tensor) -> Tensor:
+        self.optimizer.zero_grad()
+        loss = self._loss("train", index)
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(
+            self.model,
+            self.optimizer,
+            max_norm=self.budget.clip_norm,
+            error_if_nonfinite=False,  # a loss that is not finite ends the training, not the run
+        )
+        self.optimizer.step()
+        return loss.detach()
+
+    def _loss(self, part: str, index: Tensor) -> Tensor:
+        batch = self.fabric.to_device(self.learner.batch(part, index))
+        return self.learner.loss(self.model, batch)
+
+    def _validate(self) -> float:
+        self.model.eval()
+        size = self.learner.size("validation")
+        with torch.inference_mode():
+            parts = torch.split(torch.arange(size), _VALIDATION_BATCH)
+            return sum(float(self._loss("validation", i)) * len(i) for i in parts) / size
+
+    def _finish_round(self, training_loss: float | None, start: float) -> None:
+        """Validate, note the round, and write the checkpoint."""
+        progress, losses = self.progress, (training_loss, self._validate())
+        finite = [None if x is None or not np.isfinite(x) else x for x in losses]
+        progress.losses.append(finite)
+        progress.diverged = finite != list(losses)
+        if progress.round == 0 or (not progress.diverged and losses[1] < progress.best_loss):
+            progress.best_round, self.best = progress.round, self._weights()
+        progress.seconds += time.perf_counter() - start
+        if self.path is not None:
+            self._save(self.path)
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.clone() for name, value in self.network.state_dict().items()}
+
+    def _save(self, path: Path) -> None:
+        parts = {
+            "network": self._weights(),
+            "best": self.best,
+            "optimizer": checkpoint.optimizer_tensors(self.optimizer),
+        }
+        tensors = [checkpoint.prefixed(part, named) for part, named in parts.items()]
+        checkpoint.save(path, functools.reduce(operator.or_, tensors), asdict(self.progress))
+
+    def _restore(self, path: Path) -> None:
+        tensors, about = checkpoint.load(path)
+        self.progress = Progress(**about)
+        self.best = checkpoint.under("best", tensors)
+        self.network.load_state_dict(checkpoint.under("network", tensors))
+        checkpoint.restore_optimizer(self.optimizer, checkpoint.under("optimizer", tensors))

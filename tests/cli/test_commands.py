@@ -1,0 +1,107 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import penstock
+from penstock.cells import cells
+from penstock.cli.main import run
+from penstock.compare import run as compare_module
+from penstock.data import samples
+from penstock.training.loop import Budget
+
+SUNSPOTS = str(Path(samples.__file__).with_name("sunspots.csv"))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare_module, "Budget", lambda: Budget(steps=8, round_steps=4))
+
+
+@pytest.mark.usefixtures("quick")
+def test_compare_then_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert run(["compare", "--cells", "rnn,gru", "--seeds", "2", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert all(len(line) <= 80 for line in printed.out.splitlines() if str(out) not in line)
+    for word in ("MASE", "MAE", "±", "rnn", "seasonal naive", "drift", "last value", "season 11"):
+        assert word in printed.out
+    assert re.search(r"(Winner|No clear winner|Nothing beats|The naive forecast)", printed.out)
+    assert {"results.json", "report.html", "models"} <= {p.name for p in out.iterdir()}
+
+    assert run(["forecast", str(out), SUNSPOTS]) == 0
+    to_screen = capsys.readouterr().out
+    assert to_screen.splitlines()[0] == "unique_id,step,ds,forecast"
+    file = tmp_path / "ahead.csv"
+    assert run(["forecast", str(out), SUNSPOTS, "--out", str(file)]) == 0
+    assert file.read_text() == to_screen
+    assert pl.read_csv(file)["ds"].to_list() == list(range(2009, 2021))
+
+
+@pytest.mark.usefixtures("quick")
+def test_compare_of_a_file_says_what_it_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{i},{i % 7},{'' if i == 50 else i * i % 11},3" for i in range(120)]
+    (tmp_path / "data.csv").write_text("\n".join(["t,a,b,flat", *rows]))
+    options = ["--time", "t", "--cells", "rnn", "--seeds", "1", "--out", str(tmp_path / "out")]
+    assert run(["compare", str(tmp_path / "data.csv"), *options]) == 0
+    printed = capsys.readouterr().out
+    assert "1 of 3 series left out, constant: flat" in printed
+    assert "1 missing values carried forward" in printed
+    assert "one seed" in printed
+
+
+def test_forecast_of_too_short_data_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], quick: None
+) -> None:
+    assert run(["compare", "--cells", "rnn", "--seeds", "1", "--out", str(tmp_path / "o")]) == 0
+    (tmp_path / "short.csv").write_text("YEAR,SUNACTIVITY\n1700,5\n1701,11\n")
+    capsys.readouterr()
+    assert run(["forecast", str(tmp_path / "o"), str(tmp_path / "short.csv")]) == 2
+    assert "last 24 values" in capsys.readouterr().err
+
+
+def test_cells_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cells"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == list(cells())
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert "compare" in capsys.readouterr().out
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"{penstock.__version__}\n"
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    script = (
+        "import sys; from penstock.cli.main import run; run(['compare', '--help']); "
+        "assert not {'torch', 'polars', 'plotly'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_an_interrupt_exits_130_and_leaves_what_is_done(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from penstock.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", script, "compare", "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
+    while not list(out.rglob("checkpoint.safetensors")) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate()
+    assert process.returncode == 130
+    assert printed == "penstock: interrupted; the same command goes on from here\n"
+    assert not (out / "results.json").exists()
+    assert not list(out.rglob("*.tmp"))

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from penstock.compare.results import Contestant, Trial, Verdict
+from penstock.compare.verdict import compare_all, judge
+
+BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2])  # hard and easy stretches, the same for everyone
+
+
+def cell(name: str, level: float, spread: float = 0.01, seeds: int = 3) -> Contestant:
+    rng = np.random.default_rng(len(name))
+    blocks = BLOCKS + level + spread * rng.standard_normal((seeds, 5))
+    trials = [Trial(s, "finished", "steps", [], 0, {}, list(b)) for s, b in enumerate(blocks)]
+    return contestant(name, "cell", blocks, trials)
+
+
+def naive(name: str, level: float) -> Contestant:
+    return contestant(name, "baseline", BLOCKS[None] + level, [])
+
+
+def contestant(name: str, kind: str, blocks: np.ndarray, trials: list[Trial]) -> Contestant:
+    mean = float(blocks.mean())
+    rows = blocks.tolist()
+    return Contestant(name, kind, 1, {"MASE": mean}, {}, rows, [], [], trials=trials)  # type: ignore[arg-type]
+
+
+def verdict(*contestants: Contestant) -> Verdict:
+    ranked = sorted(contestants, key=lambda one: one.metrics["MASE"])
+    return judge(ranked, compare_all(ranked))
+
+
+def test_a_winner() -> None:
+    found = verdict(cell("a", 0.0), cell("bb", 0.5), naive("last value", 1.0))
+    assert (found.kind, found.best, found.recommended) == ("winner", "a", "a")
+    assert found.sentences[0].startswith("Winner: a, MASE lower by 0.499 than 'bb'")
+
+
+def test_no_clear_winner_names_those_that_overlap() -> None:
+    found = verdict(
+        cell("a", 0.0, 0.2), cell("bb", 0.05, 0.2), cell("ccc", 0.6, 0.01), naive("drift", 3.0)
+    )
+    assert found.kind == "no clear winner"
+    assert found.recommended == "a"
+    assert "cannot be told apart from bb:" in found.sentences[0]
+
+
+def test_the_naive_forecast_is_better() -> None:
+    found = verdict(cell("a", 0.5), cell("bb", 0.6), naive("drift", 0.0), naive("last value", 0.9))
+    assert (found.kind, found.best, found.recommended) == ("naive is better", "drift", None)
+
+
+def test_nothing_beats_the_naive_forecast_where_intervals_overlap() -> None:
+    found = verdict(cell("a", -0.01, 0.3), naive("last value", 0.0))
+    assert (found.kind, found.best, found.recommended) == (
+        "nothing beats naive",
+        "last value",
+        None,
+    )
+    assert found.sentences[0].startswith("Nothing beats the naive forecast 'last value'")
+
+
+def test_a_cell_must_beat_every_naive_forecast() -> None:
+    found = verdict(cell("a", 0.0), naive("last value", 1.0), naive("drift", -0.2))
+    assert found.kind == "naive is better"
+
+
+def test_one_seed_is_said() -> None:
+    found = verdict(cell("a", 0.0, seeds=1), naive("last value", 1.0))
+    assert any("one seed" in sentence for sentence in found.sentences)
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_diverged_trials_are_said(lost: int) -> None:
+    whole = cell("a", 0.0)
+    dead = [Trial(s, "diverged", "diverged", [], 0) for s in range(lost)]
+    trials = [*dead, *whole.trials[lost:]]
+    rank = 1 if lost < 3 else None
+    broken = Contestant(
+        "a", "cell", rank, whole.metrics, {}, whole.blocks[lost:], [], [], trials=trials
+    )
+    found = verdict(broken, naive("last value", 1.0))
+    assert "diverged" in " ".join(found.sentences)
+    assert found.kind == ("failed" if lost == 3 else "winner")
+
+
+def test_pairing_by_seed_removes_what_seeds_share() -> None:
+    shared = np.array([[0.0], [2.0], [4.0]])
+    rows = BLOCKS + shared
+    trials = [Trial(s, "finished", "steps", [], 0, {}, list(b)) for s, b in enumerate(rows)]
+    one = contestant("a", "cell", rows, trials)
+    better = [Trial(s, "finished", "steps", [], 0, {}, list(b - 0.1)) for s, b in enumerate(rows)]
+    other = contestant("b", "cell", rows - 0.1, better[::-1])
+    (first, *_) = compare_all([other, one])
+    assert first.interval == pytest.approx((-0.1, -0.1))
