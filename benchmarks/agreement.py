@@ -129,6 +129,7 @@ def save(path: Path, args: argparse.Namespace, whole: Report, started: float) ->
 
 
 def main() -> int:
+    """Run what the command line asks for; return 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--draws", type=int, default=40)
