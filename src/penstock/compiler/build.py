@@ -75,7 +75,10 @@ def library(source: str) -> ctypes.CDLL:
             stacklevel=2,
         )
     with tempfile.TemporaryDirectory() as folder:
-        return ctypes.CDLL(str(_cached(Path(folder), key, command, source)))
+        try:
+            return ctypes.CDLL(str(_cached(Path(folder), key, command, source)))
+        except OSError as error:
+            raise BuildError(f"what {' '.join(command)} made cannot be loaded: {error}") from error
 
 
 def cache_folder() -> Path:
