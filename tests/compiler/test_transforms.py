@@ -6,7 +6,7 @@ from torch.autograd import forward_ad
 
 import penstock
 
-CELLS = sorted(penstock.cells())
+CELLS = sorted(n for n, c in penstock.cells().items() if c.__module__.startswith("penstock."))
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +16,8 @@ def fresh():
 
 
 def layer_and_input(cell, dtype=torch.float64, **options):
+    if cell == "projected_lstm":
+        options["proj_size"] = 2
     layer = penstock.Recurrent(cell, 2, 3, dtype=dtype, **options)
     return layer, torch.randn(3, 2, 2, dtype=dtype, requires_grad=True)
 
@@ -28,7 +30,7 @@ def test_gradient_of_the_gradient(cell):
         named = dict(zip(dict(layer.named_parameters()), weights, strict=True))
         return torch.func.functional_call(layer, named, (x,))[0]
 
-    assert torch.autograd.gradcheck(function, (x, *layer.parameters()), nondet_tol=0)
+    assert torch.autograd.gradcheck(function, (x, *layer.parameters()))
     assert torch.autograd.gradgradcheck(function, (x, *layer.parameters()))
 
 
