@@ -18,6 +18,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ import random_cells as rc
 Report = dict[str, Any]
 
 
-def check_cell(seed: int, k: int, draws: int, backend: str) -> Report:
+def check_cell(seed: int, k: int, draws: int, backend: str, longest: int) -> Report:
     """Return what the draws of one cell showed."""
     rng = random.Random(f"{seed}/{k}")
     source = rc.write(rng)
@@ -45,7 +46,7 @@ def check_cell(seed: int, k: int, draws: int, backend: str) -> Report:
         report["counts"]["failed"] += 1
         return report
     for n in range(draws):
-        drawn = rc.draw(rng, cls, chosen)
+        drawn = rc.draw(rng, cls, chosen, longest)
         told = {"cell": k, "draw": n, "variant": str(chosen), "sweep": str(drawn)}
         if not check_draw(drawn, backend, report, told | {"source": source}):
             break  # what comes after would most likely say the same
@@ -77,14 +78,13 @@ def check_draw(drawn: rc.Draw, backend: str, report: Report, told: Report) -> bo
     return outcome.passed
 
 
-def check_cells(job: tuple[int, list[int], int, str]) -> tuple[int, Report]:
-    """Return how many cells, and what their draws showed; runs in a process of its own."""
-    seed, ks, draws, backend = job
+def check_cells(seed: int, ks: list[int], draws: int, backend: str, longest: int) -> Report:
+    """Return what the draws of some cells showed; runs in a process of its own."""
     torch.set_num_threads(1)
     whole: Report = {"counts": Counter(), "worst": {}, "failures": [], "unjudged": []}
     for k in ks:
-        merge(whole, check_cell(seed, k, draws, backend))
-    return len(ks), whole
+        merge(whole, check_cell(seed, k, draws, backend, longest))
+    return whole
 
 
 def merge(whole: Report, part: Report) -> None:
@@ -97,14 +97,18 @@ def merge(whole: Report, part: Report) -> None:
 
 
 def reports(args: argparse.Namespace) -> Iterator[tuple[int, Report]]:
-    """Yield how many cells were checked, and the report of them."""
+    """Yield the reports of a few cells each, and how many."""
     cells = [args.only] if args.only is not None else [*range(args.cells)]
-    jobs = [
-        (args.seed, cells[k : k + 10], args.draws, args.backend) for k in range(0, len(cells), 10)
-    ]
-    # A process is replaced after 20 jobs: what is compiled into one stays in its memory.
-    with get_context("spawn").Pool(args.processes, maxtasksperchild=20) as pool:
-        yield from pool.imap_unordered(check_cells, jobs)
+    chunks = [cells[k : k + 10] for k in range(0, len(cells), 10)]
+    # A process is replaced after 20 chunks: what is compiled into one stays in its memory.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(args.processes, context, max_tasks_per_child=20) as pool:
+        jobs = {
+            pool.submit(check_cells, args.seed, c, args.draws, args.backend, args.longest): len(c)
+            for c in chunks
+        }
+        for job in as_completed(jobs):
+            yield jobs[job], job.result()
 
 
 def save(path: Path, args: argparse.Namespace, whole: Report, started: float) -> None:
@@ -112,7 +116,9 @@ def save(path: Path, args: argparse.Namespace, whole: Report, started: float) ->
     counts = whole["counts"]
     told = {
         "draws": counts["agreed"] + counts["unjudged"] + counts["failed"],
-        "asked": {k: getattr(args, k) for k in ("cells", "draws", "seed", "backend", "only")},
+        "asked": {
+            k: getattr(args, k) for k in ("cells", "draws", "longest", "seed", "backend", "only")
+        },
         "counts": dict(counts),
         "worst": whole["worst"],
         "tolerance": rc.TOLERANCE,
@@ -126,11 +132,12 @@ def save(path: Path, args: argparse.Namespace, whole: Report, started: float) ->
 
 
 def main() -> int:
-    """Run what the command line asks for; return 1 if anything failed."""
+    """Read the arguments, run, write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--draws", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest", type=int, default=20, help="steps of a sweep at most")
     parser.add_argument("--only", type=int, help="one cell, by its number")
     parser.add_argument("--backend", default="c")
     parser.add_argument("--processes", type=int, choices=(1, 2), default=2)

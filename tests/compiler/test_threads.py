@@ -158,7 +158,9 @@ def test_several_python_threads_in_inference():
     assert all(map(same_bits, serial, from_several(run)))
 
 
-@pytest.mark.parametrize("change", ["in place", ".data", "load_state_dict", "swap", "step"])
+@pytest.mark.parametrize(
+    "change", ["in place", ".data", "other data", "load_state_dict", "swap", "step"]
+)
 def test_changed_weights_are_seen_in_inference(change):
     """Weights laid out for the last call do not outlive a change, however it is made."""
     layer, x, _ = work("gru", (4, 3, 5, 33), bidirectional=False)
@@ -170,6 +172,8 @@ def test_changed_weights_are_seen_in_inference(change):
             layer.weight_hh_l0.mul_(2)
         elif change == ".data":
             layer.weight_hh_l0.data.mul_(2)
+        elif change == "other data":
+            layer.weight_hh_l0.data = other.weight_hh_l0.data
         elif change == "load_state_dict":
             layer.load_state_dict(other.state_dict())
         elif change == "swap":

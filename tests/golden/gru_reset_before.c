@@ -15,7 +15,6 @@ typedef struct {
   const uint8_t *reset;
   real *state_h;
   real *lifted;
-  real *saved_hidden_size;
   real *scratch_hidden_size;
   const real *zeros;
   const real *matrix_U_r;
@@ -42,25 +41,28 @@ INLINE void forward_0_body(const forward_args *a, const Step *s, int64_t row, in
   const vec v9 = v4 * v0;
   const vec v15 = v14 - v8;
   const vec v16 = v15 * v0;
-  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 3 * a->hidden_size + j, v4, n);
-  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, v8, n);
+  if (a->keep) store(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + j, v4, n);
+  store(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, v8, n);
   store(a->scratch_hidden_size + (row) * 2 * a->hidden_size + j, v9, n);
   store(a->scratch_hidden_size + (row) * 2 * a->hidden_size + 1 * a->hidden_size + j, v16, n);
 }
 
 enum { forward_0_spread = SPREAD(2) };
-static void forward_0(const forward_args *a, const Step *s, int64_t first, int64_t end,
+static void forward_0(const forward_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const forward_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = forward_0_spread, V0 = CHUNKS(2 * M) * TILE };
   const int64_t W = a->hidden_size;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
-      real p0[ROWS * V0 * LANES] __attribute__((aligned(64)));
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
+      real p0[PANEL * V0 * LANES] __attribute__((aligned(64)));
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = (a->reset && a->reset[s->t * a->B + r + i] ? a->zeros : a->state_h + (s->old * a->B + r + i) * a->hidden_size);
         product(rows, CHUNKS(2 * used), x, a->weights_0_0_0 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 0);
@@ -81,29 +83,32 @@ INLINE void forward_1_body(const forward_args *a, const Step *s, int64_t row, in
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v11 = load(p0 + 0 * LANES, LANES);
   const vec v10 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, n);
-  const vec v8 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
+  const vec v8 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v16 = load(a->scratch_hidden_size + (row) * 2 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v12 = v10 + v11;
   const vec v13 = op_tanh(v12);
   const vec v17 = v8 * v13;
   const vec v18 = v16 + v17;
-  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, v13, n);
+  if (a->keep) store(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, v13, n);
   store(a->state_h + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n) : v18, n);
 }
 
 enum { forward_1_spread = SPREAD(1) };
-static void forward_1(const forward_args *a, const Step *s, int64_t first, int64_t end,
+static void forward_1(const forward_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const forward_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = forward_1_spread, V0 = CHUNKS(1 * M) * TILE };
   const int64_t W = a->hidden_size;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
-      real p0[ROWS * V0 * LANES] __attribute__((aligned(64)));
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
+      real p0[PANEL * V0 * LANES] __attribute__((aligned(64)));
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = a->scratch_hidden_size + (r + i) * 2 * a->hidden_size;
         product(rows, CHUNKS(1 * used), x, a->weights_1_0_0 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 0);
@@ -122,11 +127,13 @@ static int64_t forward_pack(forward_args *a, real *to, int write) {
   int64_t total = 0;
   a->weights_0_0_0 = to + total;
   const real *m_weights_0_0_0[] = {a->matrix_U_r, a->matrix_U_z};
-  if (write) pack(to + total, m_weights_0_0_0, 2, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
+  if (write == 1) pack(to + total, m_weights_0_0_0, 2, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
+  if (write == 2 && differs(to + total, m_weights_0_0_0, 2, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1)) return -1;
   total += pack(0, 0, 2, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
   a->weights_1_0_0 = to + total;
   const real *m_weights_1_0_0[] = {a->matrix_U_n};
-  if (write) pack(to + total, m_weights_1_0_0, 1, forward_1_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
+  if (write == 1) pack(to + total, m_weights_1_0_0, 1, forward_1_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
+  if (write == 2 && differs(to + total, m_weights_1_0_0, 1, forward_1_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1)) return -1;
   total += pack(0, 0, 1, forward_1_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
   return total;
 }
@@ -154,7 +161,7 @@ static void forward_walk(void *arguments) {
 int64_t forward_size(forward_args *a) { return forward_pack(a, 0, 0); }
 
 void forward(forward_args *a) {
-  forward_pack(a, a->packed, a->pack);
+  if (forward_pack(a, a->packed, a->pack) < 0) forward_pack(a, a->packed, 1);
   if (a->threads > 1) a->parallel(forward_walk, a, (unsigned)a->threads, 0);
   else forward_walk(a);
 }
@@ -175,7 +182,7 @@ typedef struct {
   const uint8_t *valid;
   const uint8_t *reset;
   real *state_h;
-  real *saved_hidden_size;
+  real *lifted;
   real *grad_h;
   real *scratch_hidden_size;
   real *adjoint_hidden_size;
@@ -195,12 +202,12 @@ INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, 
                               int n) {
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
-  const vec v1 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 3 * a->hidden_size + j, n);
+  const vec v1 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + j, n);
   const vec v0 = load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n);
   const vec v5 = all((real)1.0);
-  const vec v2 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
+  const vec v2 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v7 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
-  const vec v4 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, n);
+  const vec v4 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, n);
   const vec v3 = v1 * v0;
   const vec v6 = v5 - v2;
   const vec v8 = v7 * v4;
@@ -223,15 +230,18 @@ INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, 
 }
 
 enum { backward_0_spread = 1 };
-static void backward_0(const backward_args *a, const Step *s, int64_t first, int64_t end,
+static void backward_0(const backward_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const backward_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = backward_0_spread };
   const int64_t W = a->hidden_size;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
 
       for (int i = 0; i < rows; ++i)
         for (int q = 0; q < used; ++q) {
@@ -249,7 +259,7 @@ INLINE void backward_1_body(const backward_args *a, const Step *s, int64_t row, 
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v15 = load(p0 + 0 * LANES, LANES);
   const vec v0 = load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n);
-  const vec v1 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 3 * a->hidden_size + j, n);
+  const vec v1 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + j, n);
   const vec v22 = load(a->scratch_hidden_size + (row) * 3 * a->hidden_size + 2 * a->hidden_size + j, n);
   const vec v16 = v15 * v0;
   const vec v17 = v15 * v1;
@@ -259,18 +269,21 @@ INLINE void backward_1_body(const backward_args *a, const Step *s, int64_t row, 
 }
 
 enum { backward_1_spread = SPREAD(1) };
-static void backward_1(const backward_args *a, const Step *s, int64_t first, int64_t end,
+static void backward_1(const backward_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const backward_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = backward_1_spread, V0 = CHUNKS(1 * M) * TILE };
   const int64_t W = a->hidden_size;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
-      real p0[ROWS * V0 * LANES] __attribute__((aligned(64)));
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
+      real p0[PANEL * V0 * LANES] __attribute__((aligned(64)));
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 3 * a->hidden_size + 2 * a->hidden_size;
         product(rows, CHUNKS(1 * used), x, a->weights_1_0_0 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 0);
@@ -298,24 +311,27 @@ INLINE void backward_2_body(const backward_args *a, const Step *s, int64_t row, 
 }
 
 enum { backward_2_spread = SPREAD(1) };
-static void backward_2(const backward_args *a, const Step *s, int64_t first, int64_t end,
+static void backward_2(const backward_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const backward_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = backward_2_spread, V0 = CHUNKS(1 * M) * TILE };
   const int64_t W = a->hidden_size;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
-      real p0[ROWS * V0 * LANES] __attribute__((aligned(64)));
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
+      real p0[PANEL * V0 * LANES] __attribute__((aligned(64)));
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 3 * a->hidden_size;
         product(rows, CHUNKS(1 * used), x, a->weights_2_0_0 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 0);
       }
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 3 * a->hidden_size + 1 * a->hidden_size;
         product(rows, CHUNKS(1 * used), x, a->weights_2_0_1 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 1);
@@ -334,15 +350,18 @@ static int64_t backward_pack(backward_args *a, real *to, int write) {
   int64_t total = 0;
   a->weights_1_0_0 = to + total;
   const real *m_weights_1_0_0[] = {a->matrix_U_n};
-  if (write) pack(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 1) pack(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 2 && differs(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   a->weights_2_0_0 = to + total;
   const real *m_weights_2_0_0[] = {a->matrix_U_r};
-  if (write) pack(to + total, m_weights_2_0_0, 1, backward_2_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 1) pack(to + total, m_weights_2_0_0, 1, backward_2_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 2 && differs(to + total, m_weights_2_0_0, 1, backward_2_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
   total += pack(0, 0, 1, backward_2_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   a->weights_2_0_1 = to + total;
   const real *m_weights_2_0_1[] = {a->matrix_U_z};
-  if (write) pack(to + total, m_weights_2_0_1, 1, backward_2_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 1) pack(to + total, m_weights_2_0_1, 1, backward_2_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 2 && differs(to + total, m_weights_2_0_1, 1, backward_2_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
   total += pack(0, 0, 1, backward_2_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   return total;
 }
@@ -377,7 +396,7 @@ static void backward_walk(void *arguments) {
 int64_t backward_size(backward_args *a) { return backward_pack(a, 0, 0); }
 
 void backward(backward_args *a) {
-  backward_pack(a, a->packed, a->pack);
+  if (backward_pack(a, a->packed, a->pack) < 0) backward_pack(a, a->packed, 1);
   if (a->threads > 1) a->parallel(backward_walk, a, (unsigned)a->threads, 0);
   else backward_walk(a);
 }

@@ -16,7 +16,6 @@ typedef struct {
   real *state_h;
   real *state_c;
   real *lifted;
-  real *saved_hidden_size;
   const real *zeros;
   const real *matrix_U_i;
   const real *matrix_U_f;
@@ -52,27 +51,30 @@ INLINE void forward_0_body(const forward_args *a, const Step *s, int64_t row, in
   const vec v20 = v18 + v19;
   const vec v21 = op_tanh(v20);
   const vec v22 = v17 * v21;
-  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 4 * a->hidden_size + j, v5, n);
-  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 4 * a->hidden_size + 1 * a->hidden_size + j, v9, n);
-  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 4 * a->hidden_size + 2 * a->hidden_size + j, v13, n);
-  store(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j, v17, n);
+  if (a->keep) store(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + j, v5, n);
+  if (a->keep) store(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 1 * a->hidden_size + j, v9, n);
+  if (a->keep) store(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 2 * a->hidden_size + j, v13, n);
+  if (a->keep) store(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j, v17, n);
   store(a->state_c + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n) : v20, n);
   store(a->state_h + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n) : v22, n);
 }
 
 enum { forward_0_spread = SPREAD(4) };
-static void forward_0(const forward_args *a, const Step *s, int64_t first, int64_t end,
+static void forward_0(const forward_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const forward_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = forward_0_spread, V0 = CHUNKS(4 * M) * TILE };
   const int64_t W = a->hidden_size;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
-      real p0[ROWS * V0 * LANES] __attribute__((aligned(64)));
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
+      real p0[PANEL * V0 * LANES] __attribute__((aligned(64)));
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = (a->reset && a->reset[s->t * a->B + r + i] ? a->zeros : a->state_h + (s->old * a->B + r + i) * a->hidden_size);
         product(rows, CHUNKS(4 * used), x, a->weights_0_0_0 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 0);
@@ -91,7 +93,8 @@ static int64_t forward_pack(forward_args *a, real *to, int write) {
   int64_t total = 0;
   a->weights_0_0_0 = to + total;
   const real *m_weights_0_0_0[] = {a->matrix_U_i, a->matrix_U_f, a->matrix_U_g, a->matrix_U_o};
-  if (write) pack(to + total, m_weights_0_0_0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
+  if (write == 1) pack(to + total, m_weights_0_0_0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
+  if (write == 2 && differs(to + total, m_weights_0_0_0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1)) return -1;
   total += pack(0, 0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
   return total;
 }
@@ -117,7 +120,7 @@ static void forward_walk(void *arguments) {
 int64_t forward_size(forward_args *a) { return forward_pack(a, 0, 0); }
 
 void forward(forward_args *a) {
-  forward_pack(a, a->packed, a->pack);
+  if (forward_pack(a, a->packed, a->pack) < 0) forward_pack(a, a->packed, 1);
   if (a->threads > 1) a->parallel(forward_walk, a, (unsigned)a->threads, 0);
   else forward_walk(a);
 }
@@ -139,7 +142,7 @@ typedef struct {
   const uint8_t *reset;
   real *state_h;
   real *state_c;
-  real *saved_hidden_size;
+  real *lifted;
   real *grad_h;
   real *grad_c;
   real *adjoint_hidden_size;
@@ -163,13 +166,13 @@ INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, 
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v6 = load(a->state_c + (s->new * a->B + row) * a->hidden_size + j, n);
   const vec v8 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
-  const vec v5 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j, n);
+  const vec v5 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j, n);
   const vec v13 = all((real)1.0);
   const vec v9 = load(a->grad_c + (s->from * a->B + row) * a->hidden_size + j, n);
-  const vec v4 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 4 * a->hidden_size + 2 * a->hidden_size + j, n);
-  const vec v2 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 4 * a->hidden_size + j, n);
+  const vec v4 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 2 * a->hidden_size + j, n);
+  const vec v2 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + j, n);
   const vec v1 = load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n);
-  const vec v3 = load(a->saved_hidden_size + (s->t * a->keep * a->B + row) * 4 * a->hidden_size + 1 * a->hidden_size + j, n);
+  const vec v3 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v7 = op_tanh(v6);
   const vec v10 = v8 * v7;
   const vec v11 = v8 * v5;
@@ -201,15 +204,18 @@ INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, 
 }
 
 enum { backward_0_spread = 1 };
-static void backward_0(const backward_args *a, const Step *s, int64_t first, int64_t end,
+static void backward_0(const backward_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const backward_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = backward_0_spread };
   const int64_t W = a->hidden_size;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
 
       for (int i = 0; i < rows; ++i)
         for (int q = 0; q < used; ++q) {
@@ -230,36 +236,39 @@ INLINE void backward_1_body(const backward_args *a, const Step *s, int64_t row, 
 }
 
 enum { backward_1_spread = SPREAD(1) };
-static void backward_1(const backward_args *a, const Step *s, int64_t first, int64_t end,
+static void backward_1(const backward_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
+  const backward_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
   enum { M = backward_1_spread, V0 = CHUNKS(1 * M) * TILE };
   const int64_t W = a->hidden_size;
+  const int height = even_height(end - first);
   for (; block < last; ++block) {
     const int64_t j0 = block * M * LANES;
     const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += ROWS) {
-      const int rows = end - r < ROWS ? (int)(end - r) : ROWS;
-      real p0[ROWS * V0 * LANES] __attribute__((aligned(64)));
+    for (int64_t r = first; r < end; r += height) {
+      const int rows = end - r < height ? (int)(end - r) : height;
+      real p0[PANEL * V0 * LANES] __attribute__((aligned(64)));
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 4 * a->hidden_size;
         product(rows, CHUNKS(1 * used), x, a->weights_1_0_0 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 0);
       }
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 4 * a->hidden_size + 1 * a->hidden_size;
         product(rows, CHUNKS(1 * used), x, a->weights_1_0_1 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 1);
       }
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 4 * a->hidden_size + 2 * a->hidden_size;
         product(rows, CHUNKS(1 * used), x, a->weights_1_0_2 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 1);
       }
       {
-        const real *x[ROWS];
+        const real *x[PANEL];
         for (int i = 0; i < rows; ++i) x[i] = a->adjoint_hidden_size + (s->t * a->B + r + i) * 4 * a->hidden_size + 3 * a->hidden_size;
         product(rows, CHUNKS(1 * used), x, a->weights_1_0_3 + block * V0 * a->hidden_size * LANES, a->hidden_size,
                 p0, V0 * LANES, 1);
@@ -278,19 +287,23 @@ static int64_t backward_pack(backward_args *a, real *to, int write) {
   int64_t total = 0;
   a->weights_1_0_0 = to + total;
   const real *m_weights_1_0_0[] = {a->matrix_U_i};
-  if (write) pack(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 1) pack(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 2 && differs(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   a->weights_1_0_1 = to + total;
   const real *m_weights_1_0_1[] = {a->matrix_U_f};
-  if (write) pack(to + total, m_weights_1_0_1, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 1) pack(to + total, m_weights_1_0_1, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 2 && differs(to + total, m_weights_1_0_1, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   a->weights_1_0_2 = to + total;
   const real *m_weights_1_0_2[] = {a->matrix_U_g};
-  if (write) pack(to + total, m_weights_1_0_2, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 1) pack(to + total, m_weights_1_0_2, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 2 && differs(to + total, m_weights_1_0_2, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   a->weights_1_0_3 = to + total;
   const real *m_weights_1_0_3[] = {a->matrix_U_o};
-  if (write) pack(to + total, m_weights_1_0_3, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 1) pack(to + total, m_weights_1_0_3, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
+  if (write == 2 && differs(to + total, m_weights_1_0_3, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   return total;
 }
@@ -327,7 +340,7 @@ static void backward_walk(void *arguments) {
 int64_t backward_size(backward_args *a) { return backward_pack(a, 0, 0); }
 
 void backward(backward_args *a) {
-  backward_pack(a, a->packed, a->pack);
+  if (backward_pack(a, a->packed, a->pack) < 0) backward_pack(a, a->packed, 1);
   if (a->threads > 1) a->parallel(backward_walk, a, (unsigned)a->threads, 0);
   else backward_walk(a);
 }

@@ -67,18 +67,22 @@ def library(source: str) -> ctypes.CDLL:
         :32
     ]
     try:
-        return ctypes.CDLL(str(_cached(_folder(), key, command, source)))
+        return ctypes.CDLL(str(_cached(cache_folder(), key, command, source)))
     except OSError as error:
         warnings.warn(
-            f"the kernel cache {_folder()} cannot be used ({error}); compiling for this process "
-            "alone. Set PENSTOCK_CACHE to a folder that can be written to.",
+            f"the kernel cache {cache_folder()} cannot be used ({error}); compiling for this "
+            "process alone. Set PENSTOCK_CACHE to a folder that can be written to.",
             stacklevel=2,
         )
     with tempfile.TemporaryDirectory() as folder:
-        return ctypes.CDLL(str(_cached(Path(folder), key, command, source)))
+        try:
+            return ctypes.CDLL(str(_cached(Path(folder), key, command, source)))
+        except OSError as error:
+            raise BuildError(f"what {' '.join(command)} made cannot be loaded: {error}") from error
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """Return where kernels are kept: $PENSTOCK_CACHE, or the user's cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("PENSTOCK_CACHE") or Path(base) / "penstock")
 

@@ -132,6 +132,10 @@ class Backward:
     forward: tuple[int, ...]
     products: tuple[Product, ...]
 
+    def __str__(self) -> str:
+        after = [f"gradient of {p.weight} = Σ %{p.adjoint}ᵀ %{p.value}" for p in self.products]
+        return "\n".join([str(self.graph), *after])
+
 
 @dataclass(frozen=True)
 class Slot:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Place
+from penstock.cells.base import Cell, Matrix, Place
 from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Operand, Slot
 from penstock.compiler.memory import empty
@@ -52,10 +52,9 @@ class Program:
         self.kernel = kernel
         use = cell.usage(place)
         self.sizes = {"hidden_size": place.hidden_size, "input_size": place.input_size, "1": 1}
-        for declared in cell.declared.values():
-            for width in (getattr(declared, "rows", "1"), getattr(declared, "columns", "1")):
-                if width not in self.sizes:
-                    self.sizes[width] = int(getattr(cell, width))
+        matrices = [d for d in cell.declared.values() if isinstance(d, Matrix)]
+        widths = {*cell.widths.values(), *(w for m in matrices for w in (m.rows, m.columns))}
+        self.sizes |= {width: int(getattr(cell, width)) for width in widths - {*self.sizes}}
         stacks = {
             "W": ("weight_ih", use.x_gates),
             "U": ("weight_hh", use.h_gates),
@@ -183,6 +182,11 @@ class Program:
             return inputs.weights["weight_ih"]
         return torch.cat([self._piece(inputs, f"W.{g}") for g in self.plan.lifted])
 
+    def _lifts_all_of(self, kind: str) -> bool:
+        """Return whether the lifted products take in a whole stack of biases, row by row."""
+        lifted, biases = self.plan.lifted, self.hoisted.biases
+        return len(lifted) == self.whole[kind] and all(f"{kind}.{g}" in biases[g] for g in lifted)
+
     def _lift(self, inputs: Inputs) -> Tensor:
         """Return W x + b of the lifted gates, [T, B, N·H]."""
         H, x = self.place.hidden_size, inputs.x
@@ -193,7 +197,7 @@ class Program:
             own = [n if n in self.hoisted.biases[n.split(".", 1)[1]] else None for n in names]
             if not any(own):
                 continue
-            if len(own) == self.whole[kind] and all(own):
+            if self._lifts_all_of(kind):
                 part = inputs.weights[kind]
             else:
                 zero = x.new_zeros(H)
@@ -294,9 +298,13 @@ class Program:
         H, lifted = self.place.hidden_size, self.plan.lifted
         if any(self.hoisted.biases.values()):
             sums = buffers["adjoint.hidden_size"].flatten(0, 1)[:, : len(lifted) * H].sum(0)
-            for g, part in zip(lifted, torch.split(sums, H), strict=True):
-                for name in self.hoisted.biases[g]:
-                    yield *self._place(name), part
+            for kind in ("bias_ih", "bias_hh"):
+                if self._lifts_all_of(kind):
+                    yield kind, 0, sums.clone()
+                    continue
+                for g, part in zip(lifted, torch.split(sums, H), strict=True):
+                    if f"{kind}.{g}" in self.hoisted.biases[g]:
+                        yield *self._place(f"{kind}.{g}"), part
         loop = self.plan.backward
         if totals := {k: t.sum(0) for k, t in buffers.items() if k.startswith("total.")}:
             for name, k in loop.graph.outputs.items():

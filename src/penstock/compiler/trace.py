@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from penstock.cells.base import Cell, Gate, Matrix
 from penstock.compiler.builder import Builder, Value
-from penstock.compiler.graph import Graph, Weight
+from penstock.compiler.graph import Graph, Node, Weight
 from penstock.compiler.ops import OPS
 from penstock.errors import TraceError
 
@@ -91,6 +91,14 @@ class Symbol(Value):
     def __lt__(self, other: Any) -> Value:
         return self.builder.emit("gt", other, self)
 
+    def __eq__(self, other: object) -> Any:
+        return self.builder.emit("eq", self, cast(Any, other))
+
+    def __ne__(self, other: object) -> Any:
+        return 1 - self.builder.emit("eq", self, cast(Any, other))
+
+    __hash__ = Value.__hash__
+
     def __pow__(self, exponent: Any) -> Any:
         return _power(self, exponent)
 
@@ -149,7 +157,7 @@ def _layer_norm(
     return y if bias is None else y + bias
 
 
-def _softmax(a: Any, dim: int = -1) -> Any:
+def _softmax(a: Any, dim: int = -1, **_ignored: Any) -> Any:
     e = a.builder.emit("exp", a - _rows("amax")(a, dim, True))
     return e / _rows("sum")(e, dim, True)
 
@@ -157,6 +165,12 @@ def _softmax(a: Any, dim: int = -1) -> Any:
 def _clamp(a: Any, min: Any = None, max: Any = None) -> Any:
     a = a if min is None else a.builder.emit("maximum", a, min)
     return a if max is None else a.builder.emit("minimum", a, max)
+
+
+def _full(like: Any, number: float) -> Any:
+    value = like.builder.const(number)
+    width = like.node.width
+    return value if width == "1" else value.builder.add(Node("expand", (value.index,), width))
 
 
 def _softplus(a: Any) -> Any:
@@ -184,8 +198,9 @@ _SPELLINGS: dict[str, Callable[..., Any]] = {
     "rsqrt": lambda a: 1 / _power(a, 0.5),
     "silu": lambda a: a * a.builder.emit("sigmoid", a),
     "softplus": _softplus,
-    "leaky_relu": lambda a, negative_slope=0.01: a.builder.emit("maximum", a, a * negative_slope),
+    "leaky_relu": lambda a, negative_slope=0.01: _call("where", (a > 0, a, a * negative_slope), {}),
     "logsigmoid": lambda a: -_softplus(-a),
+    "log_sigmoid": lambda a: -_softplus(-a),
     "clamp": _clamp,
     "clip": _clamp,
     "hardtanh": lambda a, min_val=-1.0, max_val=1.0: _clamp(a, min_val, max_val),
@@ -193,8 +208,8 @@ _SPELLINGS: dict[str, Callable[..., Any]] = {
     "min": lambda a, b: a.builder.emit("minimum", a, b),
     "lerp": lambda a, b, w: a + w * (b - a),
     "addcmul": lambda a, b, c, value=1: a + value * b * c,
-    "zeros_like": lambda a: a.builder.const(0.0),
-    "ones_like": lambda a: a.builder.const(1.0),
+    "zeros_like": lambda a: _full(a, 0.0),
+    "ones_like": lambda a: _full(a, 1.0),
     "greater": lambda a, b: _call("gt", (a, b), {}),
     "lt": lambda a, b: _call("gt", (b, a), {}),
     "less": lambda a, b: _call("gt", (b, a), {}),

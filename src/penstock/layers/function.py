@@ -15,7 +15,7 @@ from penstock.cells.base import Cell
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Inputs, Program
 from penstock.errors import BackendError
-from penstock.layers import equations, op
+from penstock.layers import cudnn, equations, op
 from penstock.layers.equations import Sweep, Swept
 
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
@@ -49,6 +49,8 @@ def run(sweep: Sweep) -> Swept:
     name = _known(_chosen.get() or os.environ.get("PENSTOCK_BACKEND", "auto"))
     if name == "eager" or _is_transformed(sweep):
         return equations.run(sweep)
+    if name == "auto" and cudnn.takes(sweep):
+        return cudnn.run(sweep)
     if name == "auto" and not _is_plain(sweep):
         return equations.run(sweep)
     bias = any(weight.startswith("bias_") for weight in sweep.weights)

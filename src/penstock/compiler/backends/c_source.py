@@ -267,7 +267,7 @@ class LoopSource:
         if node.op == "const":
             return f"all((real){node.value!r})".replace("inf", "INFINITY")
         if node.op == "features":
-            return f"all(a->{node.name})"
+            return f"all({self._size(node.name)})"
         row = self._row(self.loop.loads[k], node.width, "row", "cut")
         return f"all(*({row}))" if node.width == "1" else f"load({row} + j, n)"
 

@@ -69,6 +69,8 @@ def _walk(loop: Loop, call: Call, step: Step) -> None:
         for k in stage.body:
             args = [values[a] if a in values else memory.read(a) for a in nodes[k].args]
             values[k] = memory.read(k) if nodes[k].is_input else OPS[nodes[k].op].torch(*args)
+            if nodes[k].op == "expand":
+                values[k] = values[k].expand(call.B, call.sizes[nodes[k].width])
         for k, value in values.items():
             for slot in loop.stores.get(k, ()):
                 memory.write(slot, value, nodes[k].width)

@@ -1,0 +1,42 @@
+"""`penstock show`: what the compiler makes of a cell, stage by stage."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Stage(StrEnum):
+    """What can be shown."""
+
+    graph = "graph"
+    backward = "backward"
+    plan = "plan"
+    c = "c"
+
+
+def show(
+    cell: Annotated[str, typer.Argument(help="A cell's name; `penstock cells` lists them.")],
+    stage: Annotated[
+        Stage,
+        typer.Option(
+            help="One step as nodes; its gradient; the plan of both loops; the C of both."
+        ),
+    ] = Stage.graph,
+    upper: Annotated[bool, typer.Option(help="As in a layer above another.")] = False,
+) -> None:
+    """Print a cell as the compiler sees it at one stage."""
+    from penstock.cells import find_cell  # noqa: PLC0415  (torch takes seconds)
+    from penstock.cells.base import Place  # noqa: PLC0415
+    from penstock.compiler import pipeline  # noqa: PLC0415
+    from penstock.compiler.backends.c_source import generated  # noqa: PLC0415
+
+    # No size stands in a graph or a kernel: one serves all.
+    stages = pipeline.lower(find_cell(cell)(), Place(3, 5, lowest=not upper))
+    texts = {
+        Stage.graph: lambda: str(stages.hoisted),
+        Stage.backward: lambda: str(stages.backward),
+        Stage.plan: lambda: str(stages.plan),
+        Stage.c: lambda: generated(stages.plan),
+    }
+    typer.echo(texts[stage]())

@@ -1,0 +1,61 @@
+"""CUDA tensors through torch's own operators, which are cuDNN's, for the cells that it has."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.backends.cudnn import rnn as cudnn_rnn
+
+from penstock.cells import gru, lstm, projected_lstm, rnn
+from penstock.cells.base import Cell
+from penstock.layers.equations import Sweep, Swept
+
+_MODES = {gru.GRU: "GRU", lstm.LSTM: "LSTM", projected_lstm.ProjectedLSTM: "LSTM", rnn.RNN: "RNN"}
+
+
+def has(cell: type[Cell]) -> bool:
+    """Return whether cuDNN has a cell."""
+    return cell in _MODES
+
+
+def takes(sweep: Sweep) -> bool:
+    """Return whether a sweep can go this way: a CUDA tensor, a cell of cuDNN's, and no masks."""
+    plain = sweep.valid is None and sweep.reset is None and sweep.x.numel() > 0
+    return plain and sweep.x.is_cuda and type(sweep.cell) in _MODES
+
+
+def run(sweep: Sweep) -> Swept:
+    """Run a sweep on torch's operator."""
+    mode = _MODES[type(sweep.cell)]
+    if mode == "RNN":
+        mode = f"RNN_{sweep.cell.hyperparameters['nonlinearity'].upper()}"
+    weights = list(sweep.weights.values())
+    _flatten(sweep, mode, weights)
+    operators: dict[str, Any] = {
+        "GRU": torch.gru, "LSTM": torch.lstm, "RNN_TANH": torch.rnn_tanh, "RNN_RELU": torch.rnn_relu
+    }  # fmt: skip
+    x = sweep.x.flip(0) if sweep.reverse else sweep.x
+    states = [state[None] for state in sweep.states]
+    initial = states if mode == "LSTM" else states[0]
+    has_biases = "bias_ih" in sweep.weights
+    train = torch.is_grad_enabled()
+    output, *final = operators[mode](x, initial, weights, has_biases, 1, 0.0, train, False, False)
+    output = output.flip(0) if sweep.reverse else output
+    return Swept(output, tuple(state[0] for state in final), (output,))
+
+
+def _flatten(sweep: Sweep, mode: str, weights: list[Tensor]) -> None:
+    """Lay the weights in one piece of memory, once, or cuDNN would copy them at every call."""
+    pieces = {w.untyped_storage().data_ptr() for w in weights}
+    if len(pieces) == 1 or not all(isinstance(w, torch.nn.Parameter) for w in weights):
+        return
+    if not torch.backends.cudnn.is_acceptable(weights[0]):  # type: ignore[no-untyped-call]
+        return
+    place, sizes = sweep.place, sweep.cell.state_sizes(sweep.place.hidden_size)
+    projected = sizes[0] if sizes[0] != place.hidden_size else 0
+    number = cudnn_rnn.get_cudnn_mode(mode)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        torch._cudnn_rnn_flatten_weight(
+            weights, len(weights), place.input_size, number, place.hidden_size, projected, 1,
+            False, False,
+        )  # fmt: skip
