@@ -18,7 +18,6 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -78,13 +77,14 @@ def check_draw(drawn: rc.Draw, backend: str, report: Report, told: Report) -> bo
     return outcome.passed
 
 
-def check_cells(seed: int, ks: list[int], draws: int, backend: str, longest: int) -> Report:
-    """Return what the draws of some cells showed; runs in a process of its own."""
+def check_cells(job: tuple[int, list[int], int, str, int]) -> tuple[int, Report]:
+    """Return how many cells, and what their draws showed; runs in a process of its own."""
+    seed, ks, draws, backend, longest = job
     torch.set_num_threads(1)
     whole: Report = {"counts": Counter(), "worst": {}, "failures": [], "unjudged": []}
     for k in ks:
         merge(whole, check_cell(seed, k, draws, backend, longest))
-    return whole
+    return len(ks), whole
 
 
 def merge(whole: Report, part: Report) -> None:
@@ -97,18 +97,14 @@ def merge(whole: Report, part: Report) -> None:
 
 
 def reports(args: argparse.Namespace) -> Iterator[tuple[int, Report]]:
-    """Yield the reports of a few cells each, and how many."""
+    """Yield how many cells were checked, and the report of them."""
     cells = [args.only] if args.only is not None else [*range(args.cells)]
     chunks = [cells[k : k + 10] for k in range(0, len(cells), 10)]
-    # A process is replaced after 20 chunks: what is compiled into one stays in its memory.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(args.processes, context, max_tasks_per_child=20) as pool:
-        jobs = {
-            pool.submit(check_cells, args.seed, c, args.draws, args.backend, args.longest): len(c)
-            for c in chunks
-        }
-        for job in as_completed(jobs):
-            yield jobs[job], job.result()
+    jobs = [(args.seed, c, args.draws, args.backend, args.longest) for c in chunks]
+    # A process is replaced after 20 jobs: what is compiled into one stays in its memory.
+    # (Not by a ProcessPoolExecutor: there that can hang, python/cpython#115634.)
+    with get_context("spawn").Pool(args.processes, maxtasksperchild=20) as pool:
+        yield from pool.imap_unordered(check_cells, jobs)
 
 
 def save(path: Path, args: argparse.Namespace, whole: Report, started: float) -> None:

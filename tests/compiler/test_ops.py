@@ -235,7 +235,7 @@ SPELLED = (
 )  # fmt: skip
 # Ways of writing that must either be compiled rightly or refused: never another value.
 TREACHEROUS = (
-    "(h == 0) * z", "(h != 0) * z", "torch.where(h == 0, z, 2 * z)", "torch.where(h != 0, z, 2 * z)", "torch.where(z >= 0, z, h)",  # noqa: E501
+    "(h == 0) * z", "(h != 0) * z", "torch.where(h == 0, z, 2 * z)", "torch.where(z >= 0, z, h)",
     "F.leaky_relu(z, 2.0)", "torch.ones_like(z).sum(-1, keepdim=True) * z",
     "z.amax(-1, keepdim=True).mean(-1, keepdim=True) * z", "self.g(x, torch.zeros_like(z))",
     "self.g(x, torch.ones_like(z))", "F.softmax(z, 0)", "z.sum(0, keepdim=True) + z",

@@ -1,143 +1,304 @@
-"""Kernels among threads and processes: the same bits, whoever runs them."""
+"""Threads: the same bits for one and two, fork, several Python threads, interrupts, denormals."""
 
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
-import time
+from functools import partial
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 import penstock
+from penstock.compiler.backends import c
+from penstock.compiler.backends import threads as pool
 
-SHAPES = [(20, 40, 32, 64), (20, 3, 64, 96), (5, 7, 200, 250), (40, 1, 64, 128)]  # T, B, I, H
+needs_pool = pytest.mark.skipif(pool.pool() is None, reason="torch has no OpenMP pool here")
+# T, B, I, H and whether rows or columns are shared; odd sizes, and enough work for two threads
+ROWS, COLUMNS = (7, 29, 5, 67), (40, 5, 9, 131)
+CELLS = ["lstm", "gru_reset_before", "projected_lstm", "peephole_lstm"]
 
 
 @pytest.fixture(autouse=True)
-def threads():
-    before = torch.get_num_threads()
+def one_thread_again():
     yield
-    torch.set_num_threads(before)
-
-
-def run(layer, x, count):
-    torch.set_num_threads(count)
-    # The products after the loop are torch's, whose bits may depend on threads: not compared.
-    state = torch.zeros(1, x.shape[1], layer.hidden_size, requires_grad=True)
-    states = (state,) * len(layer.cell.states)
-    output, _ = layer(x, states if len(states) > 1 else state)
-    return output.detach(), *torch.autograd.grad(output.square().sum(), state)
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru_reset_before", "peephole_lstm"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_same_bits_for_any_number_of_threads(cell, shape):
-    T, B, I, H = shape
-    torch.manual_seed(0)
-    layer, x = penstock.Recurrent(cell, I, H), torch.randn(T, B, I)
     torch.set_num_threads(1)
-    lifted = torch.nn.functional.linear(x, layer.weight_ih_l0)
-    torch.set_num_threads(2)
-    if not torch.equal(lifted, torch.nn.functional.linear(x, layer.weight_ih_l0)):
-        pytest.skip("torch's own product differs between threads at this shape")
-    for one, two in zip(run(layer, x, 1), run(layer, x, 2), strict=True):
-        assert torch.equal(one, two)
 
 
-def test_from_several_python_threads():
-    layer = penstock.LSTM(16, 64)
-    inputs = [torch.randn(30, 20, 16) for _ in range(8)]
-    wanted = [layer(x)[0] for x in inputs]
-    found = [None] * len(inputs)
-
-    def work(k):
-        with torch.no_grad():
-            for _ in range(5):
-                found[k] = layer(inputs[k])[0]
-
-    workers = [threading.Thread(target=work, args=(k,)) for k in range(len(inputs))]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other)
+def work(cell, shape, seed=0, dtype=torch.float32, bidirectional=True):
+    """Return a layer, its input and its masks."""
+    T, B, I, H = shape
+    torch.manual_seed(seed)
+    layer = penstock.Recurrent(cell, I, H, bidirectional=bidirectional, dtype=dtype)
+    lengths = torch.randint(1, T + 1, (B,))
+    return layer, torch.randn(T, B, I, dtype=dtype), {"lengths": lengths}
 
 
-FORKED = """
-import os, torch, penstock
-torch.set_num_threads(2)
-layer, x = penstock.LSTM(64, 128), torch.randn(50, 32, 64)
-wanted = layer(x)[0].sum().item()     # the parent's team is at work
-pid = os.fork()
-if pid == 0:
-    torch.set_num_threads(1)          # as a loader's worker has; torch's own products hang else
-    with torch.no_grad():
-        same = abs(layer(x)[0].sum().item() - wanted) < 1e-2
-    os._exit(0 if same else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-"""
+def everything(layer, x, masks):
+    """Return output, states and all gradients."""
+    x = x.clone().requires_grad_()
+    with penstock.backend("c"):
+        output, state = layer(x, **masks)
+    states = state if isinstance(state, tuple) else (state,)
+    total = sum((r * torch.linspace(-1, 1, r.numel()).view_as(r)).sum() for r in (output, *states))
+    gradients = torch.autograd.grad(total, [x, *layer.parameters()])
+    return [output.detach(), *(s.detach() for s in states), *gradients]
 
 
+def same_bits(ours, theirs):
+    return len(ours) == len(theirs) and all(map(torch.equal, ours, theirs))
+
+
+@pytest.fixture
+def shares(monkeypatch):
+    """Return the list of how the calls were shared, as it grows."""
+    seen, usual = [], c.CLoop._share
+
+    def noting(self, call, available):
+        seen.append(usual(self, call, available))
+        return seen[-1]
+
+    monkeypatch.setattr(c.CLoop, "_share", noting)
+    return seen
+
+
+@needs_pool
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(("shape", "columns"), [(ROWS, False), (COLUMNS, True)], ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_same_bits_for_one_and_two_threads(cell, shape, columns, dtype, shares):
+    """Of the kernel: torch's own products after the loop are asked to use one thread."""
+    layer, x, masks = work(cell, shape, dtype=dtype)
+    once = everything(layer, x, masks)
+    assert {team for team, _ in shares} == {1}
+    shares.clear()
+    two = threaded_kernels(2, partial(everything, layer, x, masks))
+    assert shares == [(2, columns)] * len(shares)
+    assert same_bits(once, two)
+
+
+def threaded_kernels(n, function):
+    """Run a function whose kernels have n threads, and torch itself one."""
+    usual = c.torch.get_num_threads
+    c.torch.get_num_threads = lambda: n
+    try:
+        return function()
+    finally:
+        c.torch.get_num_threads = usual
+
+
+@needs_pool
+@pytest.mark.parametrize("team", [2, 3, 5, 8])
+@pytest.mark.parametrize("columns", [False, True])
+def test_same_bits_for_teams_of_any_size(team, columns, monkeypatch):
+    """Also where there are more threads than rows, columns or cores."""
+    for shape in ((3, 4, 2, 3), (2, 13, 3, 17), (3, 2, 3, 65)):
+        layer, x, masks = work("gru_reset_before", shape)
+        once = everything(layer, x, masks)
+        with monkeypatch.context() as patch:
+            patch.setattr(c.CLoop, "_share", lambda *_: (team, columns))
+            assert same_bits(once, everything(layer, x, masks)), shape
+
+
+@needs_pool
+def test_again_and_again(shares):
+    """The same bits every time: nothing depends on who comes first."""
+    for shape in (ROWS, COLUMNS):
+        given = work("lstm", shape)
+        first = everything(*given)
+        for _ in range(10):
+            assert same_bits(first, threaded_kernels(2, partial(everything, *given)))
+    assert (2, False) in shares
+    assert (2, True) in shares
+
+
+def from_several(function, n=4):
+    """Call a function with 0, 1, … in n Python threads at once; return the results."""
+    found, barrier = [None] * n, threading.Barrier(n)
+
+    def run(k):
+        barrier.wait()
+        found[k] = function(k)
+
+    started = [threading.Thread(target=run, args=(k,)) for k in range(n)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+    return found
+
+
+@pytest.mark.parametrize("kernel_threads", [1, 2])
+def test_several_python_threads(kernel_threads):
+    """Each with its own input, all with one layer: as if one after another."""
+    layer, x, masks = work("lstm", (10, 9, 5, 64))
+    inputs = [x + k for k in range(4)]
+    serial = [everything(layer, i, masks) for i in inputs]
+    for _ in range(3):
+        at_once = threaded_kernels(
+            kernel_threads, lambda: from_several(lambda k: everything(layer, inputs[k], masks))
+        )
+        assert all(map(same_bits, serial, at_once))
+
+
+def test_several_python_threads_in_inference():
+    """What is kept between calls does not get mixed up; two layers share one kernel."""
+    layers = [work("lstm", (6, 3, 5, 33), seed=k, bidirectional=False)[0] for k in range(2)]
+    x = work("lstm", (6, 3, 5, 33))[1]
+
+    def run(k):
+        with torch.no_grad(), penstock.backend("c"):
+            return [layers[(k + n) % 2](x)[0] for n in range(20)]
+
+    serial = [run(k) for k in range(4)]
+    assert all(map(same_bits, serial, from_several(run)))
+
+
+@pytest.mark.parametrize(
+    "change", ["in place", ".data", "other data", "load_state_dict", "swap", "step"]
+)
+def test_changed_weights_are_seen_in_inference(change):
+    """Weights laid out for the last call do not outlive a change, however it is made."""
+    layer, x, _ = work("gru", (4, 3, 5, 33), bidirectional=False)
+    other = work("gru", (4, 3, 5, 33), seed=5, bidirectional=False)[0]
+    with torch.no_grad(), penstock.backend("c"):
+        before = layer(x)[0]
+        layer(x)
+        if change == "in place":
+            layer.weight_hh_l0.mul_(2)
+        elif change == ".data":
+            layer.weight_hh_l0.data.mul_(2)
+        elif change == "other data":
+            layer.weight_hh_l0.data = other.weight_hh_l0.data
+        elif change == "load_state_dict":
+            layer.load_state_dict(other.state_dict())
+        elif change == "swap":
+            layer.weight_hh_l0 = other.weight_hh_l0
+        else:
+            layer.weight_hh_l0.grad = torch.ones_like(layer.weight_hh_l0)
+            torch.optim.SGD([layer.weight_hh_l0], lr=0.1).step()
+        after = layer(x)[0]
+    assert not torch.equal(before, after)
+    with torch.no_grad(), penstock.backend("eager"):
+        torch.testing.assert_close(after, layer(x)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_one_changed_element_is_seen_in_inference():
+    """A change through .data bumps no version, be it of one element only."""
+    layer, x, _ = work("gru", (4, 3, 5, 33), bidirectional=False)
+    for row, column in ((0, 0), (50, 7), (98, 32), (40, 31)):
+        with torch.no_grad(), penstock.backend("c"):
+            layer(x)
+            layer.weight_hh_l0.data[row, column] += 1
+            after = layer(x)[0]
+        with torch.no_grad(), penstock.backend("eager"):
+            torch.testing.assert_close(after, layer(x)[0], rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------------- fork
+
+
+def in_child(connection, layer, x, masks):
+    connection.send([t.numpy() for t in everything(layer, x, masks)])
+
+
+@needs_pool
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_after_fork():
-    ran = subprocess.run(
-        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert ran.stdout.strip() == "0"
+    """The child of a process whose threads have run: it has no threads, and the same results."""
+    layer, x, masks = work("lstm", ROWS)
+    ours = threaded_kernels(2, partial(everything, layer, x, masks))
+    context = multiprocessing.get_context("fork")
+    parent, child = context.Pipe()
+    c.torch.set_num_threads(1)
+    process = context.Process(target=in_child, args=(child, layer, x, masks))
+    process.start()
+    assert parent.poll(60), "the child hangs"
+    theirs = list(map(torch.from_numpy, parent.recv()))
+    process.join(10)
+    assert process.exitcode == 0
+    assert same_bits(ours, theirs)
+    assert same_bits(ours, threaded_kernels(2, partial(everything, layer, x, masks)))
 
 
-class Rows(torch.utils.data.Dataset):
-    """A data set whose rows come out of a layer."""
+class Embedded(Dataset):
+    """Rows that a layer makes when they are asked for, in the worker."""
 
-    def __init__(self):
-        self.layer = penstock.GRU(4, 8)
+    def __init__(self, layer, x):
+        self.layer, self.x = layer, x
 
     def __len__(self):
-        return 4
+        return self.x.shape[1]
 
     def __getitem__(self, k):
-        with torch.no_grad():
-            return self.layer(torch.full((5, 1, 4), float(k)))[0]
+        with torch.no_grad(), penstock.backend("c"):
+            return self.layer(self.x[:, k : k + 1])[0][:, 0]
 
 
-def test_in_a_loader_s_worker():
-    rows = Rows()
-    loaded = list(torch.utils.data.DataLoader(rows, batch_size=None, num_workers=1))
-    for k, row in enumerate(loaded):
-        torch.testing.assert_close(row, rows[k])
+@needs_pool
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_in_the_worker_of_a_data_loader():
+    layer, x, _ = work("lstm", ROWS)
+    threaded_kernels(2, lambda: everything(layer, x, {}))
+    dataset = Embedded(layer, x)
+    loader = DataLoader(dataset, batch_size=4, num_workers=1, timeout=60)
+    made = torch.cat(list(loader))
+    assert torch.equal(made, torch.stack([dataset[k] for k in range(len(dataset))]))
 
 
-def test_denormals_are_no_trouble():
-    layer = penstock.LSTM(4, 8)
-    x = torch.full((10, 3, 4), 1e-40)
-    with torch.no_grad():
-        layer.bias_ih_l0.zero_()
-        layer.bias_hh_l0.zero_()
-        assert layer(x)[0].abs().max() < 1e-30
-    torch.testing.assert_close(torch.tensor(1e-40) * 2, torch.tensor(2e-40), atol=0, rtol=1e-3)
+# ---------------------------------------------------------------- interrupts, denormals
+
+INTERRUPTED = textwrap.dedent("""
+    import signal, sys, threading, os, torch, penstock
+    torch.set_num_threads(2)
+    layer = penstock.LSTM(8, 256)
+    small, x = torch.ones(3, 2, 8), torch.ones(1000, 16, 8)
+    before = layer(small)[0]
+    try:
+        threading.Timer(float(sys.argv[1]), os.kill, (os.getpid(), signal.SIGINT)).start()
+        while True:
+            layer(x)[0].sum().backward()
+    except KeyboardInterrupt:
+        print("interrupted")
+    assert torch.equal(before, layer(small)[0])
+    layer.zero_grad()
+    layer(small)[0].sum().backward()
+    assert all(p.grad.isfinite().all() for p in layer.parameters())
+    print("usable")
+""")
 
 
-INTERRUPTED = """
-import torch, penstock
-layer, x = penstock.LSTM(64, 256), torch.randn(400, 32, 64)
-wanted = layer(x)[0]
-print("ready", flush=True)
-try:
-    while True:
-        layer(x)
-except KeyboardInterrupt:
-    assert torch.equal(layer(x)[0], wanted)
-    print("well", flush=True)
-"""
+@pytest.mark.parametrize("after", [0.05, 0.4])
+def test_an_interrupt_leaves_things_usable(after):
+    command = [sys.executable, "-c", INTERRUPTED, str(after)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout == "interrupted\nusable\n", done.stderr
+    assert done.returncode != -signal.SIGINT
 
 
-def test_interrupted():
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline().strip() == "ready"
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert out.strip() == "well"
+@pytest.mark.parametrize("cell", CELLS)
+def test_denormals(cell):
+    """Numbers too small for a normal float may count as 0, and disturb nothing."""
+    layer, x, masks = work(cell, (5, 7, 5, 19))
+    tiny = [x * 1e-40, torch.full_like(x, 1e-40), torch.where(x > 0, x, 1e-42)]
+    for given in tiny:
+        assert (given != 0).all()
+        ours = everything(layer, given, masks)
+        with penstock.backend("eager"):
+            output, _ = layer(given, **masks)
+        torch.testing.assert_close(ours[0], output, rtol=1e-5, atol=1e-6)
+        assert all(t.isfinite().all() for t in ours)
+
+
+def test_a_kernel_leaves_the_processors_mode_as_it_was():
+    """What flushes denormals ends with the kernel, in its threads as well."""
+    layer, x, masks = work("lstm", ROWS)
+    threaded_kernels(2, partial(everything, layer, x, masks))
+    torch.set_num_threads(2)
+    small = torch.full((1 << 20,), 1e-40)
+    assert (small * 0.5 != 0).all()
