@@ -80,7 +80,7 @@ def test_backward_twice_with_the_graph_kept(cell):
     first = torch.autograd.grad(output, leaves, retain_graph=True)
     second = torch.autograd.grad(output, leaves)
     assert all(map(torch.equal, first, second))
-    with pytest.raises(RuntimeError, match="second time"):
+    with pytest.raises(RuntimeError, match=r"second time"):
         torch.autograd.grad(output, leaves)
 
 
@@ -119,7 +119,7 @@ def test_an_output_changed_behind_autograd_raises(cell):
     output = layer(x)[0]
     with torch.no_grad():
         output.mul_(2)
-    with pytest.raises(RuntimeError, match="modified inplace|modified by an inplace"):
+    with pytest.raises(RuntimeError, match=r"modified inplace|modified by an inplace"):
         output.sum().backward()
 
 
@@ -133,7 +133,7 @@ def test_an_argument_changed_in_place_raises(cell, what):
     first = states[0] if isinstance(states, tuple) else states
     with torch.no_grad():
         {"x": x, "weight": layer.weight_hh_l0, "state": first}[what].mul_(2)
-    with pytest.raises(RuntimeError, match="modified.*inplace"):
+    with pytest.raises(RuntimeError, match=r"modified.*inplace"):
         output.sum().backward()
 
 

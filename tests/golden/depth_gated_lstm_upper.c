@@ -108,8 +108,7 @@ static int64_t forward_pack(forward_args *a, real *to, int write) {
   int64_t total = 0;
   a->weights_0_0_0 = to + total;
   const real *m_weights_0_0_0[] = {a->matrix_U_i, a->matrix_U_f, a->matrix_U_g, a->matrix_U_o};
-  if (write == 1) pack(to + total, m_weights_0_0_0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
-  if (write == 2 && differs(to + total, m_weights_0_0_0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1)) return -1;
+  if (write) pack(to + total, m_weights_0_0_0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
   total += pack(0, 0, 4, forward_0_spread, a->hidden_size, a->hidden_size, a->hidden_size, 1);
   return total;
 }
@@ -135,7 +134,7 @@ static void forward_walk(void *arguments) {
 int64_t forward_size(forward_args *a) { return forward_pack(a, 0, 0); }
 
 void forward(forward_args *a) {
-  if (forward_pack(a, a->packed, a->pack) < 0) forward_pack(a, a->packed, 1);
+  forward_pack(a, a->packed, a->pack);
   if (a->threads > 1) a->parallel(forward_walk, a, (unsigned)a->threads, 0);
   else forward_walk(a);
 }
@@ -326,23 +325,19 @@ static int64_t backward_pack(backward_args *a, real *to, int write) {
   int64_t total = 0;
   a->weights_1_0_0 = to + total;
   const real *m_weights_1_0_0[] = {a->matrix_U_i};
-  if (write == 1) pack(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
-  if (write == 2 && differs(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
+  if (write) pack(to + total, m_weights_1_0_0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   a->weights_1_0_1 = to + total;
   const real *m_weights_1_0_1[] = {a->matrix_U_f};
-  if (write == 1) pack(to + total, m_weights_1_0_1, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
-  if (write == 2 && differs(to + total, m_weights_1_0_1, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
+  if (write) pack(to + total, m_weights_1_0_1, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   a->weights_1_0_2 = to + total;
   const real *m_weights_1_0_2[] = {a->matrix_U_g};
-  if (write == 1) pack(to + total, m_weights_1_0_2, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
-  if (write == 2 && differs(to + total, m_weights_1_0_2, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
+  if (write) pack(to + total, m_weights_1_0_2, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   a->weights_1_0_3 = to + total;
   const real *m_weights_1_0_3[] = {a->matrix_U_o};
-  if (write == 1) pack(to + total, m_weights_1_0_3, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
-  if (write == 2 && differs(to + total, m_weights_1_0_3, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size)) return -1;
+  if (write) pack(to + total, m_weights_1_0_3, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   total += pack(0, 0, 1, backward_1_spread, a->hidden_size, a->hidden_size, 1, a->hidden_size);
   return total;
 }
@@ -379,7 +374,7 @@ static void backward_walk(void *arguments) {
 int64_t backward_size(backward_args *a) { return backward_pack(a, 0, 0); }
 
 void backward(backward_args *a) {
-  if (backward_pack(a, a->packed, a->pack) < 0) backward_pack(a, a->packed, 1);
+  backward_pack(a, a->packed, a->pack);
   if (a->threads > 1) a->parallel(backward_walk, a, (unsigned)a->threads, 0);
   else backward_walk(a);
 }

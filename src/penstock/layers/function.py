@@ -126,14 +126,15 @@ class _Function(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """Run the backward loop, or the equations where the gradient's gradient is wanted."""
-        tensors = ctx.saved_tensors[: ctx.count]
+        saved = ctx.saved_tensors  # read once, as torch.utils.checkpoint asks
+        tensors = saved[: ctx.count]
         if torch.is_grad_enabled():
             return (None, None, *_equations_gradient(ctx.sweep, tensors, gradients))
         inputs = _inputs(ctx.sweep, tensors)
         names, n = ctx.sweep.cell.states, len(ctx.sweep.states)
         result = ctx.program.backward(
             inputs,
-            dict(zip(ctx.names, ctx.saved_tensors[ctx.count :], strict=True)),
+            dict(zip(ctx.names, saved[ctx.count :], strict=True)),
             dict(zip(names, gradients[:n], strict=True)),
             dict(zip(names, gradients[n:], strict=True)),
             needs_x=ctx.needs_input_grad[2],

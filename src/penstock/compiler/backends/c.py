@@ -42,7 +42,7 @@ class CKernel:
         bound = self._forward.bind(call)
         bound.arguments[STEPS] = 0
         bound()  # walks no step, but lays the weights out
-        bound.arguments[STEPS], bound.arguments[PACK] = call.T, NEVER
+        bound.arguments[STEPS], bound.arguments[PACK] = call.T, 0
         return bound
 
     def backward(self, call: Call) -> None:
@@ -51,19 +51,6 @@ class CKernel:
 
 
 STEPS, PACK = 0, 6  # places among the arguments
-NEVER, ALWAYS, IF_IT_DIFFERS = range(3)  # values of `pack`
-
-
-Versions = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Held:
-    """Matrices as products want them, and the matrices: while held, their addresses stay theirs."""
-
-    versions: Versions
-    packed: Tensor
-    call: Call
 
 
 @dataclass(frozen=True)
@@ -73,7 +60,7 @@ class Bound:
     entry: Any
     arguments: Any
     x_at: int
-    held: Held
+    held: tuple[Call, Tensor]  # so that no memory goes while its address is here
 
     def __call__(self) -> None:
         """Walk all steps."""
@@ -98,18 +85,14 @@ class CLoop:
         names = [name for _, name, _ in written.fields()]
         self.x_at = names.index("x") if "x" in names else PACK
         self.packed_size = 0
-        self.cached: Held | None = None
 
     def run(self, call: Call) -> None:
         """Walk all steps."""
         if call.T * call.B:
-            bound = self.bind(call)
-            bound()
-            if not call.keep:  # only now, for other threads must not find it half filled
-                self.cached = bound.held
+            self.bind(call)()
 
     def bind(self, call: Call) -> "Bound":
-        """Return the loop with its arguments in place, its weights laid out where they were."""
+        """Return the loop with its arguments in place."""
         pool = threads.pool()
         team, by_columns = self._share(call, torch.get_num_threads() if pool else 1)
         matrices = [call.weights[name] for name in self.matrices]
@@ -129,21 +112,9 @@ class CLoop:
         )  # fmt: skip
         if not self.packed_size:  # sizes do not change in a kernel's life
             self.packed_size = self.size(arguments)
-        versions = tuple((m.data_ptr(), m.is_inference() or m._version) for m in matrices)
-        packed, arguments[PACK] = self._packed(versions, call)
+        packed = call.buffers["x"].new_empty(self.packed_size)
         arguments[self.packed_at] = packed.data_ptr()
-        return Bound(self.entry, arguments, self.x_at, Held(versions, packed, call))
-
-    def _packed(self, versions: Versions, call: Call) -> tuple[Tensor, int]:
-        """Return memory for the matrices as products want them, and whether to fill it.
-
-        In inference what the last call laid out serves again while the matrices' versions are the
-        same; the kernel still compares a sample, for changes through `.data` bump no version.
-        """
-        cached = self.cached
-        if not call.keep and cached is not None and cached.versions == versions:
-            return cached.packed, IF_IT_DIFFERS
-        return call.buffers["x"].new_empty(self.packed_size), ALWAYS
+        return Bound(self.entry, arguments, self.x_at, (call, packed))
 
     def _share(self, call: Call, available: int) -> tuple[int, bool]:
         """Return how many threads share the work, and whether they share columns, not rows.

@@ -232,23 +232,6 @@ static int64_t pack(real *out, const real *const *m, int nodes, int spread, int6
   return 0;
 }
 
-/* Whether a sample of what was laid out is no longer what the matrices hold. */
-static int differs(const real *packed, const real *const *m, int nodes, int spread, int64_t W,
-                   int64_t K, int64_t row, int64_t column) {
-  const int64_t width = (int64_t)spread * LANES, blocks = (W + width - 1) / width;
-  const int chunks = CHUNKS(nodes * spread);
-  const int64_t step = K / 8 + 1;
-  for (int64_t b = 0; b < blocks; ++b)
-    for (int v = 0; v < nodes * spread; ++v) {
-      const int64_t j = b * width + (v / nodes) * LANES;
-      const real *at = packed + ((b * chunks + v / TILE) * K * TILE + v % TILE) * LANES;
-      if (j < W)
-        for (int64_t k = (b + v) % step; k < K; k += step)
-          if (at[k * TILE * LANES] != m[v % nodes][j * row + k * column]) return 1;
-    }
-  return 0;
-}
-
 /* The height of panels that share `rows` rows evenly: 32 rows are 16 and 16, not 24 and 8. */
 INLINE int even_height(int64_t rows) {
   const int64_t panels = (rows + PANEL - 1) / PANEL;
