@@ -35,7 +35,6 @@ def run(cell: str, dtype: torch.dtype, shape: tuple[int, ...], masked: bool) -> 
     sum(t.sum() for t in (output, *states)).backward()
     with torch.no_grad():
         layer(x, **masks)
-        layer(x, **masks)  # with the weights laid out before
 
 
 def main(dtype: str, *names: str) -> None:
