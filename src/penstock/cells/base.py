@@ -315,13 +315,18 @@ def _probe(cell: Cell, place: Place) -> Usage:
     output = new[0] if cls.output is None else _run(cls.output, bound, x, *new)
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2:
         raise CellError(f"{cls.__name__}: output must return one tensor of shape [B, features]")
-    gates = [d for d in cls.declared.values() if isinstance(d, Gate) and d.name in used]
+    return _usage(cls, used, on_state, output.shape[1])
+
+
+def _usage(cls: type[Cell], used: set[str], on_state: set[str], output_size: int) -> Usage:
+    declared = [d for d in cls.declared.values() if d.name in used]
+    gates = [d for d in declared if isinstance(d, Gate)]
     return Usage(
         x_gates=tuple(g.name for g in gates if g.x),
         h_gates=tuple(g.name for g in gates if g.h),
-        others=tuple(n for n, d in cls.declared.items() if n in used and not isinstance(d, Gate)),
+        others=tuple(d.name for d in declared if not isinstance(d, Gate)),
         state_gates=frozenset(on_state),
-        output_size=output.shape[1],
+        output_size=output_size,
     )
 
 
