@@ -32,7 +32,7 @@ class Interpreter:
 
     def bind(self, call: Call) -> "BoundCall":
         """Return the forward loop with its arguments in place."""
-        return BoundCall(self, replace(call, buffers=dict(call.buffers)))
+        return BoundCall(self, call)
 
     def backward(self, call: Call) -> None:
         """Walk the backward loop."""
@@ -54,7 +54,7 @@ class BoundCall:
 
     def read(self, x: Tensor) -> None:
         """Take another input of the same shape."""
-        self.call = replace(self.call, buffers={**self.call.buffers, "x": x[None]})
+        self.call.buffers.put("x", x[None])
 
 
 def _walk(loop: Loop, call: Call, step: Step) -> None:
@@ -89,7 +89,7 @@ class _Memory:
         node = self.loop.graph.nodes[k]
         if node.op in ("const", "features"):
             number = node.value if node.op == "const" else self.call.sizes[node.name]
-            return next(iter(self.call.buffers.values())).new_tensor(number)
+            return self.call.like.new_tensor(number)
         slot = self.loop.loads[k]
         value = self.at(slot, node.width)
         if slot.index == "old" and self.reset is not None:
@@ -127,5 +127,5 @@ class _Memory:
 
 
 def _matrix(call: Call, weight: Weight) -> Tensor:
-    matrix = call.weights[weight.name]
+    matrix = call.buffers[f"matrix.{weight.name}"]
     return matrix.T if weight.transposed else matrix
