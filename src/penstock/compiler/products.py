@@ -79,7 +79,7 @@ class Products:
     def x_gradient(self, weights: Weights, buffers: Buffers, T: int) -> Tensor:
         """Return the gradient of x, [T, B, I]."""
         x = buffers["x"]
-        gradient = buffers["grad_x"] if "grad_x" in buffers else None
+        gradient = buffers["grad_x"] if "grad_x" in buffers else None  # noqa: SIM401 (no dict)
         if self.plan.lifted:
             adjoint = buffers.rows("adjoint.hidden_size", 0, T, 0, self.columns)
             product = empty(x, *x.shape)
@@ -167,7 +167,7 @@ class Products:
 
     def _vector_gradients(self, buffers: Buffers, T: int) -> Iterator[tuple[str, Tensor]]:
         """Yield the gradients of biases and vectors, by name."""
-        H, lifted = self.hidden_size, self.plan.lifted
+        H = self.hidden_size
         if self.biases:
             sums = buffers.rows("adjoint.hidden_size", 0, T, 0, self.columns).sum(0)
             for kind, names in self.biases.items():

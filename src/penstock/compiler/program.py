@@ -87,7 +87,7 @@ class Program:
 
     def saved_size(self, T: int, B: int, keep: bool) -> int:
         """Return how many numbers a sweep saves for its gradient, beside the states."""
-        return self._layouts(T, B, keep)[0].size
+        return self._make_layouts(T, B, keep)[0].size  # sizes may be symbols, which have no hash
 
     def bind(self, inputs: Inputs) -> Bound:
         """Return the loop over these very tensors; states are [T+1, B, S], and written to."""
@@ -114,11 +114,12 @@ class Program:
         x, names = inputs.x, self.cell.states
         T, B = x.shape[:2]
         buffers = self._inputs(inputs)
-        for name, state in zip(names, kept.states, strict=True):
+        carries = [x.new_zeros(2, B, state.shape[-1]) for state in kept.states]
+        for name, state, carry in zip(names, kept.states, carries, strict=True):
             buffers.put(f"state.{name}", state)
-            carry = x.new_empty(2, B, state.shape[-1])
-            carry[0] = 0 if (final := finals[name]) is None else final
             buffers.put(f"grad.{name}", carry)
+            if (final := finals[name]) is not None:
+                carry[0] = final
         own, _, work = self._layouts(T, B, True)
         buffers.lay(kept.saved, own)
         buffers.lay(workspace(x, work.size, "work"), work)
@@ -127,9 +128,11 @@ class Program:
         self.kernel.backward(self._call(inputs, buffers, True, given))
         below = zip(self.cell.below, inputs.below, strict=False)
         return Gradients(
-            self._products.weight_gradients(inputs.weights, buffers, T, inputs.reset, inputs.reverse),
+            self._products.weight_gradients(
+                inputs.weights, buffers, T, inputs.reset, inputs.reverse
+            ),
             self._products.x_gradient(inputs.weights, buffers, T) if needs_x else None,
-            tuple(buffers[f"grad.{name}"][T % 2] for name in names),
+            tuple(carry[T % 2] for carry in carries),
             tuple(
                 buffers[name] if (name := f"grad_below.{s}") in buffers else torch.zeros_like(b)
                 for s, b in below

@@ -18,9 +18,8 @@ from penstock.errors import BackendError
 from penstock.layers import cudnn, equations, op
 from penstock.layers.equations import Sweep, Swept
 
-_chosen: ContextVar[str] = ContextVar(
-    "penstock_backend", default=os.environ.get("PENSTOCK_BACKEND", "auto")
-)
+_everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
+_chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
 _eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
 
@@ -48,7 +47,7 @@ def run(sweep: Sweep) -> Swept:
     """Run a sweep on the chosen backend."""
     if torch.compiler.is_compiling() and _is_plain(sweep):
         return op.run(sweep)
-    name = _known(_chosen.get())
+    name = _known(_chosen.get() or _everywhere)
     if name == "eager" or _is_transformed(sweep):
         return equations.run(sweep)
     if name == "auto" and cudnn.takes(sweep):
