@@ -136,7 +136,7 @@ class CLoop:
             return 1, False
         if 4 * available <= call.B:
             return available, False
-        return (available, True) if flops > 30_000 else (1, False)
+        return (available, True) if flops > 70_000 else (1, False)
 
 
 @cache
