@@ -105,7 +105,7 @@ class Products:
             gradients[stack][first : first + part.shape[0]] += part
 
         for run in self.runs:
-            add(run[0].weight, self._product(run, buffers, T, reset, reverse))
+            add(run[0].weight.name, self._product(run, buffers, T, reset, reverse))
         for name, part in self._vector_gradients(buffers, T):
             add(name, part)
         return gradients
@@ -141,9 +141,9 @@ class Products:
             yield run
 
     def _continues(self, last: Operand, operand: Operand) -> bool:
-        stack, k = self.stacks.places.get(last.weight, ("", 0))
+        stack, k = self.stacks.places.get(last.weight.name, ("", 0))
         return (
-            self.stacks.places.get(operand.weight) == (stack, k + 1)
+            self.stacks.places.get(operand.weight.name) == (stack, k + 1)
             and operand.value == last.value
             and operand.adjoint.buffer == last.adjoint.buffer
             and operand.adjoint.column == last.adjoint.column + 1
@@ -152,7 +152,7 @@ class Products:
     def _product(
         self, run: list[Operand], buffers: Buffers, T: int, reset: Tensor | None, reverse: bool
     ) -> Tensor:
-        """Return Σ over steps and rows of adjointᵀ value."""
+        """Return Σ over steps and rows of adjointᵀ value, transposed where the weight was."""
         slot, W = run[0].adjoint, self.widths[run[0].adjoint.buffer]
         adjoint = buffers.rows(slot.buffer, 0, T, slot.column * W, len(run) * W)
         slot, W = run[0].value, self._width(run[0].value.buffer, buffers)
@@ -160,28 +160,28 @@ class Products:
         value = buffers.rows(slot.buffer, int(slot.index == later), T, slot.column * W, W)
         if slot.index == "old" and reset is not None:
             value = value.masked_fill(reset.reshape(-1, 1), 0)
-        return adjoint.t() @ value
+        return value.t() @ adjoint if run[0].weight.transposed else adjoint.t() @ value
 
     def _width(self, buffer: str, buffers: Buffers) -> int:
         return self.widths[buffer] if buffer in self.widths else buffers[buffer].shape[-1]
 
     def _vector_gradients(self, buffers: Buffers, T: int) -> Iterator[tuple[str, Tensor]]:
         """Yield the gradients of biases and vectors, by name."""
-        H = self.hidden_size
         if self.biases:
             sums = buffers.rows("adjoint.hidden_size", 0, T, 0, self.columns).sum(0)
             for kind, names in self.biases.items():
                 if self._is_whole(kind):
                     yield str(names[0]), sums.clone()
                     continue
-                parts = zip(names, torch.split(sums, H), strict=True)
+                parts = zip(names, torch.split(sums, self.hidden_size), strict=True)
                 yield from ((name, part) for name, part in parts if name)
         loop = self.plan.backward
         if totals := {k: buffers[k].sum(0) for k in loop.buffers if k.startswith("total.")}:
             for name, k in loop.graph.outputs.items():
                 if name.startswith("vector."):
                     slot = next(s for s in loop.stores[k] if s.index == "total")
-                    part = totals[slot.buffer][slot.column * H : (slot.column + 1) * H]
+                    W = self.widths[slot.buffer]
+                    part = totals[slot.buffer][slot.column * W : (slot.column + 1) * W]
                     yield name.removeprefix("vector."), part
 
 

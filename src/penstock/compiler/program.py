@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Matrix, Place
+from penstock.cells.base import Cell, Matrix, Place, Vector
 from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.graph import Hoisted, Loop, LoopPlan
 from penstock.compiler.memory import Buffers, Layout, Shape, empty, lay_out, workspace
@@ -196,8 +196,9 @@ class Program:
 def _sizes(cell: Cell, place: Place) -> dict[str, int]:
     """Return the widths by name."""
     sizes = {"hidden_size": place.hidden_size, "input_size": place.input_size, "1": 1}
-    matrices = [d for d in cell.declared.values() if isinstance(d, Matrix)]
-    widths = {*cell.widths.values(), *(w for m in matrices for w in (m.rows, m.columns))}
+    declared = cell.declared.values()
+    widths = {w for d in declared if isinstance(d, Matrix) for w in (d.rows, d.columns)}
+    widths |= {d.size for d in declared if isinstance(d, Vector)} | {*cell.widths.values()}
     return sizes | {width: int(getattr(cell, width)) for width in widths - {*sizes}}
 
 

@@ -82,6 +82,7 @@ class CLoop:
         self.matrices = [f"matrix.{name}" for name in matrices]
         self.widths = written.widths()
         self.products = written.products_of_widths()
+        self.elementwise = written.widths_of_bodies()
         self.arguments = ctypes.c_int64 * len(list(written.fields()))
         self.packed_at = len(self.arguments()) - 1 - written.count_terms()
         names = [name for _, name, _ in written.fields()]
@@ -131,7 +132,8 @@ class CLoop:
         tiles, columns are shared, and the team meets after every stage.
         """
         multiplied = sum(call.sizes[w] * call.sizes[k] for w, k in self.products)
-        flops = 2 * call.B * multiplied
+        elementwise = sum(call.sizes[w] for w in self.elementwise)
+        flops = call.B * (2 * multiplied + 4 * elementwise)
         if flops * call.T < 1_000_000:  # less than starting a team costs
             return 1, False
         if 4 * available <= call.B:

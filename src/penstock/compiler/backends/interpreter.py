@@ -68,7 +68,9 @@ def _walk(loop: Loop, call: Call, step: Step) -> None:
             values[k] = sum(products[1:], products[0])
         for k in stage.body:
             args = [values[a] if a in values else memory.read(a) for a in nodes[k].args]
-            values[k] = memory.read(k) if nodes[k].is_input else OPS[nodes[k].op].torch(*args)
+            # An input is copied, for its place may be written before it is put elsewhere.
+            new = memory.read(k).clone() if nodes[k].is_input else OPS[nodes[k].op].torch(*args)
+            values[k] = new
             if nodes[k].op == "expand":
                 values[k] = values[k].expand(call.B, call.sizes[nodes[k].width])
         for k, value in values.items():
