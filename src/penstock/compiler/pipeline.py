@@ -1,6 +1,7 @@
 """Cell → Program, one call a stage. Read this first.
 
 Cell      --trace-->          Graph        one step, as nodes
+Graph     --modify-->         Graph        with zoneout, layer norm and the like, where asked for
 Graph     --hoist-->          Hoisted      without the products of x, which go before the loop
 Graph     --differentiate-->  Backward     the step backwards
 both      --make_plan-->      LoopPlan     stages, what is saved, what lies where
@@ -10,20 +11,26 @@ Kernel    --Program-->        Program      a differentiable function of tensors
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from torch import Tensor
+
 from penstock.cells.base import Cell, Place
 from penstock.compiler import backends, build
 from penstock.compiler.backends.base import Bound
+from penstock.compiler.evaluate import evaluate
 from penstock.compiler.gradient import differentiate
 from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
 from penstock.compiler.hoist import hoist
+from penstock.compiler.modify import added, modify
 from penstock.compiler.plan import make_plan
-from penstock.compiler.program import Inputs, Kept, Program
+from penstock.compiler.products import Stacks
+from penstock.compiler.program import Inputs, Kept, Program, widths
 from penstock.compiler.trace import trace
 from penstock.errors import BackendError
 
@@ -41,6 +48,28 @@ class Stages:
     plan: LoopPlan
 
 
+def modified(cell: Cell, place: Place, bias: bool = True) -> Graph:
+    """Return a cell's step with the changes that its place asks for; raises as `lower`."""
+    return modify(trace(cell, place.lowest, bias).verify(), place.modifiers).verify()
+
+
+def shapes(cell: Cell, place: Place) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a cell's parameters at a place, and of those that modifiers add."""
+    own = cell.shapes(place)
+    if not place.modifiers.any:
+        return own
+    sizes = widths(cell, place)
+    return own | {name: (sizes[w],) for name, w in added(modified(cell, place)).items()}
+
+
+def modified_step(
+    cell: Cell, place: Place, weights: Mapping[str, Tensor]
+) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, ...]]:
+    """Return a modified step in torch, from its inputs by name to the new states."""
+    graph = modified(cell, place, any(name.startswith("bias_") for name in weights))
+    return partial(evaluate, graph, Stacks(cell, place), widths(cell, place), weights)
+
+
 def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) -> Stages:
     """Return a cell's graph, its gradient and their plan.
 
@@ -49,7 +78,7 @@ def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) 
     Raises:
         TraceError: the step does what the compiler has no op for.
     """
-    graph = trace(cell, place.lowest, bias).verify()
+    graph = modified(cell, place, bias)
     hoisted = Hoisted(graph, {}) if streaming else hoist(graph)
     loop = hoisted.loop.verify()
     backward = differentiate(loop)
@@ -70,7 +99,7 @@ def compile_cell(
     """
     stages = lower(cell, place, bias, streaming)
     kernel = find_backend(backend).prepare(stages.plan, dtype, build.library)
-    return Program(cell, place, stages.hoisted, stages.plan, kernel)
+    return Program(cell, place, stages.hoisted, stages.plan, kernel, shapes(cell, place))
 
 
 def program(
@@ -129,6 +158,8 @@ __all__ = [
     "compile_cell",
     "find_backend",
     "lower",
+    "modified_step",
     "program",
+    "shapes",
     "why_not",
 ]
