@@ -1,7 +1,7 @@
 """Cell → Program, one call a stage. Read this first.
 
 Cell      --trace-->          Graph        one step, as nodes
-Graph     --hoist-->          Hoisted      without the products of x, which go before the loop
+Graph     --hoist, derive-->  Hoisted      without what goes before the loop: products of x
 Graph     --differentiate-->  Backward     the step backwards
 both      --make_plan-->      LoopPlan     stages, what is saved, what lies where
 LoopPlan  --prepare-->        Kernel       by a backend: eager interprets it, c compiles it
@@ -21,7 +21,7 @@ from penstock.compiler import backends, build
 from penstock.compiler.backends.base import Bound
 from penstock.compiler.gradient import differentiate
 from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
-from penstock.compiler.hoist import hoist
+from penstock.compiler.hoist import derive, hoist
 from penstock.compiler.plan import make_plan
 from penstock.compiler.program import Inputs, Kept, Program
 from penstock.compiler.trace import trace
@@ -50,7 +50,7 @@ def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) 
         TraceError: the step does what the compiler has no op for.
     """
     graph = trace(cell, place.lowest, bias).verify()
-    hoisted = Hoisted(graph, {}) if streaming else hoist(graph)
+    hoisted = derive(Hoisted(graph, {}) if streaming else hoist(graph))
     loop = hoisted.loop.verify()
     backward = differentiate(loop)
     backward.graph.verify()

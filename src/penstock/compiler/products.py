@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from penstock.cells.base import Cell, Place
-from penstock.compiler.graph import Hoisted, LoopPlan, Operand
+from penstock.compiler.graph import Graph, Hoisted, LoopPlan, Operand
 from penstock.compiler.memory import Buffers, empty
+from penstock.compiler.ops import OPS
 
 Weights = Mapping[str, Tensor]
 
@@ -53,7 +54,7 @@ class Products:
         self, stacks: Stacks, hoisted: Hoisted, plan: LoopPlan, sizes: Mapping[str, int]
     ) -> None:
         self.stacks, self.plan, self.sizes = stacks, plan, sizes
-        self.hidden_size = stacks.hidden_size
+        self.hidden_size, self.derived = stacks.hidden_size, hoisted.derived
         self.columns = len(plan.lifted) * self.hidden_size
         self.biases = {
             kind: [n if n in hoisted.biases[g] else None for g, n in _names(kind, plan.lifted)]
@@ -63,6 +64,12 @@ class Products:
         widths = {**plan.forward.buffers, **plan.backward.buffers}
         self.widths = {name: sizes[width] for name, (width, _) in widths.items()}
         self.runs = tuple(self._runs())
+
+    def derive(self, weights: Weights, buffers: Buffers) -> None:
+        """Put what is made of vectors alone into its buffers."""
+        if self.derived.outputs:
+            for name, value in _evaluate(self.derived, self._vectors(weights)).items():
+                buffers.put(f"vector.{name}", value.detach().contiguous())
 
     def lift(self, weights: Weights, buffers: Buffers, T: int) -> None:
         """Put W x + b of the lifted gates, [T, B, N·H], into their buffer."""
@@ -106,9 +113,31 @@ class Products:
 
         for run in self.runs:
             add(run[0].weight.name, self._product(run, buffers, T, reset, reverse))
-        for name, part in self._vector_gradients(buffers, T):
+        parts = dict(self._vector_gradients(buffers, T))
+        given = {name: parts.pop(name) for name in self.derived.outputs if name in parts}
+        for name, part in [*parts.items(), *self._derived_gradients(weights, given)]:
             add(name, part)
         return gradients
+
+    def _vectors(self, weights: Weights) -> dict[str, Tensor]:
+        names = [node.name for node in self.derived.nodes if node.op == "vector"]
+        return {name: self.stacks.piece(weights, name) for name in names}
+
+    def _derived_gradients(
+        self, weights: Weights, given: Mapping[str, Tensor]
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the gradients of the vectors, given those of what is derived from them."""
+        if not given:
+            return
+        with torch.enable_grad():
+            vectors = {n: v.detach().requires_grad_() for n, v in self._vectors(weights).items()}
+            made = _evaluate(self.derived, vectors)
+        moving = [n for n in given if made[n].requires_grad]  # the sign of a vector is not
+        found = torch.autograd.grad(
+            [made[n] for n in moving], [*vectors.values()], [given[n] for n in moving],
+            materialize_grads=True,
+        )  # fmt: skip
+        yield from zip(vectors, found, strict=True)
 
     def _lifted_weight(self, weights: Weights) -> Tensor:
         if len(self.plan.lifted) == self.stacks.counts["weight_ih"]:
@@ -188,3 +217,16 @@ class Products:
 def _names(kind: str, gates: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return each gate with the name of its bias of a kind."""
     return [(gate, f"{kind}.{gate}") for gate in gates]
+
+
+def _evaluate(graph: Graph, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the outputs of a graph whose inputs are vectors and numbers."""
+    like, values = next(iter(vectors.values())), list[Tensor]()
+    for node in graph.nodes:
+        if node.op == "vector":
+            values.append(vectors[node.name])
+        elif node.op == "const":
+            values.append(like.new_tensor(node.value))
+        else:
+            values.append(OPS[node.op].torch(*(values[a] for a in node.args)))
+    return {name: values[k] for name, k in graph.outputs.items()}
