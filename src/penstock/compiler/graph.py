@@ -96,11 +96,13 @@ class Hoisted:
 
     loop: the graph, in which ``lifted f`` stands for W_f x and those of f's biases that `biases`
     names. derived: what is made of vectors alone; each output is a vector of the loop.
+    derived_gradient: the gradients of these vectors, given those of the outputs.
     """
 
     loop: Graph
     biases: Mapping[str, tuple[str, ...]]
     derived: Graph = Graph((), {})
+    derived_gradient: Graph = Graph((), {})
 
     def __str__(self) -> str:
         before = [f"lifted {g} = {' + '.join([f'W.{g} x', *b])}" for g, b in self.biases.items()]

@@ -10,7 +10,7 @@ Kernel    --Program-->        Program      a differentiable function of tensors
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -51,6 +51,8 @@ def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) 
     """
     graph = trace(cell, place.lowest, bias).verify()
     hoisted = derive(Hoisted(graph, {}) if streaming else hoist(graph))
+    gradient = differentiate(hoisted.derived).graph
+    hoisted = replace(hoisted, derived_gradient=gradient)
     loop = hoisted.loop.verify()
     backward = differentiate(loop)
     backward.graph.verify()

@@ -54,7 +54,8 @@ class Products:
         self, stacks: Stacks, hoisted: Hoisted, plan: LoopPlan, sizes: Mapping[str, int]
     ) -> None:
         self.stacks, self.plan, self.sizes = stacks, plan, sizes
-        self.hidden_size, self.derived = stacks.hidden_size, hoisted.derived
+        self.hidden_size = stacks.hidden_size
+        self.derived, self.derived_gradient = hoisted.derived, hoisted.derived_gradient
         self.columns = len(plan.lifted) * self.hidden_size
         self.biases = {
             kind: [n if n in hoisted.biases[g] else None for g, n in _names(kind, plan.lifted)]
@@ -69,7 +70,7 @@ class Products:
         """Put what is made of vectors alone into its buffers."""
         if self.derived.outputs:
             for name, value in _evaluate(self.derived, self._vectors(weights)).items():
-                buffers.put(f"vector.{name}", value.detach().contiguous())
+                buffers.put(f"vector.{name}", value.contiguous())
 
     def lift(self, weights: Weights, buffers: Buffers, T: int) -> None:
         """Put W x + b of the lifted gates, [T, B, N·H], into their buffer."""
@@ -121,23 +122,17 @@ class Products:
 
     def _vectors(self, weights: Weights) -> dict[str, Tensor]:
         names = [node.name for node in self.derived.nodes if node.op == "vector"]
-        return {name: self.stacks.piece(weights, name) for name in names}
+        return {f"vector.{name}": self.stacks.piece(weights, name) for name in names}
 
     def _derived_gradients(
         self, weights: Weights, given: Mapping[str, Tensor]
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield the gradients of the vectors, given those of what is derived from them."""
-        if not given:
-            return
-        with torch.enable_grad():
-            vectors = {n: v.detach().requires_grad_() for n, v in self._vectors(weights).items()}
-            made = _evaluate(self.derived, vectors)
-        moving = [n for n in given if made[n].requires_grad]  # the sign of a vector is not
-        found = torch.autograd.grad(
-            [made[n] for n in moving], [*vectors.values()], [given[n] for n in moving],
-            materialize_grads=True,
-        )  # fmt: skip
-        yield from zip(vectors, found, strict=True)
+        vectors = self._vectors(weights)
+        inputs = vectors | {f"grad.{name}": gradient for name, gradient in given.items()}
+        found = _evaluate(self.derived_gradient, inputs) if vectors else {}
+        for name, vector in vectors.items():
+            yield name.removeprefix("vector."), found[name].expand_as(vector).contiguous()
 
     def _lifted_weight(self, weights: Weights) -> Tensor:
         if len(self.plan.lifted) == self.stacks.counts["weight_ih"]:
@@ -219,14 +214,14 @@ def _names(kind: str, gates: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(gate, f"{kind}.{gate}") for gate in gates]
 
 
-def _evaluate(graph: Graph, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the outputs of a graph whose inputs are vectors and numbers."""
-    like, values = next(iter(vectors.values())), list[Tensor]()
+def _evaluate(graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the outputs of a graph of vectors, given its inputs by kind and name."""
+    like, values = next(iter(inputs.values())), list[Tensor]()
     for node in graph.nodes:
-        if node.op == "vector":
-            values.append(vectors[node.name])
-        elif node.op == "const":
+        if node.op == "const":
             values.append(like.new_tensor(node.value))
+        elif node.is_input:
+            values.append(inputs[f"{node.op}.{node.name}"])
         else:
             values.append(OPS[node.op].torch(*(values[a] for a in node.args)))
     return {name: values[k] for name, k in graph.outputs.items()}
