@@ -2,7 +2,7 @@
 
 Cell      --trace-->          Graph        one step, as nodes
 Graph     --modify-->         Graph        with zoneout, layer norm and the like, where asked for
-Graph     --hoist-->          Hoisted      without the products of x, which go before the loop
+Graph     --hoist, derive-->  Hoisted      without what goes before the loop: products of x
 Graph     --differentiate-->  Backward     the step backwards
 both      --make_plan-->      LoopPlan     stages, what is saved, what lies where
 LoopPlan  --prepare-->        Kernel       by a backend: eager interprets it, c compiles it
@@ -12,7 +12,7 @@ Kernel    --Program-->        Program      a differentiable function of tensors
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
@@ -26,7 +26,7 @@ from penstock.compiler.backends.base import Bound
 from penstock.compiler.evaluate import evaluate
 from penstock.compiler.gradient import differentiate
 from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
-from penstock.compiler.hoist import hoist
+from penstock.compiler.hoist import derive, hoist
 from penstock.compiler.modify import added, modify
 from penstock.compiler.plan import make_plan
 from penstock.compiler.products import Stacks
@@ -65,9 +65,19 @@ def shapes(cell: Cell, place: Place) -> dict[str, tuple[int, ...]]:
 def modified_step(
     cell: Cell, place: Place, weights: Mapping[str, Tensor]
 ) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, ...]]:
-    """Return a modified step in torch, from its inputs by name to the new states."""
+    """Return a modified step in torch, from its inputs by kind and name to the new states."""
     graph = modified(cell, place, any(name.startswith("bias_") for name in weights))
-    return partial(evaluate, graph, Stacks(cell, place), widths(cell, place), weights)
+    stacks, sizes = Stacks(cell, place), widths(cell, place)
+    names = [node.name for node in graph.nodes if node.op == "vector"]
+    vectors = {f"vector.{name}": stacks.piece(weights, name) for name in names}
+
+    def step(inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        new = evaluate(graph, {**inputs, **vectors}, sizes, partial(stacks.piece, weights))
+        rows = inputs["x.x"].shape[0]
+        widths = (graph.nodes[graph.outputs[name]].width for name in new)
+        return tuple(v.expand(rows, sizes[w]) for v, w in zip(new.values(), widths, strict=True))
+
+    return step
 
 
 def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) -> Stages:
@@ -79,7 +89,9 @@ def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) 
         TraceError: the step does what the compiler has no op for.
     """
     graph = modified(cell, place, bias)
-    hoisted = Hoisted(graph, {}) if streaming else hoist(graph)
+    hoisted = derive(Hoisted(graph, {}) if streaming else hoist(graph))
+    gradient = differentiate(hoisted.derived).graph
+    hoisted = replace(hoisted, derived_gradient=gradient)
     loop = hoisted.loop.verify()
     backward = differentiate(loop)
     backward.graph.verify()

@@ -179,6 +179,7 @@ class Program:
             buffers.put(f"mask.{name}", mask)
         for stack, layout in self._weights.items():
             buffers.lay(inputs.weights[stack].contiguous(), layout)
+        self._products.derive(inputs.weights, buffers)
         return buffers
 
     def _make_layouts(self, T: int, B: int, keep: bool) -> tuple[Layout, Layout, Layout]:
@@ -216,7 +217,8 @@ def _weight_layouts(
 ) -> dict[str, Layout]:
     """Return, for each parameter, which weights and vectors of the loops it holds, and where."""
     nodes = (*plan.forward.graph.nodes, *plan.backward.graph.nodes)
-    names = {f"vector.{n.name}": n.name for n in nodes if n.op == "vector"}
+    vectors = {n.name for n in nodes if n.op == "vector" and not n.name.startswith("derived.")}
+    names = {f"vector.{name}": name for name in sorted(vectors)}
     names |= {f"matrix.{w.name}": w.name for n in nodes for w in n.weights}
     places: dict[str, dict[str, tuple[int, Shape]]] = {}
     for buffer, name in names.items():
