@@ -110,11 +110,13 @@ class Latex(Style):
 
     def name(self, name: Name) -> str:
         """Return what reads h_{t-1}, i_t, c_{below,t} or W_f."""
-        first, *rest = re.sub(r"(?<=[a-z])(?=\d+$)", "_", name.text).split("_")
+        text = name.text.removesuffix("ᵀ")
+        first, *rest = re.sub(r"(?<=[a-z])(?=\d+$)", "_", text).split("_")
         base = self._word(first)
         while rest and rest[-1] in _ACCENTS:
             base = rf"\{_ACCENTS[rest.pop()]}{{{base}}}"
         raised = f"^{{({name.number})}}" if name.number else ""
+        raised += r"^\top" if text != name.text else ""
         lowered = [self._word(part) for part in rest]
         if name.role not in ("weight", "number"):
             lowered.append("t-1" if name.role == "old" else "t")

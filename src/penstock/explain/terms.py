@@ -184,24 +184,36 @@ def _declared(cell: Cell, name: str, run: Run) -> Any:
     if isinstance(declared, Gate):
         return _gate(declared, run, "" if len(gates) == 1 else f"_{name}")
     if isinstance(declared, Matrix):
-        weight = Name(matrix_label(name), "weight")
-        return lambda z: Term("product", (_term(z),), weight, run=run)
-    return run.leaf(name, "weight")
+        return _Matrix(_matrix_label(name), run)
+    is_one = getattr(declared, "size", "hidden_size") == "1"
+    return run.leaf(name, "number" if is_one else "weight")
 
 
-def matrix_label(name: str) -> str:
+@dataclass(frozen=True)
+class _Matrix:
+    """What stands for a Matrix: called, it makes a product; T is its transpose."""
+
+    label: str
+    run: Run
+
+    def __call__(self, value: Any) -> Term:
+        return Term("product", (_term(value),), Name(self.label, "weight"), run=self.run)
+
+    @property
+    def T(self) -> "_Matrix":  # noqa: N802  (torch's own name)
+        """The transposed matrix."""
+        return _Matrix(f"{self.label}ᵀ", self.run)
+
+
+def _matrix_label(name: str) -> str:
     """Return what a matrix is called in equations: q is Q, hr is W_hr."""
     return name[0].upper() + name[1:] if name[1:2] in ("", "_") else f"W_{name}"
 
 
 def _gate(gate: Gate, run: Run, subscript: str) -> Callable[..., Term]:
     def call(*given: Any) -> Term:
-        pairs = zip("WU", gate.arguments(given), strict=True)
-        parts = [
-            Term("product", (_term(value),), Name(f"{letter}{subscript}", "weight"), run=run)
-            for letter, value in pairs
-            if value is not None
-        ]
+        pairs = zip(("W", "U"), gate.arguments(given), strict=True)
+        parts = [_Matrix(w + subscript, run)(value) for w, value in pairs if value is not None]
         if gate.bias is not False:
             parts.append(run.leaf(f"b{subscript}", "weight"))
         total = parts[0]

@@ -1,0 +1,191 @@
+"""What a cell costs: parameters, FLOPs and bytes, as polynomials, counted from the plan that runs.
+
+A multiply-add is 2 FLOPs; every other op is 1 for each element, tanh, σ and exp among them. Counts
+are for one row of one step, so that a sequence costs T·B times as much. Symbols: T time, B batch,
+I input, H hidden; a width of another name is a hyperparameter.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sympy import Expr, Integer, Symbol
+
+from penstock.cells.base import Cell, Matrix, Place
+from penstock.compiler.graph import Graph, Loop, LoopPlan
+from penstock.compiler.ops import OPS
+from penstock.compiler.pipeline import Stages, lower
+
+T, B, I, H = (Symbol(name, positive=True, integer=True) for name in "TBIH")
+
+
+@dataclass(frozen=True)
+class Flops:
+    """FLOPs of one row of one step: in matrix products, and in all else."""
+
+    products: Expr
+    elementwise: Expr
+
+    @property
+    def total(self) -> Expr:
+        """All of them."""
+        return self.products + self.elementwise
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a cell costs at a place.
+
+    forward, backward: FLOPs of one row of one step; backward makes the gradients of weights and
+    states. input_gradient: what the gradient of x adds to it.
+    loop_weights: numbers in the matrices that every step reads. loop_values: numbers that a step
+    reads and writes for each row.
+    sweep, kept, working: numbers that [T, B] steps hold: a forward sweep without gradients, what
+    it keeps for the gradient, and what the backward sweep takes besides.
+    """
+
+    parameters: Mapping[str, tuple[Expr, ...]]
+    forward: Flops
+    backward: Flops
+    input_gradient: Expr
+    loop_weights: Expr
+    loop_values: Expr
+    sweep: Expr
+    kept: Expr
+    working: Expr
+
+
+def count(cell: Cell, lowest: bool = True, bias: bool = True) -> Counts:
+    """Return what a cell costs, for any sizes.
+
+    Raises:
+        TraceError: the step does what the compiler has no op for.
+    """
+    sizes = _Sizes(cell)
+    place = Place(sizes.any_input, sizes.any_hidden, lowest)
+    stages = lower(cell, place, bias)
+    plan, forward = stages.plan, stages.plan.forward
+    matrices = {w for n in forward.graph.nodes for w in n.weights}
+    return Counts(
+        sizes.parameters(place, bias),
+        _forward(stages, sizes),
+        _backward(stages, sizes),
+        2 * H * I * len(plan.lifted),
+        _sum(sizes.matrix(w.name) for w in matrices),
+        _traffic(forward, sizes),
+        _sweep(cell, plan, sizes),
+        _kept(cell, plan, sizes),
+        _working(cell, plan, sizes),
+    )
+
+
+def _sum(terms: Iterable[Expr]) -> Expr:
+    return sum(terms, Integer(0)).expand()
+
+
+class _Sizes:
+    """The widths that a cell's graph names, as symbols."""
+
+    any_input, any_hidden = 10_007, 10_009  # primes: a size says which width is a factor of it
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.state = cell.widths.get(cell.states[0], "hidden_size")
+
+    def __call__(self, width: str) -> Expr:
+        """Return a width as a symbol."""
+        known = {"hidden_size": H, "input_size": I, "1": Integer(1)}
+        return known[width] if width in known else Symbol(width, positive=True, integer=True)
+
+    def matrix(self, name: str) -> Expr:
+        """Return the numbers in a matrix of the graph."""
+        kind, _, gate = name.partition(".")
+        if gate:
+            return H * (I if kind == "W" else self(self.state))
+        declared = self.cell.declared[name]
+        assert isinstance(declared, Matrix)
+        return self(declared.rows) * self(declared.columns)
+
+    def parameters(self, place: Place, bias: bool) -> dict[str, tuple[Expr, ...]]:
+        """Return the shape of every parameter."""
+        shapes = self.cell.shapes(place)
+        names = [name for name in shapes if bias or not name.startswith("bias")]
+        return {name: tuple(self._symbolic(size) for size in shapes[name]) for name in names}
+
+    def _symbolic(self, size: int) -> Expr:
+        if size % self.any_hidden == 0:
+            return size // self.any_hidden * H
+        if size == self.any_input:
+            return I
+        named = self.cell.hyperparameters.items()
+        own = [name for name, value in named if value == size and isinstance(value, int)]
+        return self(own[0]) if own else Integer(size)
+
+
+def _graph_flops(graph: Graph, sizes: _Sizes) -> Flops:
+    products, elementwise = Integer(0), Integer(0)
+    for node in graph.nodes:
+        if node.op == "linear":
+            products += _sum(2 * sizes.matrix(w.name) for w in node.weights)
+        elif not node.is_input and node.op != "expand":
+            is_rowwise = OPS[node.op].rowwise
+            elementwise += sizes(graph.nodes[node.args[0]].width if is_rowwise else node.width)
+    return Flops(products.expand(), elementwise.expand())
+
+
+def _forward(stages: Stages, sizes: _Sizes) -> Flops:
+    loop = _graph_flops(stages.plan.forward.graph, sizes)
+    lifted = stages.plan.lifted
+    biased = sum(bool(stages.hoisted.biases[gate]) for gate in lifted)
+    return Flops(loop.products + 2 * H * I * len(lifted), loop.elementwise + biased * H)
+
+
+def _backward(stages: Stages, sizes: _Sizes) -> Flops:
+    plan = stages.plan
+    loop = _graph_flops(plan.backward.graph, sizes)
+    weights = _sum(2 * sizes.matrix(str(operand.weight).rstrip("ᵀ")) for operand in plan.operands)
+    biased = sum(bool(stages.hoisted.biases[gate]) for gate in plan.lifted)
+    totals = _buffers(plan.backward, sizes, lambda kind: kind == "total")
+    return Flops((loop.products + weights).expand(), loop.elementwise + totals + biased * H)
+
+
+def _traffic(loop: Loop, sizes: _Sizes) -> Expr:
+    """Return how many numbers a step reads and writes for each row."""
+    widths = {slot: loop.graph.nodes[k].width for k, slot in loop.loads.items()}
+    read = (sizes(width) for slot, width in widths.items() if slot.index != "vector")
+    stores = loop.stores.items()
+    written = (sizes(loop.graph.nodes[k].width) * len(slots) for k, slots in stores)
+    return _sum([*read, *written])
+
+
+def _buffers(loop: Loop, sizes: _Sizes, wanted: Callable[[str], bool]) -> Expr:
+    """Return the numbers that one row of one step has in the buffers of some kinds."""
+    buffers = loop.buffers.items()
+    return _sum(sizes(w) * n for name, (w, n) in buffers if wanted(name.partition(".")[0]))
+
+
+def _states(cell: Cell, sizes: _Sizes) -> Expr:
+    return _sum(sizes(cell.widths.get(state, "hidden_size")) for state in cell.states)
+
+
+def _sweep(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
+    """Return what a sweep without gradients holds: all states, the products of x, scratch."""
+    steps = T * B * H * len(plan.lifted) + (T + 1) * B * _states(cell, sizes)
+    once = _buffers(plan.forward, sizes, lambda kind: kind in ("saved", "scratch"))
+    return (steps + B * once).expand()
+
+
+def _kept(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
+    """Return what is kept for the gradient: all states, and what the backward loop reads."""
+    read = {slot.buffer for slot in plan.backward.loads.values()}
+    lifted = H * len(plan.lifted) if "lifted" in read else Integer(0)
+    saved = _buffers(plan.forward, sizes, lambda kind: kind == "saved")
+    return (T * B * (lifted + saved) + (T + 1) * B * _states(cell, sizes)).expand()
+
+
+def _working(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
+    """Return what the backward sweep takes besides: what it makes of each step, and carries."""
+    once = _buffers(plan.backward, sizes, lambda kind: kind in ("total", "scratch"))
+    every = _buffers(
+        plan.backward, sizes, lambda kind: kind not in ("total", "scratch", "state", "grad")
+    )
+    return (T * B * every + B * once + 2 * B * _states(cell, sizes)).expand()
