@@ -5,7 +5,7 @@ are for one row of one step, so that a sequence costs T·B times as much. Symbol
 I input, H hidden; a width of another name is a hyperparameter.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from sympy import Expr, Integer, Symbol
@@ -13,7 +13,7 @@ from sympy import Expr, Integer, Symbol
 from penstock.cells.base import Cell, Matrix, Place
 from penstock.compiler.graph import Graph, Loop, LoopPlan
 from penstock.compiler.ops import OPS
-from penstock.compiler.pipeline import Stages, lower
+from penstock.compiler.pipeline import Stages, lower, lower_output
 
 T, B, I, H = (Symbol(name, positive=True, integer=True) for name in "TBIH")
 
@@ -29,6 +29,13 @@ class Flops:
     def total(self) -> Expr:
         """All of them."""
         return self.products + self.elementwise
+
+    def __add__(self, other: "Flops") -> "Flops":
+        products = (self.products + other.products).expand()
+        return Flops(products, (self.elementwise + other.elementwise).expand())
+
+
+_NONE = Flops(Integer(0), Integer(0))
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,13 @@ def count(cell: Cell, lowest: bool = True, bias: bool = True) -> Counts:
     place = Place(sizes.any_input, sizes.any_hidden, lowest)
     stages = lower(cell, place, bias)
     plan, forward = stages.plan, stages.plan.forward
+    output, output_backward, output_x = _output(cell, bias, sizes)
     matrices = {w for n in forward.graph.nodes for w in n.weights}
     return Counts(
         sizes.parameters(place, bias),
-        _forward(stages, sizes),
-        _backward(stages, sizes),
-        2 * H * I * len(plan.lifted),
+        _forward(stages, sizes) + output,
+        _backward(stages, sizes) + output_backward,
+        2 * H * I * len(plan.lifted) + output_x,
         _sum(sizes.matrix(w.name) for w in matrices),
         _traffic(forward, sizes),
         _sweep(cell, plan, sizes),
@@ -121,31 +129,57 @@ class _Sizes:
         return self(own[0]) if own else Integer(size)
 
 
-def _graph_flops(graph: Graph, sizes: _Sizes) -> Flops:
+def _flops(graph: Graph, sizes: _Sizes, skip: Container[int] = ()) -> Flops:
+    """Return the FLOPs of a graph, but for some of its nodes."""
     products, elementwise = Integer(0), Integer(0)
-    for node in graph.nodes:
+    for k, node in enumerate(graph.nodes):
+        if k in skip or node.is_input or node.op == "expand":
+            continue
         if node.op == "linear":
             products += _sum(2 * sizes.matrix(w.name) for w in node.weights)
-        elif not node.is_input and node.op != "expand":
+        else:
             is_rowwise = OPS[node.op].rowwise
             elementwise += sizes(graph.nodes[node.args[0]].width if is_rowwise else node.width)
     return Flops(products.expand(), elementwise.expand())
 
 
 def _forward(stages: Stages, sizes: _Sizes) -> Flops:
-    loop = _graph_flops(stages.plan.forward.graph, sizes)
-    lifted = stages.plan.lifted
-    biased = sum(bool(stages.hoisted.biases[gate]) for gate in lifted)
-    return Flops(loop.products + 2 * H * I * len(lifted), loop.elementwise + biased * H)
+    """Return the FLOPs of the products of x, with their biases, and of the loop."""
+    lifted, biases = stages.plan.lifted, stages.hoisted.biases
+    before = Flops(2 * H * I * len(lifted), H * sum(bool(biases[gate]) for gate in lifted))
+    return before + _flops(stages.plan.forward.graph, sizes)
 
 
 def _backward(stages: Stages, sizes: _Sizes) -> Flops:
-    plan = stages.plan
-    loop = _graph_flops(plan.backward.graph, sizes)
-    weights = _sum(2 * sizes.matrix(str(operand.weight).rstrip("ᵀ")) for operand in plan.operands)
-    biased = sum(bool(stages.hoisted.biases[gate]) for gate in plan.lifted)
-    totals = _buffers(plan.backward, sizes, lambda kind: kind == "total")
-    return Flops((loop.products + weights).expand(), loop.elementwise + totals + biased * H)
+    """Return the FLOPs of the backward loop, and of the weights' gradients after it."""
+    plan, biases = stages.plan, stages.hoisted.biases
+    products = _sum(2 * sizes.matrix(str(o.weight).rstrip("ᵀ")) for o in plan.operands)
+    sums = H * sum(bool(biases[gate]) for gate in plan.lifted)
+    sums += _buffers(plan.backward, sizes, lambda kind: kind == "total")
+    return Flops(products, sums) + _flops(plan.backward.graph, sizes)
+
+
+def _output(cell: Cell, bias: bool, sizes: _Sizes) -> tuple[Flops, Flops, Expr]:
+    """Return the FLOPs of the output, of its gradient, and what that of x adds."""
+    graphs = lower_output(cell, bias)
+    if graphs is None:
+        return _NONE, _NONE, Integer(0)
+    forward, backward = graphs
+    graph, x = backward.graph, backward.graph.outputs.get("x")
+    products = _sum(2 * sizes.matrix(str(p.weight).rstrip("ᵀ")) for p in backward.products)
+    sums = _sum(
+        sizes(graph.nodes[k].width)
+        for name, k in graph.outputs.items()
+        if name.startswith("vector.")
+    )
+    only_x = {x} if x is not None and graph.nodes[x].op == "linear" else set[int]()
+    all_of_it = _flops(graph, sizes, backward.forward)
+    without_x = _flops(graph, sizes, {*backward.forward, *only_x})
+    return (
+        _flops(forward, sizes),
+        Flops(products, sums) + without_x,
+        (all_of_it.products - without_x.products).expand(),
+    )
 
 
 def _traffic(loop: Loop, sizes: _Sizes) -> Expr:

@@ -1,0 +1,143 @@
+"""Counts beside measures: torch's counter of FLOPs, real parameters, the memory of real sweeps."""
+
+import math
+
+import pytest
+import torch
+from sympy import Symbol
+from torch.utils.flop_counter import FlopCounterMode
+
+import penstock
+from penstock.cells import Cell, Gate, Matrix, cells
+from penstock.cells.base import Place
+from penstock.compiler import pipeline
+from penstock.compiler.program import Inputs, Program
+from penstock.explain.counts import B, H, I, T, count
+from penstock.layers.equations import Sweep, run
+
+SIZES = {T: 3, B: 2, I: 4, H: 5}
+
+
+def shipped():
+    """Return every shipped cell as the lowest layer, and as an upper one where that differs."""
+    found = {n: c for n, c in cells().items() if c.__module__.startswith("penstock.cells.")}
+    return [(n, low) for n, c in found.items() for low in ((True, False) if c.below else (True,))]
+
+
+every_cell = pytest.mark.parametrize(("name", "lowest"), shipped())
+
+
+def number(cell, expression):
+    own = {Symbol(n, positive=True, integer=True): v for n, v in cell.hyperparameters.items()}
+    return int(expression.subs({**own, **SIZES}))
+
+
+def sweep(cell, lowest, make):
+    """Return a sweep of a cell with tensors from `make`."""
+    place = Place(SIZES[I], SIZES[H], lowest)
+    weights = {name: make(*shape) for name, shape in cell.shapes(place).items()}
+    states = tuple(make(SIZES[B], size) for size in cell.state_sizes(SIZES[H]))
+    lower = () if lowest else cell.below
+    below = tuple(make(SIZES[T], SIZES[B], SIZES[H]) for _ in lower)
+    return Sweep(cell, place, weights, make(SIZES[T], SIZES[B], SIZES[I]), states, below)
+
+
+@every_cell
+@pytest.mark.parametrize("input_gradient", [False, True])
+def test_products_are_those_that_torch_counts(name, lowest, input_gradient):
+    cell = cells()[name]()
+    given = sweep(cell, lowest, lambda *shape: torch.randn(shape, requires_grad=True))
+    given.x.requires_grad_(input_gradient)
+    with FlopCounterMode(display=False) as forward:
+        swept = run(given)
+    with FlopCounterMode(display=False) as backward:
+        sum(part.sum() for part in (swept.output, *swept.states)).backward()
+    counted, steps = count(cell, lowest), SIZES[T] * SIZES[B]
+    assert forward.get_total_flops() == steps * number(cell, counted.forward.products)
+    wanted = counted.backward.products + (counted.input_gradient if input_gradient else 0)
+    assert backward.get_total_flops() == steps * number(cell, wanted)
+
+
+def test_all_operations_of_the_classical_cells():
+    """By hand, per unit: sums of the products and biases, activations, and the state's equation."""
+    wanted = {
+        "rnn": 2 * H * (I + H) + (1 + 1 + 1) * H,  # + b, + U h, tanh
+        "lstm": 2 * 4 * H * (I + H) + (4 + 4 + 4 + 3 + 2) * H,  # …, c = f c + i g, o tanh(c)
+        "gru": 2 * 3 * H * (I + H) + (3 + 1 + 3 + 1 + 3 + 4) * H,  # b, b′, U h, r ⊙ ·, σσtanh, h
+    }
+    for name, flops in wanted.items():
+        assert (count(cells()[name]()).forward.total - flops).expand() == 0, name
+
+
+@every_cell
+@pytest.mark.parametrize("bias", [True, False])
+def test_parameters_are_those_of_a_layer(name, lowest, bias):
+    layer = penstock.Recurrent(name, SIZES[I], SIZES[H], num_layers=2 - lowest, bias=bias)
+    end = "_l0" if lowest else "_l1"
+    real = {n: tuple(p.shape) for n, p in layer.named_parameters() if n.endswith(end)}
+    sizes = SIZES if lowest else {**SIZES, I: layer.cell.usage(Place(4, 5)).output_size}
+    own = {Symbol(n, positive=True, integer=True): v for n, v in layer.cell.hyperparameters.items()}
+    counted = count(layer.cell, lowest, bias).parameters
+    shapes = {n: tuple(int(d.subs({**own, **sizes})) for d in s) for n, s in counted.items()}
+    assert {f"{n}{end}": s for n, s in shapes.items()} == real
+
+
+class Recorder:
+    """A kernel that computes nothing and notes the memory that it is given."""
+
+    def __init__(self):
+        self.buffers = {}
+
+    def forward(self, call):
+        self.buffers = call.buffers
+
+    backward = forward
+
+    def numbers(self, *without):
+        return sum(b.numel() for name, b in self.buffers.items() if name not in without)
+
+
+@every_cell
+def test_memory_is_what_a_sweep_holds(name, lowest):
+    cell = cells()[name]()
+    given = sweep(cell, lowest, torch.zeros)
+    stages = pipeline.lower(cell, given.place)
+    kernel = Recorder()
+    program = Program(cell, given.place, stages.hoisted, stages.plan, kernel)
+    inputs = Inputs(given.weights, given.x, given.states, given.below, None, None, False)
+    own = {"x", *(f"below.{s}" for s in cell.below), *(f"vector.{v}" for v in program.vectors)}
+    counted = count(cell, lowest)
+
+    program.forward(inputs, keep=False)
+    assert kernel.numbers(*own) == number(cell, counted.sweep)
+    kept = program.forward(inputs, keep=True)
+    assert sum(b.numel() for b in kept.values()) == number(cell, counted.kept)
+    nothing = dict.fromkeys(cell.states)
+    program.backward(inputs, kept, nothing, nothing, needs_x=False)
+    assert kernel.numbers(*own, *kept) == number(cell, counted.working)
+
+
+@every_cell
+def test_memory_and_work_are_linear_in_time(name, lowest):
+    counted = count(cells()[name](), lowest)
+    for memory in (counted.sweep, counted.kept, counted.working):
+        assert memory.as_poly(T).degree() == 1
+    assert T not in counted.forward.total.free_symbols | counted.backward.total.free_symbols
+
+
+def test_a_matrix_that_is_not_square():
+    class Low(Cell):
+        """A recurrence of low rank."""
+
+        a, p, q = Gate(h=False), Matrix(columns="rank"), Matrix(rows="rank")
+        rank: int = 3
+
+        def step(self, x, h):
+            return torch.tanh(self.a(x) + self.p(self.q(h)))
+
+    rank, counted = Symbol("rank", positive=True, integer=True), count(Low())
+    assert counted.forward.products == 2 * H * I + 4 * H * rank
+    assert counted.backward.products == 2 * H * I + 8 * H * rank
+    assert counted.parameters["weight_p"] == (H, rank)
+    numbers = sum(math.prod(shape) for shape in counted.parameters.values())
+    assert numbers == H * I + H + 2 * H * rank
