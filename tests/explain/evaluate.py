@@ -89,7 +89,7 @@ class _Reader:
         return value
 
     def term(self):
-        if self.tokens[0] not in FUNCTIONS and self.matrix() is not None:
+        if self.matrix() is not None:
             matrix = self.matrix()
             self.take()
             return self.power() @ matrix.T
@@ -115,8 +115,7 @@ class _Reader:
             value = self.choice()
             assert self.take(")")
             return value
-        if token in FUNCTIONS:
-            assert self.take("(")
+        if token in FUNCTIONS and self.take("("):  # a name of a value may be "cos", as in LRU
             arguments = [self.choice()]
             while self.take(","):
                 arguments.append(self.choice())

@@ -15,7 +15,10 @@ from penstock.explain.equations import equations
 from penstock.layers.equations import Sweep, run
 
 B, I, H = 3, 4, 5
-GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε"}
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ",
+    "eta": "η", "theta": "θ", "lambda": "λ", "mu": "μ", "nu": "ν", "sigma": "σ", "tau": "τ",
+}  # fmt: skip
 
 
 def shipped():
@@ -35,7 +38,7 @@ def names_of(cell, place, weights, x, states, below):
     values |= {f"{s}_below": v for s, v in zip(cell.below, below, strict=False)}
     for side, letter, gates in (("ih", "W", use.x_gates), ("hh", "U", use.h_gates)):
         for k, gate in enumerate(gates):
-            end = "" if only else f"_{gate}"
+            end = "" if only else f"_{greek(gate)}"
             values[f"{letter}{end}"] = weights[f"weight_{side}"].split(H)[k]
             if gate in cell.biased(gates):
                 bias = weights[f"bias_{side}"].split(H)[cell.biased(gates).index(gate)]

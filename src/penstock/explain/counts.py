@@ -5,7 +5,7 @@ are for one row of one step, so that a sequence costs T·B times as much. Symbol
 I input, H hidden; a width of another name is a hyperparameter.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sympy import Expr, Integer, Symbol
@@ -71,13 +71,14 @@ def count(cell: Cell, lowest: bool = True, bias: bool = True) -> Counts:
     place = Place(sizes.any_input, sizes.any_hidden, lowest)
     stages = lower(cell, place, bias)
     plan, forward = stages.plan, stages.plan.forward
+    backward, for_x = _backward(stages, sizes)
     output, output_backward, output_x = _output(cell, bias, sizes)
     matrices = {w for n in forward.graph.nodes for w in n.weights}
     return Counts(
         sizes.parameters(place, bias),
         _forward(stages, sizes) + output,
-        _backward(stages, sizes) + output_backward,
-        2 * H * I * len(plan.lifted) + output_x,
+        backward + output_backward,
+        for_x + output_x,
         _sum(sizes.matrix(w.name) for w in matrices),
         _traffic(forward, sizes),
         _sweep(cell, plan, sizes),
@@ -129,18 +130,30 @@ class _Sizes:
         return self(own[0]) if own else Integer(size)
 
 
-def _flops(graph: Graph, sizes: _Sizes, skip: Container[int] = ()) -> Flops:
-    """Return the FLOPs of a graph, but for some of its nodes."""
+def _flops(graph: Graph, sizes: _Sizes, nodes: Iterable[int] | None = None) -> Flops:
+    """Return the FLOPs of a graph, or of some of its nodes."""
     products, elementwise = Integer(0), Integer(0)
-    for k, node in enumerate(graph.nodes):
-        if k in skip or node.is_input or node.op == "expand":
-            continue
+    for node in graph.nodes if nodes is None else (graph.nodes[k] for k in nodes):
         if node.op == "linear":
             products += _sum(2 * sizes.matrix(w.name) for w in node.weights)
-        else:
+        elif not node.is_input and node.op != "expand":
             is_rowwise = OPS[node.op].rowwise
             elementwise += sizes(graph.nodes[node.args[0]].width if is_rowwise else node.width)
     return Flops(products.expand(), elementwise.expand())
+
+
+def _needed(graph: Graph, roots: Iterable[int]) -> set[int]:
+    """Return the nodes that the roots are made of, themselves included."""
+    needed = set(roots)
+    for k in reversed(range(len(graph.nodes))):
+        if k in needed:
+            needed.update(graph.nodes[k].args)
+    return needed
+
+
+def _without_x(graph: Graph, products: Iterable[int]) -> set[int]:
+    """Return the nodes of a gradient that are not there for that of x alone."""
+    return _needed(graph, [*products, *(k for n, k in graph.outputs.items() if n != "x")])
 
 
 def _forward(stages: Stages, sizes: _Sizes) -> Flops:
@@ -150,36 +163,34 @@ def _forward(stages: Stages, sizes: _Sizes) -> Flops:
     return before + _flops(stages.plan.forward.graph, sizes)
 
 
-def _backward(stages: Stages, sizes: _Sizes) -> Flops:
-    """Return the FLOPs of the backward loop, and of the weights' gradients after it."""
+def _backward(stages: Stages, sizes: _Sizes) -> tuple[Flops, Expr]:
+    """Return the FLOPs of the backward loop and of the weights' gradients; those for x apart."""
     plan, biases = stages.plan, stages.hoisted.biases
     products = _sum(2 * sizes.matrix(str(o.weight).rstrip("ᵀ")) for o in plan.operands)
     sums = H * sum(bool(biases[gate]) for gate in plan.lifted)
-    sums += _buffers(plan.backward, sizes, lambda kind: kind == "total")
-    return Flops(products, sums) + _flops(plan.backward.graph, sizes)
+    sums += _buffers(plan.backward, sizes, lambda name: name.startswith("total"))
+    graph, operands = plan.backward.graph, {o.adjoint for o in plan.operands}
+    operands |= {o.value for o in plan.operands}
+    made = [k for k, slots in plan.backward.stores.items() if operands & {*slots}]
+    loop = _flops(graph, sizes, _without_x(graph, made))
+    for_x = _flops(graph, sizes).products - loop.products + 2 * H * I * len(plan.lifted)
+    return Flops(products, sums) + loop, for_x.expand()
 
 
 def _output(cell: Cell, bias: bool, sizes: _Sizes) -> tuple[Flops, Flops, Expr]:
-    """Return the FLOPs of the output, of its gradient, and what that of x adds."""
+    """Return the FLOPs of the output, and of its gradient; those for x apart."""
     graphs = lower_output(cell, bias)
     if graphs is None:
         return _NONE, _NONE, Integer(0)
     forward, backward = graphs
-    graph, x = backward.graph, backward.graph.outputs.get("x")
+    graph, again = backward.graph, {*backward.forward}
     products = _sum(2 * sizes.matrix(str(p.weight).rstrip("ᵀ")) for p in backward.products)
-    sums = _sum(
-        sizes(graph.nodes[k].width)
-        for name, k in graph.outputs.items()
-        if name.startswith("vector.")
-    )
-    only_x = {x} if x is not None and graph.nodes[x].op == "linear" else set[int]()
-    all_of_it = _flops(graph, sizes, backward.forward)
-    without_x = _flops(graph, sizes, {*backward.forward, *only_x})
-    return (
-        _flops(forward, sizes),
-        Flops(products, sums) + without_x,
-        (all_of_it.products - without_x.products).expand(),
-    )
+    outputs = graph.outputs.items()
+    sums = _sum(sizes(graph.nodes[k].width) for n, k in outputs if n.startswith("vector."))
+    made = _without_x(graph, (p.adjoint for p in backward.products)) - again
+    gradient = _flops(graph, sizes, made)
+    for_x = _flops(graph, sizes, set(range(len(graph.nodes))) - again - made).products
+    return _flops(forward, sizes), Flops(products, sums) + gradient, for_x
 
 
 def _traffic(loop: Loop, sizes: _Sizes) -> Expr:
@@ -194,7 +205,7 @@ def _traffic(loop: Loop, sizes: _Sizes) -> Expr:
 def _buffers(loop: Loop, sizes: _Sizes, wanted: Callable[[str], bool]) -> Expr:
     """Return the numbers that one row of one step has in the buffers of some kinds."""
     buffers = loop.buffers.items()
-    return _sum(sizes(w) * n for name, (w, n) in buffers if wanted(name.partition(".")[0]))
+    return _sum(sizes(w) * n for name, (w, n) in buffers if wanted(name))
 
 
 def _states(cell: Cell, sizes: _Sizes) -> Expr:
@@ -204,7 +215,7 @@ def _states(cell: Cell, sizes: _Sizes) -> Expr:
 def _sweep(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
     """Return what a sweep without gradients holds: all states, the products of x, scratch."""
     steps = T * B * H * len(plan.lifted) + (T + 1) * B * _states(cell, sizes)
-    once = _buffers(plan.forward, sizes, lambda kind: kind in ("saved", "scratch"))
+    once = _buffers(plan.forward, sizes, lambda name: name.startswith(("saved", "scratch")))
     return (steps + B * once).expand()
 
 
@@ -212,14 +223,14 @@ def _kept(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
     """Return what is kept for the gradient: all states, and what the backward loop reads."""
     read = {slot.buffer for slot in plan.backward.loads.values()}
     lifted = H * len(plan.lifted) if "lifted" in read else Integer(0)
-    saved = _buffers(plan.forward, sizes, lambda kind: kind == "saved")
+    saved = _buffers(plan.forward, sizes, lambda name: name.startswith("saved") and name in read)
     return (T * B * (lifted + saved) + (T + 1) * B * _states(cell, sizes)).expand()
 
 
 def _working(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
     """Return what the backward sweep takes besides: what it makes of each step, and carries."""
-    once = _buffers(plan.backward, sizes, lambda kind: kind in ("total", "scratch"))
-    every = _buffers(
-        plan.backward, sizes, lambda kind: kind not in ("total", "scratch", "state", "grad")
-    )
+    once_kinds = ("total", "scratch")
+    once = _buffers(plan.backward, sizes, lambda name: name.startswith(once_kinds))
+    other = (*once_kinds, "state.", "grad.")
+    every = _buffers(plan.backward, sizes, lambda name: not name.startswith(other))
     return (T * B * every + B * once + 2 * B * _states(cell, sizes)).expand()

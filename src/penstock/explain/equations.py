@@ -55,7 +55,8 @@ def _lines(run: Run, results: Mapping[str, Term], cell: Cell, role: str) -> list
         if term.op != "name":
             labels.setdefault(term, Name(name, role))
     vectors = (name for name, d in cell.declared.items() if isinstance(d, Vector))
-    _label_locals(run, order, labels, {"x", *results, *cell.states, *vectors})
+    taken = {"x", *results, *cell.states, *cell.hyperparameters, *vectors}
+    _label_locals(run, order, labels, taken)
     equations = [_equation(labels[t], t, labels) for t in order if t in labels]
     for name, term in results.items():  # a state that is an input, or another state
         if labels.get(term) != Name(name, role):
