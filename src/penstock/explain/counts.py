@@ -67,7 +67,7 @@ def count(cell: Cell, lowest: bool = True, bias: bool = True) -> Counts:
     Raises:
         TraceError: the step does what the compiler has no op for.
     """
-    sizes = _Sizes(cell)
+    sizes = Sizes(cell)
     place = Place(sizes.any_input, sizes.any_hidden, lowest)
     stages = lower(cell, place, bias)
     plan, forward = stages.plan, stages.plan.forward
@@ -91,7 +91,7 @@ def _sum(terms: Iterable[Expr]) -> Expr:
     return sum(terms, Integer(0)).expand()
 
 
-class _Sizes:
+class Sizes:
     """The widths that a cell's graph names, as symbols."""
 
     any_input, any_hidden = 10_007, 10_009  # primes: a size says which width is a factor of it
@@ -118,9 +118,10 @@ class _Sizes:
         """Return the shape of every parameter."""
         shapes = self.cell.shapes(place)
         names = [name for name in shapes if bias or not name.startswith("bias")]
-        return {name: tuple(self._symbolic(size) for size in shapes[name]) for name in names}
+        return {name: tuple(self.symbolic(size) for size in shapes[name]) for name in names}
 
-    def _symbolic(self, size: int) -> Expr:
+    def symbolic(self, size: int) -> Expr:
+        """Return a size of a cell made with `any_input` and `any_hidden` as a formula."""
         if size % self.any_hidden == 0:
             return size // self.any_hidden * H
         if size == self.any_input:
@@ -130,7 +131,7 @@ class _Sizes:
         return self(own[0]) if own else Integer(size)
 
 
-def _flops(graph: Graph, sizes: _Sizes, nodes: Iterable[int] | None = None) -> Flops:
+def _flops(graph: Graph, sizes: Sizes, nodes: Iterable[int] | None = None) -> Flops:
     """Return the FLOPs of a graph, or of some of its nodes."""
     products, elementwise = Integer(0), Integer(0)
     for node in graph.nodes if nodes is None else (graph.nodes[k] for k in nodes):
@@ -156,14 +157,14 @@ def _without_x(graph: Graph, products: Iterable[int]) -> set[int]:
     return _needed(graph, [*products, *(k for n, k in graph.outputs.items() if n != "x")])
 
 
-def _forward(stages: Stages, sizes: _Sizes) -> Flops:
+def _forward(stages: Stages, sizes: Sizes) -> Flops:
     """Return the FLOPs of the products of x, with their biases, and of the loop."""
     lifted, biases = stages.plan.lifted, stages.hoisted.biases
     before = Flops(2 * H * I * len(lifted), H * sum(bool(biases[gate]) for gate in lifted))
     return before + _flops(stages.plan.forward.graph, sizes)
 
 
-def _backward(stages: Stages, sizes: _Sizes) -> tuple[Flops, Expr]:
+def _backward(stages: Stages, sizes: Sizes) -> tuple[Flops, Expr]:
     """Return the FLOPs of the backward loop and of the weights' gradients; those for x apart."""
     plan, biases = stages.plan, stages.hoisted.biases
     products = _sum(2 * sizes.matrix(str(o.weight).rstrip("ᵀ")) for o in plan.operands)
@@ -177,7 +178,7 @@ def _backward(stages: Stages, sizes: _Sizes) -> tuple[Flops, Expr]:
     return Flops(products, sums) + loop, for_x.expand()
 
 
-def _output(cell: Cell, bias: bool, sizes: _Sizes) -> tuple[Flops, Flops, Expr]:
+def _output(cell: Cell, bias: bool, sizes: Sizes) -> tuple[Flops, Flops, Expr]:
     """Return the FLOPs of the output, and of its gradient; those for x apart."""
     graphs = lower_output(cell, bias)
     if graphs is None:
@@ -193,7 +194,7 @@ def _output(cell: Cell, bias: bool, sizes: _Sizes) -> tuple[Flops, Flops, Expr]:
     return _flops(forward, sizes), Flops(products, sums) + gradient, for_x
 
 
-def _traffic(loop: Loop, sizes: _Sizes) -> Expr:
+def _traffic(loop: Loop, sizes: Sizes) -> Expr:
     """Return how many numbers a step reads and writes for each row."""
     widths = {slot: loop.graph.nodes[k].width for k, slot in loop.loads.items()}
     read = (sizes(width) for slot, width in widths.items() if slot.index != "vector")
@@ -202,24 +203,24 @@ def _traffic(loop: Loop, sizes: _Sizes) -> Expr:
     return _sum([*read, *written])
 
 
-def _buffers(loop: Loop, sizes: _Sizes, wanted: Callable[[str], bool]) -> Expr:
+def _buffers(loop: Loop, sizes: Sizes, wanted: Callable[[str], bool]) -> Expr:
     """Return the numbers that one row of one step has in the buffers of some kinds."""
     buffers = loop.buffers.items()
     return _sum(sizes(w) * n for name, (w, n) in buffers if wanted(name))
 
 
-def _states(cell: Cell, sizes: _Sizes) -> Expr:
+def _states(cell: Cell, sizes: Sizes) -> Expr:
     return _sum(sizes(cell.widths.get(state, "hidden_size")) for state in cell.states)
 
 
-def _sweep(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
+def _sweep(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
     """Return what a sweep without gradients holds: all states, the products of x, scratch."""
     steps = T * B * H * len(plan.lifted) + (T + 1) * B * _states(cell, sizes)
     once = _buffers(plan.forward, sizes, lambda name: name.startswith(("saved", "scratch")))
     return (steps + B * once).expand()
 
 
-def _kept(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
+def _kept(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
     """Return what is kept for the gradient: all states, and what the backward loop reads."""
     read = {slot.buffer for slot in plan.backward.loads.values()}
     lifted = H * len(plan.lifted) if "lifted" in read else Integer(0)
@@ -227,7 +228,7 @@ def _kept(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
     return (T * B * (lifted + saved) + (T + 1) * B * _states(cell, sizes)).expand()
 
 
-def _working(cell: Cell, plan: LoopPlan, sizes: _Sizes) -> Expr:
+def _working(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
     """Return what the backward sweep takes besides: what it makes of each step, and carries."""
     once_kinds = ("total", "scratch")
     once = _buffers(plan.backward, sizes, lambda name: name.startswith(once_kinds))
