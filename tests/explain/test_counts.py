@@ -13,7 +13,7 @@ from penstock.cells import Cell, Gate, Matrix, cells
 from penstock.cells.base import Place
 from penstock.compiler import pipeline
 from penstock.compiler.program import Inputs, Program
-from penstock.explain.counts import B, H, I, T, count
+from penstock.explain.counts import B, H, I, Sizes, T, count
 from penstock.layers import equations
 from penstock.layers.equations import Sweep
 
@@ -30,8 +30,13 @@ every_cell = pytest.mark.parametrize(("name", "lowest"), shipped())
 
 
 def number(cell, expression):
-    own = {Symbol(n, positive=True, integer=True): v for n, v in cell.hyperparameters.items()}
-    return int(expression.subs({**own, **SIZES}))
+    return int(expression.subs(values(cell)))
+
+
+def values(cell, sizes=SIZES):
+    """Return what the letters of a cell's formulas stand for."""
+    own = Sizes(cell).own.items()
+    return {**sizes, **{symbol: cell.hyperparameters[name] for name, symbol in own}}
 
 
 def sweep(cell, lowest, make):
@@ -107,9 +112,10 @@ def test_parameters_are_those_of_a_layer(name, lowest, bias):
     end = "_l0" if lowest else "_l1"
     real = {n: tuple(p.shape) for n, p in layer.named_parameters() if n.endswith(end)}
     sizes = SIZES if lowest else {**SIZES, I: layer.cell.usage(Place(4, 5)).output_size}
-    own = {Symbol(n, positive=True, integer=True): v for n, v in layer.cell.hyperparameters.items()}
     counted = count(layer.cell, lowest, bias).parameters
-    shapes = {n: tuple(int(d.subs({**own, **sizes})) for d in s) for n, s in counted.items()}
+    shapes = {
+        n: tuple(int(d.subs(values(layer.cell, sizes))) for d in s) for n, s in counted.items()
+    }
     assert {f"{n}{end}": s for n, s in shapes.items()} == real
 
 
@@ -166,7 +172,7 @@ def test_a_matrix_that_is_not_square():
         def step(self, x, h):
             return torch.tanh(self.a(x) + self.p(self.q(h)))
 
-    rank, counted = Symbol("rank", positive=True, integer=True), count(Low())
+    rank, counted = Symbol("R", positive=True, integer=True), count(Low())
     assert counted.forward.products == 2 * H * I + 4 * H * rank
     assert counted.backward.products == 2 * H * I + 8 * H * rank
     assert counted.parameters["weight_p"] == (H, rank)

@@ -101,10 +101,11 @@ class Odd(Cell):
 
     states = ("h", "c")
     a, b = Gate(), Gate()
-    q, out_2 = Matrix(), Matrix()
+    q, out_2, narrow, wide = Matrix(), Matrix(), Matrix(rows="few"), Matrix(columns="few")
     p = Vector()
     alpha: float = 0.3
     depth: int = 2
+    few: int = 3
 
     def step(self, x, h, c):
         s = h
@@ -114,7 +115,12 @@ class Odd(Cell):
         h = torch.where(s > 0, s + 0.5, torch.sigmoid(s)) - (1 - self.alpha) * self.q(s)
         d = -self.p * c / 2
         d = d - (c - h) / (1.5 + torch.abs(c)) * (h / (2 + t * t))
-        d = d + F.layer_norm(h, (5,)) - F.softplus(-d) ** 2 + torch.clamp(d, -0.5, 0.7)
+        d = (
+            d
+            + self.wide(F.layer_norm(self.narrow(h), (self.few,), eps=0.1))
+            - F.softplus(-d) ** 2
+            + torch.clamp(d, -0.5, 0.7)
+        )
         mixed = torch.lerp(d, h, torch.rsqrt(1 + d.square())) * h.mean(-1, keepdim=True)
         mixed = torch.maximum(mixed, -h) + torch.softmax(mixed, dim=-1) * F.logsigmoid(h)
         new_h = torch.exp(-mixed.abs()) - self.out_2(torch.addcmul(h, mixed, d, value=0.5))

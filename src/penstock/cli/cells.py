@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from penstock.explain.describe import Description
 
 _LEGEND = (
-    "The recurrence of a step: matrix products side by side, a chain of products that wait for "
-    "one another, elementwise (none), or linear in the state and elementwise (a scan over time "
-    "is possible). `penstock explain CELL` says more of one."
+    "A step's recurrence: matrix products side by side; a chain of them that wait for one "
+    "another; elementwise, without any; or linear in the state and elementwise, so that time can "
+    "be walked in parallel. `penstock explain CELL` says more of a cell."
 )
 
 
@@ -50,20 +50,20 @@ def _show(found: "list[Description]") -> None:
     from rich.table import Table  # noqa: PLC0415
 
     console = Console(highlight=False, markup=False)
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     grid.add_column("cell", no_wrap=True)
-    grid.add_column("paper", no_wrap=True, overflow="ellipsis", ratio=1)
-    grid.add_column("year", no_wrap=True)
-    grid.add_column("states", max_width=10)
-    grid.add_column("gates", no_wrap=True, justify="right")
-    grid.add_column("parameters", no_wrap=True, justify="right")
+    grid.add_column("author", no_wrap=True, max_width=12)
+    grid.add_column("year", min_width=4)
+    grid.add_column("states", min_width=7, max_width=7)
+    grid.add_column("gates", min_width=5, justify="right")
+    grid.add_column("weights", no_wrap=True, justify="right")
     grid.add_column("recurrence", no_wrap=True)
     for cell in found:
         facts = _facts(cell)
-        row = [cell.about.authors, str(facts["year"] or ""), " ".join(facts["states"])]
+        row = [cell.about.first_author, str(facts["year"] or ""), " ".join(facts["states"])]
         row += [str(facts["gates"]), f"{facts['parameters']:,}", facts["recurrence"]]
         grid.add_row(cell.name, *row)
     console.print(grid)
-    sizes = ", ".join(f"{symbol} = {size}" for symbol, size in found[0].sizes.items())
-    console.print(f"{len(found)} cells; parameters of one layer with {sizes}.")
+    sizes = f"I = {found[0].place.input_size}, H = {found[0].place.hidden_size}"
+    console.print(f"\n{len(found)} cells; the weights are those of one layer with {sizes}.")
     console.print(_LEGEND)

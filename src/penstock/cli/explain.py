@@ -1,5 +1,6 @@
 """`penstock explain`: a cell's equations, shapes and costs."""
 
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,14 +57,13 @@ def _show(cell: "Description", console: "Console") -> None:
 
 
 def _equations(cell: "Description", console: "Console") -> None:
-    from rich.padding import Padding  # noqa: PLC0415
-
     _title(console, "Equations")
     for head, group in cell.equations:
         if head:
             console.print(f"  {head}:", style="italic")
         for equation in group:
-            console.print(Padding(equation.text, (0, 0, 0, 2)))
+            lines = textwrap.wrap(equation.text, console.width - 8) or [""]
+            console.print(textwrap.indent("\n    ".join(lines), "  "), soft_wrap=True)
     console.print()
     _table(console, cell.glossary())
 
@@ -71,15 +71,15 @@ def _equations(cell: "Description", console: "Console") -> None:
 def _costs(cell: "Description", console: "Console") -> None:
     from penstock.explain.describe import formula  # noqa: PLC0415
 
-    sizes = ", ".join(f"{symbol} = {size}" for symbol, size in cell.sizes.items())
     for title, rows in (
         ("Parameters", cell.parameter_rows()),
         ("FLOPs of a step, for one row", cell.flops_rows()),
         ("Bytes in float32", cell.bytes_rows()),
     ):
-        _title(console, f"{title}; with {sizes}")
+        _title(console, title)
         _table(console, ((r.label, formula(r.formula), formula(r.value)) for r in rows), True)
-    console.print(f"\n{_COUNTED}")
+    sizes = ", ".join(f"{symbol} = {size}" for symbol, size in cell.sizes.items())
+    console.print(f"\nThe figures are for {sizes}. {_COUNTED}")
 
 
 def _title(console: "Console", text: str) -> None:

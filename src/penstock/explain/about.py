@@ -10,7 +10,7 @@ _YEAR = r"\b(?:19|20)\d\d\b"
 # "Title (Authors year, where)." with at most one pair of parentheses within those of the paper
 _FIRST_LINE = re.compile(rf"(.*?)\s*\(((?:[^()]|\([^()]*\))*?{_YEAR}(?:[^()]|\([^()]*\))*)\)")
 # Said by the equations, the shapes and the first line in their own way.
-_TOLD = ("Equations:", "Shapes:", "Reference:", "References:")
+_TOLD = ("Equations", "Shapes", "Reference")
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,14 @@ class About:
     remarks: tuple[str, ...]
 
     @property
-    def authors(self) -> str:
-        """The first author, with "et al." where there are others."""
-        first, *others = re.split(r", | and | et al", re.split(_YEAR, self.paper)[0])
-        return f"{first.rstrip(' (')}{' et al.' if any(others) else ''}"
+    def first_author(self) -> str:
+        """The surname that the paper begins with."""
+        return re.split(rf",| and | et al| \(?{_YEAR}", self.paper)[0]
 
 
 def about(cell: type[Cell]) -> About:
     """Return what the docstring of a cell says: ``Title (Authors year, where).`` and remarks."""
-    paragraphs = (inspect.getdoc(cell) or cell.__name__).split("\n\n")
+    paragraphs = inspect.cleandoc(cell.__doc__ or cell.__name__).split("\n\n")
     first = " ".join(paragraphs[0].split()).rstrip(".")
     found = _FIRST_LINE.match(first)
     title, paper = found.groups() if found else (first, _reference(paragraphs))

@@ -2,7 +2,7 @@
 
 A multiply-add is 2 FLOPs; every other op is 1 for each element, tanh, σ and exp among them. Counts
 are for one row of one step, so that a sequence costs T·B times as much. Symbols: T time, B batch,
-I input, H hidden; a width of another name is a hyperparameter.
+I input, H hidden; another letter is the initial of a hyperparameter that is a width.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +15,12 @@ from penstock.compiler.graph import Graph, Loop, LoopPlan
 from penstock.compiler.ops import OPS
 from penstock.compiler.pipeline import Stages, lower, lower_output
 
-T, B, I, H = (Symbol(name, positive=True, integer=True) for name in "TBIH")
+
+def _symbol(name: str) -> Symbol:
+    return Symbol(name, positive=True, integer=True)
+
+
+T, B, I, H = map(_symbol, "TBIH")
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,14 @@ class Sizes:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.state = cell.widths.get(cell.states[0], "hidden_size")
+        own = [n for n, value in cell.hyperparameters.items() if type(value) is int]
+        letters = [name[0].upper() for name in own]
+        free = {a for a in letters if letters.count(a) == 1} - {*"TBIH"}
+        self.own = {n: _symbol(a if a in free else n) for n, a in zip(own, letters, strict=True)}
 
     def __call__(self, width: str) -> Expr:
         """Return a width as a symbol."""
-        known = {"hidden_size": H, "input_size": I, "1": Integer(1)}
-        return known[width] if width in known else Symbol(width, positive=True, integer=True)
+        return {"hidden_size": H, "input_size": I, "1": Integer(1), **self.own}[width]
 
     def matrix(self, name: str) -> Expr:
         """Return the numbers in a matrix of the graph."""
@@ -126,8 +134,7 @@ class Sizes:
             return size // self.any_hidden * H
         if size == self.any_input:
             return I
-        named = self.cell.hyperparameters.items()
-        own = [name for name, value in named if value == size and isinstance(value, int)]
+        own = [name for name in self.own if self.cell.hyperparameters[name] == size]
         return self(own[0]) if own else Integer(size)
 
 

@@ -15,6 +15,8 @@ from penstock.explain.about import About, about
 from penstock.explain.counts import B, Counts, H, I, Sizes, count
 from penstock.explain.equations import Equation, equations
 from penstock.explain.recurrence import Recurrence, recurrence
+from penstock.explain.spelling import STYLES
+from penstock.explain.terms import Name
 
 FLOAT32 = 4  # bytes
 
@@ -62,7 +64,9 @@ class Description:
         self.cell = self.type()
         self.name = cell_name(self.type)
         self.place = Place(input_size, hidden_size)
+        own, values = Sizes(self.cell).own, self.cell.hyperparameters
         self.sizes: dict[Symbol, int] = {I: input_size, H: hidden_size, B: batch}
+        self.sizes |= {symbol: values[name] for name, symbol in own.items()}
 
     @cached_property
     def about(self) -> About:
@@ -97,9 +101,13 @@ class Description:
     def glossary(self) -> Iterator[tuple[str, str]]:
         """Yield what the signs in the equations mean, and the hyperparameters' values."""
         text = " ".join(e.text for _, group in self.equations for e in group)
+        if any(name.startswith("bias") for name in self.cell.shapes(self.place)):
+            yield "b", "a gate's bias: its rows of bias_ih and of bias_hh, added"
         yield from (meaning for sign, meaning in _GLOSSARY.items() if sign in text)
+        widths = Sizes(self.cell).own
         for name, value in self.cell.hyperparameters.items():
-            yield name, f"a hyperparameter, {value} unless given"
+            letter = f", {widths[name]} in shapes" if name in widths else ""
+            yield STYLES[0].name(Name(name)), f"hyperparameter {name}{letter}; {value} unless given"
 
     @cached_property
     def why_not_compiled(self) -> str | None:
@@ -163,10 +171,8 @@ class Description:
             yield self._row(label, FLOAT32 * numbers)
 
     def _row(self, label: str, expression: Expr) -> Row:
-        own = self.cell.hyperparameters.items()
-        values = {Symbol(name, positive=True, integer=True): value for name, value in own}
         whole = expression.expand()
-        return Row(label, whole, whole.subs({**self.sizes, **values}))
+        return Row(label, whole, whole.subs(self.sizes))
 
 
 def aligned(equations: Iterable[Equation]) -> str:

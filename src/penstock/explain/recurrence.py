@@ -12,7 +12,8 @@ class Recurrence:
 
     products: matrix products that a step has to make; those of one value for several gates are
     one. depth: how many of them wait for one another. linear: whether the new states are linear
-    in the old ones, so that the gradient of a step does not depend on the state.
+    in the old ones, so that the gradient of a step does not depend on the state. A state that is
+    made of the input alone is no recurrence: it counts as an input that comes a step late.
     """
 
     products: int
@@ -46,7 +47,17 @@ def recurrence(stages: Stages) -> Recurrence:
     """Return the class of a cell's recurrence."""
     loop = stages.plan.forward
     products = sum(len(stage.groups) for stage in loop.stages)
-    return Recurrence(products, _depth(loop.graph), _is_linear(stages.backward.graph))
+    late = _late(loop.graph)
+    return Recurrence(products, _depth(loop.graph), _is_linear(stages.backward.graph, late))
+
+
+def _late(graph: Graph) -> set[str]:
+    """Return the states that hold an input of the step before."""
+    needs: list[set[str]] = []
+    for node in graph.nodes:
+        own = {node.name} if node.op == "state" else set[str]()
+        needs.append(own.union(*(needs[a] for a in node.args)))
+    return {state for state, k in graph.outputs.items() if not needs[k]}
 
 
 def _depth(graph: Graph) -> int:
@@ -61,9 +72,11 @@ def _depth(graph: Graph) -> int:
     return max((d for k in graph.outputs.values() if (d := depths[k]) is not None), default=0)
 
 
-def _is_linear(gradient: Graph) -> bool:
-    """Return whether no gradient of an old state depends on a state."""
+def _is_linear(gradient: Graph, late: set[str]) -> bool:
+    """Return whether no gradient of an old state depends on a state; those in `late` are inputs."""
     depends: list[bool] = []
     for node in gradient.nodes:
-        depends.append(node.op == "state" or any(depends[a] for a in node.args))
-    return not any(depends[k] for name, k in gradient.outputs.items() if name.startswith("grad."))
+        is_state = node.op == "state" and node.name not in late
+        depends.append(is_state or any(depends[a] for a in node.args))
+    gradients = {n.removeprefix("grad."): k for n, k in gradient.outputs.items() if "grad." in n}
+    return not any(depends[k] for state, k in gradients.items() if state not in late)
