@@ -105,7 +105,7 @@ class Latex(Style):
     words: ClassVar = {
         "sigmoid": r"\sigma", "tanh": r"\tanh", "exp": r"\exp", "log": r"\log", "sin": r"\sin",
         "cos": r"\cos", "maximum": r"\max", "minimum": r"\min", "amax": r"\max", "sum": r"\sum",
-        "layer_norm": r"\operatorname{LN}",
+        "layer_norm": r"\mathrm{LN}",
     }  # fmt: skip
 
     def name(self, name: Name) -> str:
@@ -147,7 +147,7 @@ class Latex(Style):
         if function == "sqrt":
             return rf"\sqrt{{{args[0]}}}"
         word = function.replace("_", r"\_")
-        called = self.words.get(function, rf"\operatorname{{{word}}}")
+        called = self.words.get(function, rf"\mathrm{{{word}}}")
         return called + self.parentheses(", ".join(args))
 
     def ratio(self, above: str, below: str) -> str:
