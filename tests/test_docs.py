@@ -1,0 +1,97 @@
+"""Every example in README, docs and docstrings is run; the pages of the cells are up to date."""
+
+import ast
+import doctest
+import gc
+import importlib.util
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import penstock
+from penstock.cli.main import run
+from penstock.compare import run as compare_module
+from penstock.data import samples
+from penstock.training.loop import Budget
+
+ROOT = Path(__file__).parents[1]
+WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CELLS = sorted((ROOT / "docs" / "cells").glob("*.md"))
+SOURCES = sorted(Path(penstock.__file__).parent.rglob("*.py"))
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(text, language):
+    """Yield the blocks of a language, each behind as many lines as stand before it."""
+    for found in BLOCK.finditer(text):
+        if found[1] == language:
+            yield "\n" * (text.count("\n", 0, found.start()) + 1) + found[2]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    """Give examples a folder of their own, quick training, and a screen of 80 columns."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(compare_module, "Budget", lambda: Budget(steps=8, round_steps=4))
+    shutil.copy(Path(samples.__file__).with_name("sunspots.csv"), "sunspots.csv")
+    own = next(blocks((ROOT / "README.md").read_text(), "python"))
+    Path("mgu.py").write_text(own.partition("layer =")[0].lstrip())
+    yield
+    gc.collect()  # the examples' cells, lest later tests find them
+
+
+@pytest.mark.parametrize("page", WRITTEN + CELLS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_examples_in_python(page):
+    scope = {"__name__": "example"}
+    for code in blocks(page.read_text(), "python"):
+        exec(compile(code, str(page), "exec"), scope)
+
+
+def matches(printed, shown):
+    """Return whether lines were printed as shown, where … stands for anything."""
+    stripped = [line.rstrip() for line in printed.splitlines()]
+    pattern = ".*".join(map(re.escape, shown.rstrip("\n").split("…")))
+    return re.fullmatch(pattern if shown else ".*", "\n".join(stripped), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda p: p.name)
+def test_the_commands(page, capsys):
+    for block in blocks(page.read_text(), "console"):
+        for command, shown in re.findall(r"^\$ penstock (.*)\n((?:(?!\$ ).*\n)*)", block, re.M):
+            capsys.readouterr()
+            assert run(command.split()) == 0
+            printed = capsys.readouterr().out
+            assert matches(printed, shown), f"penstock {command} prints\n{printed}"
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_examples_in_docstrings(file):
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        text = ast.get_docstring(node) or ""
+        name = getattr(node, "name", file.stem)
+        if ">>>" in text:
+            runner.run(parser.get_doctest(text, {}, name, str(file), 0))
+        for code in blocks(text, "python"):
+            exec(compile(code, str(file), "exec"), {"__name__": "example"})
+    assert not runner.summarize(verbose=False).failed
+
+
+def test_the_pages_of_the_cells_are_up_to_date():
+    spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    wanted, found = build.pages(), {p.name: p.read_text() for p in CELLS}
+    stale = [n for n in {*wanted, *found} if wanted.get(n) != found.get(n)]
+    assert not stale, f"run python docs/build.py and read the diff: {sorted(stale)}"
+
+
+def test_links_lead_somewhere():
+    for page in (*WRITTEN, *CELLS):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
