@@ -22,14 +22,7 @@ def pages() -> dict[str, str]:
 
 
 def _index(described: list[Description]) -> str:
-    rows = (
-        (
-            f"[{d.name}]({d.name}.md)", d.about.title, d.about.first_author, str(d.about.year or ""),
-            f"{d.parameters:,}", f"{int(d.counts.forward.total.subs(d.sizes)):,}",
-            d.recurrence.name,
-        )
-        for d in described
-    )  # fmt: skip
+    rows = map(_index_row, described)
     head = ("cell", "what it is", "author", "year", "weights", "FLOPs a step", "recurrence")
     return _lines(
         "# The cells",
@@ -42,6 +35,13 @@ def _index(described: list[Description]) -> str:
         "`penstock cells` prints this list for other sizes. A cell of your own takes ten lines: "
         "see [Writing a cell](../writing-a-cell.md).",
     )
+
+
+def _index_row(cell: Description) -> tuple[str, ...]:
+    said, forward = cell.about, next(cell.flops_rows())
+    figures = f"{cell.parameters:,}", formula(forward.value)
+    link = f"[{cell.name}]({cell.name}.md)"
+    return link, said.title, said.first_author, str(said.year or ""), *figures, cell.recurrence.name
 
 
 def _page(cell: Description) -> str:

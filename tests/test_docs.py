@@ -30,7 +30,7 @@ def blocks(text, language):
             yield "\n" * (text.count("\n", 0, found.start()) + 1) + found[2]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _folder(tmp_path, monkeypatch):
     """Give examples a folder of their own, quick training, and a screen of 80 columns."""
     monkeypatch.chdir(tmp_path)
@@ -43,11 +43,23 @@ def _folder(tmp_path, monkeypatch):
     gc.collect()  # the examples' cells, lest later tests find them
 
 
-@pytest.mark.parametrize("page", WRITTEN + CELLS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_examples_in_python(page):
+def execute(file, text):
+    """Run the examples of a page or docstring, one after the other."""
     scope = {"__name__": "example"}
-    for code in blocks(page.read_text(), "python"):
-        exec(compile(code, str(page), "exec"), scope)
+    for code in blocks(text, "python"):
+        exec(compile(code, str(file), "exec"), scope)
+
+
+@pytest.mark.usefixtures("_folder")
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda p: p.name)
+def test_the_examples_in_python(page):
+    assert page.name in ("README.md", "cli.md") or "```python" in page.read_text()
+    execute(page, page.read_text())
+
+
+def test_the_examples_of_the_cells():
+    for page in CELLS:
+        execute(page, page.read_text())
 
 
 def matches(printed, shown):
@@ -57,6 +69,7 @@ def matches(printed, shown):
     return re.fullmatch(pattern if shown else ".*", "\n".join(stripped), re.DOTALL)
 
 
+@pytest.mark.usefixtures("_folder")
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda p: p.name)
 def test_the_commands(page, capsys):
     for block in blocks(page.read_text(), "console"):
@@ -67,19 +80,23 @@ def test_the_commands(page, capsys):
             assert matches(printed, shown), f"penstock {command} prints\n{printed}"
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_examples_in_docstrings(file):
-    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
-    for node in ast.walk(ast.parse(file.read_text())):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            continue
-        text = ast.get_docstring(node) or ""
-        name = getattr(node, "name", file.stem)
-        if ">>>" in text:
-            runner.run(parser.get_doctest(text, {}, name, str(file), 0))
-        for code in blocks(text, "python"):
-            exec(compile(code, str(file), "exec"), {"__name__": "example"})
-    assert not runner.summarize(verbose=False).failed
+def docstrings():
+    """Yield every docstring that holds an example, with its file and name."""
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                text = ast.get_docstring(node) or ""
+                if ">>>" in text or "```python" in text:
+                    yield file, getattr(node, "name", file.stem), text
+
+
+@pytest.mark.usefixtures("_folder")
+def test_the_examples_in_docstrings():
+    runner = doctest.DocTestRunner(verbose=False)
+    for file, name, text in docstrings():
+        runner.run(doctest.DocTestParser().get_doctest(text, {}, name, str(file), 0))
+        execute(file, text)
+    assert not runner.failures
 
 
 def test_the_pages_of_the_cells_are_up_to_date():

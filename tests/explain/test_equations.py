@@ -1,6 +1,9 @@
 """What is printed of a cell is read back and computed, and must be what the cell computes."""
 
+import random
 import re
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +16,9 @@ from penstock.cells.base import Place
 from penstock.errors import TraceError
 from penstock.explain.equations import equations
 from penstock.layers.equations import Sweep, run
+
+sys.path.append(str(Path(__file__).parents[1] / "compiler"))
+import random_cells
 
 B, I, H = 3, 4, 5
 GREEK = {
@@ -134,6 +140,14 @@ def test_every_way_of_writing():
         MathTextParser("path").parse(f"${equation.latex}$")
 
 
+@pytest.mark.parametrize("seed", range(25))
+def test_random_cells(seed):
+    cell = random_cells.define(random_cells.write(random.Random(seed)))()
+    check(cell)
+    for equation in equations(cell):
+        MathTextParser("path").parse(f"${equation.latex}$")
+
+
 def test_a_wrong_sign_is_seen(monkeypatch):
     """The check itself can fail."""
     printed = equations(cells()["gru"]())
@@ -141,6 +155,21 @@ def test_a_wrong_sign_is_seen(monkeypatch):
     monkeypatch.setitem(globals(), "equations", lambda *_: wrong)
     with pytest.raises(AssertionError, match="not close"):
         check(cells()["gru"]())
+
+
+def test_what_is_made_of_weights_has_no_time():
+    class Bounded(Cell):
+        """A leak between 0 and 1."""
+
+        n, p_1 = Gate(), Vector()
+
+        def step(self, x, h):
+            leak = torch.sigmoid(self.p_1)
+            return leak * h + torch.tanh(self.n(x, h))
+
+    latex = [e.latex for e in equations(Bounded())]
+    assert latex[0] == r"\mathrm{leak} = \sigma\left(p_1\right)"
+    assert latex[1].startswith(r"h_t = \mathrm{leak} \odot h_{t-1} + \tanh")
 
 
 def test_names_that_mean_several_things_are_numbered():

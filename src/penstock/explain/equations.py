@@ -87,7 +87,13 @@ def _label_locals(run: Run, order: list[Term], labels: dict[Term, Name], taken: 
         values = [t for t in held if uses[t] and t not in labels and t not in passing]
         for k, term in enumerate(values, 1):
             plain = term is values[-1] and name not in taken
-            labels[term] = Name(name, "value", 0 if plain else k)
+            role = "value" if _varies(term) else "weight"
+            labels[term] = Name(name, role, 0 if plain else k)
+
+
+def _varies(term: Term) -> bool:
+    """Return whether a value is another one at each step, and not made of weights alone."""
+    return any(t.name.role in ("old", "new", "input") for t in _needed([term]))
 
 
 def _equation(label: Name, term: Term, labels: Labels, whole: bool = True) -> Equation:
