@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from penstock.cells.base import Cell, Vector
 from penstock.explain import spelling
-from penstock.explain.terms import Name, Run, Term, record
+from penstock.explain.record import Run, record
+from penstock.explain.terms import Name, Term
 
 Labels = Mapping[Term, Name]
 

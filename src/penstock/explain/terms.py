@@ -1,18 +1,11 @@
-"""A cell's equations as they were written: `step` runs once on terms that remember their making.
+"""Terms: values that remember how they were made, call by call, as an author wrote them."""
 
-The compiler's graph knows what is computed; a reader wants to see it as its author wrote it, with
-the author's own names. So the terms here keep each call as it stands, and note which of them the
-local variables of `step` hold.
-"""
-
-import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from penstock.cells.base import Cell, Gate, Matrix
-from penstock.errors import TraceError
+if TYPE_CHECKING:
+    from penstock.explain.record import Run
 
 _REDUCTIONS = ("sum", "mean", "amax")
 
@@ -109,7 +102,7 @@ def _number_method(op: str, method: str, reflected: bool) -> Callable[[Number, A
     def compute(a: Number, b: Any) -> Any:
         if not isinstance(b, int | float):
             return NotImplemented
-        pair = (_term(b), a.term) if reflected else (a.term, _term(b))
+        pair = (as_term(b), a.term) if reflected else (a.term, as_term(b))
         return Number.of(getattr(float, method)(a, b), Term(op, pair))
 
     return compute
@@ -118,113 +111,8 @@ def _number_method(op: str, method: str, reflected: bool) -> Callable[[Number, A
 _add_operators()
 
 
-class Run:
-    """One run of a cell's equations.
-
-    made: its terms in the order of their making. held: those that its local variables have held.
-    """
-
-    def __init__(self, equations: Callable[..., Any]) -> None:
-        self.code = inspect.unwrap(equations).__code__
-        self.made: list[Term] = []
-        self.held: dict[str, list[Term]] = {}
-
-    def look(self) -> None:
-        """Note what the local variables hold now; called at every new term."""
-        frame = sys._getframe(1)
-        while frame is not None and frame.f_code is not self.code:
-            frame = frame.f_back  # type: ignore[assignment]
-        if frame is None:
-            return
-        for name, value in frame.f_locals.items():
-            if isinstance(value, Term) and value.op not in ("name", "number"):
-                held = self.held.setdefault(name, [])
-                if not any(value is h for h in held):
-                    held.append(value)
-
-    def leaf(self, text: str, role: str) -> Term:
-        """Return a named leaf of this run."""
-        return Term("name", name=Name(text, role), run=self)
-
-
-def record(cell: Cell, equations: str, states: str, lowest: bool) -> tuple[Run, list[Term]]:
-    """Run `step` or `output` on terms; return the run and the terms that came out.
-
-    Args:
-        cell: with its hyperparameters.
-        equations: ``"step"`` or ``"output"``.
-        states: ``"old"`` or ``"new"``, what the states that go in are.
-        lowest: the equations of the lowest layer.
-
-    Raises:
-        TraceError: the equations do what cannot be written down.
-    """
-    cls = type(cell)
-    run = Run(getattr(cls, equations))
-    bound: Any = cell.bind({name: _declared(cell, name, run) for name in cell.declared})
-    for name, value in cell.hyperparameters.items():
-        if type(value) is float:
-            leaf = Term("name", name=Name(name, "number"), value=value)
-            setattr(bound, name, Number.of(value, leaf))
-    lower = cell.below if equations == "step" and not lowest else ()
-    inputs = [run.leaf("x", "input"), *(run.leaf(s, states) for s in cell.states)]
-    inputs += [run.leaf(f"{s}_below", "input") for s in lower]
-    try:
-        result = getattr(bound, equations)(*inputs)
-        results = list(result) if isinstance(result, tuple) else [result]
-        return run, [_term(r) for r in results]
-    except Exception as error:
-        raise TraceError(f"{cls.__name__}: {equations} cannot be written down: {error}") from error
-
-
-def _declared(cell: Cell, name: str, run: Run) -> Any:
-    """Return what stands for a declaration in the equations."""
-    declared = cell.declared[name]
-    gates = [d for d in cell.declared.values() if isinstance(d, Gate)]
-    if isinstance(declared, Gate):
-        return _gate(declared, run, "" if len(gates) == 1 else f"_{name}")
-    if isinstance(declared, Matrix):
-        return _Matrix(_matrix_label(name), run)
-    is_one = getattr(declared, "size", "hidden_size") == "1"
-    return run.leaf(name, "number" if is_one else "weight")
-
-
-@dataclass(frozen=True)
-class _Matrix:
-    """What stands for a Matrix: called, it makes a product; T is its transpose."""
-
-    label: str
-    run: Run
-
-    def __call__(self, value: Any) -> Term:
-        return Term("product", (_term(value),), Name(self.label, "weight"), run=self.run)
-
-    @property
-    def T(self) -> "_Matrix":  # noqa: N802  (torch's own name)
-        """The transposed matrix."""
-        return _Matrix(f"{self.label}ᵀ", self.run)
-
-
-def _matrix_label(name: str) -> str:
-    """Return what a matrix is called in equations: q is Q, hr is W_hr."""
-    return name[0].upper() + name[1:] if name[1:2] in ("", "_") else f"W_{name}"
-
-
-def _gate(gate: Gate, run: Run, subscript: str) -> Callable[..., Term]:
-    def call(*given: Any) -> Term:
-        pairs = zip(("W", "U"), gate.arguments(given), strict=True)
-        parts = [_Matrix(w + subscript, run)(value) for w, value in pairs if value is not None]
-        if gate.bias is not False:
-            parts.append(run.leaf(f"b{subscript}", "weight"))
-        total = parts[0]
-        for part in parts[1:]:
-            total = total + part  # type: ignore[operator]
-        return total
-
-    return call
-
-
-def _term(value: Any) -> Term:
+def as_term(value: Any) -> Term:
+    """Return the term that a term, a hyperparameter or a number stands for."""
     if isinstance(value, Term):
         return value
     if isinstance(value, Number):
@@ -236,13 +124,13 @@ def _term(value: Any) -> Term:
 
 def _make(op: str, *args: Any) -> Term:
     run = next(a.run for a in args if isinstance(a, Term) and a.run is not None)
-    return Term(op, tuple(_term(a) for a in args), run=run)
+    return Term(op, tuple(as_term(a) for a in args), run=run)
 
 
 def _call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Term:
     kwargs.pop("inplace", None)
     if name in _WRITTEN:
-        return _term(_WRITTEN[name](*args, **kwargs))
+        return as_term(_WRITTEN[name](*args, **kwargs))
     if kwargs:
         raise TypeError(f"{name}(… {', '.join(kwargs)}=) has no written form")
     return _make(name, *args)
