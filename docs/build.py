@@ -2,16 +2,15 @@
 
 Run `python docs/build.py` after a change of a cell or of what is counted, and read the diff: the
 pages are committed, so that they can be read where the code is read, and the tests compare them
-with what this would write.
+with what this would write. Another folder may be given: `python docs/build.py FOLDER`.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from penstock.cells import cells
 from penstock.explain.describe import Description, Row, aligned, formula
-
-PAGES = Path(__file__).with_name("cells")
 
 
 def pages() -> dict[str, str]:
@@ -112,16 +111,16 @@ def _lines(*blocks: str) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def main() -> None:
-    """Write the pages; remove those of cells that are gone."""
-    PAGES.mkdir(exist_ok=True)
+def main(folder: Path) -> None:
+    """Write the pages into a folder; remove those of cells that are gone."""
+    folder.mkdir(exist_ok=True)
     written = pages()
-    for old in PAGES.glob("*.md"):
+    for old in folder.glob("*.md"):
         if old.name not in written:
             old.unlink()
     for name, text in written.items():
-        (PAGES / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("cells"))

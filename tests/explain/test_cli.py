@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+from shipped import CELLS
 
 import penstock
 from penstock.cells import Cell, Gate, cells
 from penstock.cli.main import run
 from penstock.explain.about import about
 
-SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
 MINE = """
 import torch
 from penstock import Cell, Gate
@@ -31,7 +31,7 @@ def _narrow(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", CELLS)
 def test_every_cell_is_explained_in_80_columns(name, capsys):
     assert run(["explain", name]) == 0
     printed = capsys.readouterr().out
@@ -63,8 +63,8 @@ def test_cells_as_json(capsys):
     assert run(["cells", "--json", "--input-size", "3", "--hidden-size", "5"]) == 0
     found = {cell["name"]: cell for cell in json.loads(capsys.readouterr().out)}
     assert list(found) == list(cells())
-    for name in SHIPPED:
-        layer = penstock.Recurrent(name, 3, 5)
+    for name in CELLS:
+        layer = penstock.Recurrent(CELLS[name], 3, 5)
         assert found[name]["parameters"] == sum(p.numel() for p in layer.parameters())
         assert found[name]["states"] == list(layer.cell.states)
     assert (found["lstm"]["gates"], found["gru"]["gates"]) == (4, 3)

@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from shipped import CELLS, PLACED
 from sympy import Symbol
 from torch.nn.functional import linear
 from torch.utils.flop_counter import FlopCounterMode
 
 import penstock
-from penstock.cells import Cell, Gate, Matrix, cells
+from penstock.cells import Cell, Gate, Matrix
 from penstock.cells.base import Place
 from penstock.compiler import pipeline
 from penstock.compiler.program import Inputs, Program
@@ -20,13 +21,7 @@ from penstock.layers.equations import Sweep
 SIZES = {T: 3, B: 16, I: 4, H: 5}  # with B = 16, buffers fill the cache lines that they lie in
 
 
-def shipped():
-    """Return every shipped cell as the lowest layer, and as an upper one where that differs."""
-    found = {n: c for n, c in cells().items() if c.__module__.startswith("penstock.cells.")}
-    return [(n, low) for n, c in found.items() for low in ((True, False) if c.below else (True,))]
-
-
-every_cell = pytest.mark.parametrize(("name", "lowest"), shipped())
+every_cell = pytest.mark.parametrize(("name", "lowest"), PLACED)
 
 
 def number(cell, expression):
@@ -78,7 +73,7 @@ def plain(cell, given):
 @every_cell
 @pytest.mark.parametrize("input_gradient", [False, True])
 def test_products_are_those_that_torch_counts(name, lowest, input_gradient):
-    cell = cells()[name]()
+    cell = CELLS[name]()
     given = sweep(cell, lowest, lambda *shape: torch.randn(shape, requires_grad=True))
     x = given.x[0].detach().requires_grad_(input_gradient)
     bound, below = plain(cell, given), [b[0] for b in given.below]
@@ -102,7 +97,7 @@ def test_all_operations_of_the_classical_cells():
         "gru": 2 * 3 * H * (I + H) + (3 + 1 + 3 + 1 + 3 + 4) * H,  # b, b′, U h, r ⊙ ·, σσtanh, h
     }
     for name, flops in wanted.items():
-        assert (count(cells()[name]()).forward.total - flops).expand() == 0, name
+        assert (count(CELLS[name]()).forward.total - flops).expand() == 0, name
 
 
 @every_cell
@@ -136,7 +131,7 @@ class Recorder:
 
 @every_cell
 def test_memory_is_what_a_sweep_holds(name, lowest):
-    cell = cells()[name]()
+    cell = CELLS[name]()
     given = sweep(cell, lowest, torch.zeros)
     stages = pipeline.lower(cell, given.place)
     kernel = Recorder()
@@ -156,7 +151,7 @@ def test_memory_is_what_a_sweep_holds(name, lowest):
 
 @every_cell
 def test_memory_and_work_are_linear_in_time(name, lowest):
-    counted = count(cells()[name](), lowest)
+    counted = count(CELLS[name](), lowest)
     for memory in (counted.sweep, counted.kept, counted.working):
         assert memory.as_poly(T).degree() == 1
     assert T not in counted.forward.total.free_symbols | counted.backward.total.free_symbols

@@ -9,9 +9,10 @@ import pytest
 import torch
 from evaluate import evaluate
 from matplotlib.mathtext import MathTextParser
+from shipped import CELLS, PLACED
 from torch.nn import functional as F
 
-from penstock.cells import Cell, Gate, Matrix, Vector, cells
+from penstock.cells import Cell, Gate, Matrix, Vector
 from penstock.cells.base import Place
 from penstock.errors import TraceError
 from penstock.explain.equations import equations
@@ -25,12 +26,6 @@ GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ",
     "eta": "η", "theta": "θ", "lambda": "λ", "mu": "μ", "nu": "ν", "sigma": "σ", "tau": "τ",
 }  # fmt: skip
-
-
-def shipped():
-    """Return every shipped cell as the lowest layer, and as an upper one where that differs."""
-    found = {n: c for n, c in cells().items() if c.__module__.startswith("penstock.cells.")}
-    return [(n, low) for n, c in found.items() for low in ((True, False) if c.below else (True,))]
 
 
 def draw(*shape):
@@ -79,19 +74,19 @@ def check(cell, lowest=True):
         torch.testing.assert_close(values[left], swept.output[0], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "lowest"), shipped())
+@pytest.mark.parametrize(("name", "lowest"), PLACED)
 def test_the_printed_equations_compute_what_the_cell_computes(name, lowest):
-    check(cells()[name](), lowest)
+    check(CELLS[name](), lowest)
 
 
-@pytest.mark.parametrize(("name", "lowest"), shipped())
+@pytest.mark.parametrize(("name", "lowest"), PLACED)
 def test_the_latex_is_well_formed(name, lowest):
-    for equation in equations(cells()[name](), lowest):
+    for equation in equations(CELLS[name](), lowest):
         MathTextParser("path").parse(f"${equation.latex}$")
 
 
 def test_what_the_lstm_looks_like():
-    assert [e.text for e in equations(cells()["lstm"]())] == [
+    assert [e.text for e in equations(CELLS["lstm"]())] == [
         "i = σ(W_i x + U_i h₋ + b_i)",
         "f = σ(W_f x + U_f h₋ + b_f)",
         "g = tanh(W_g x + U_g h₋ + b_g)",
@@ -99,7 +94,7 @@ def test_what_the_lstm_looks_like():
         "c = f ⊙ c₋ + i ⊙ g",
         "h = o ⊙ tanh(c)",
     ]
-    assert equations(cells()["lstm"]())[4].latex == r"c_t = f_t \odot c_{t-1} + i_t \odot g_t"
+    assert equations(CELLS["lstm"]())[4].latex == r"c_t = f_t \odot c_{t-1} + i_t \odot g_t"
 
 
 class Odd(Cell):
@@ -150,11 +145,11 @@ def test_random_cells(seed):
 
 def test_a_wrong_sign_is_seen(monkeypatch):
     """The check itself can fail."""
-    printed = equations(cells()["gru"]())
+    printed = equations(CELLS["gru"]())
     wrong = [type(e)(e.text.replace("1 − z", "1 + z"), e.latex) for e in printed]
     monkeypatch.setitem(globals(), "equations", lambda *_: wrong)
     with pytest.raises(AssertionError, match="not close"):
-        check(cells()["gru"]())
+        check(CELLS["gru"]())
 
 
 def test_what_is_made_of_weights_has_no_time():
