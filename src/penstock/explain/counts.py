@@ -1,7 +1,8 @@
 """What a cell costs: parameters, FLOPs and bytes, as polynomials, counted from the plan that runs.
 
 A multiply-add is 2 FLOPs; every other op is 1 for each element, tanh, σ and exp among them. Counts
-are for one row of one step, so that a sequence costs T·B times as much. Symbols: T time, B batch,
+are for one row of one step, so that a sequence costs T·B times as much; what is made of weights alone,
+once a sweep, is left out. Symbols: T time, B batch,
 I input, H hidden; another letter is the initial of a hyperparameter that is a width.
 """
 
