@@ -152,6 +152,20 @@ def test_a_wrong_sign_is_seen(monkeypatch):
         check(CELLS["gru"]())
 
 
+def test_names_of_weights_are_not_given_to_values():
+    class Same(Cell):
+        """A local variable called as the only gate's bias is, and a matrix as its W."""
+
+        a, w = Gate(), Matrix()
+
+        def step(self, x, h):
+            b = torch.tanh(self.a(x, h))
+            return b * self.w(b)
+
+    texts = [e.text for e in equations(Same())]
+    assert texts == ["b⁽¹⁾ = tanh(W x + U h₋ + b)", "h = b⁽¹⁾ ⊙ W_w b⁽¹⁾"]
+
+
 def test_what_is_made_of_weights_has_no_time():
     class Bounded(Cell):
         """A leak between 0 and 1."""

@@ -1,9 +1,9 @@
 """What a cell costs: parameters, FLOPs and bytes, as polynomials, counted from the plan that runs.
 
 A multiply-add is 2 FLOPs; every other op is 1 for each element, tanh, σ and exp among them. Counts
-are for one row of one step, so that a sequence costs T·B times as much; what is made of weights alone,
-once a sweep, is left out. Symbols: T time, B batch,
-I input, H hidden; another letter is the initial of a hyperparameter that is a width.
+are for one row of one step, so that a sequence costs T·B times as much; what is made of weights
+alone, once a sweep, is left out. Symbols: T time, B batch, I input, H hidden; another letter is
+the initial of a hyperparameter that is a width.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -175,7 +175,7 @@ def _forward(stages: Stages, sizes: Sizes) -> Flops:
 def _backward(stages: Stages, sizes: Sizes) -> tuple[Flops, Expr]:
     """Return the FLOPs of the backward loop and of the weights' gradients; those for x apart."""
     plan, biases = stages.plan, stages.hoisted.biases
-    products = _sum(2 * sizes.matrix(str(o.weight).rstrip("ᵀ")) for o in plan.operands)
+    products = _sum(2 * sizes.matrix(o.weight.name) for o in plan.operands)
     sums = H * sum(bool(biases[gate]) for gate in plan.lifted)
     sums += _buffers(plan.backward, sizes, lambda name: name.startswith("total"))
     graph, operands = plan.backward.graph, {o.adjoint for o in plan.operands}
@@ -193,7 +193,7 @@ def _output(cell: Cell, bias: bool, sizes: Sizes) -> tuple[Flops, Flops, Expr]:
         return _NONE, _NONE, Integer(0)
     forward, backward = graphs
     graph, again = backward.graph, {*backward.forward}
-    products = _sum(2 * sizes.matrix(str(p.weight).rstrip("ᵀ")) for p in backward.products)
+    products = _sum(2 * sizes.matrix(p.weight.name) for p in backward.products)
     outputs = graph.outputs.items()
     sums = _sum(sizes(graph.nodes[k].width) for n, k in outputs if n.startswith("vector."))
     made = _without_x(graph, (p.adjoint for p in backward.products)) - again

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from penstock.cells.base import Cell, Vector
+from penstock.cells.base import Cell
 from penstock.explain import spelling
 from penstock.explain.record import Run, record
 from penstock.explain.terms import Name, Term
@@ -55,8 +55,8 @@ def _lines(run: Run, results: Mapping[str, Term], cell: Cell, role: str) -> list
     for name, term in results.items():
         if term.op != "name":
             labels.setdefault(term, Name(name, role))
-    vectors = (name for name, d in cell.declared.items() if isinstance(d, Vector))
-    taken = {"x", *results, *cell.states, *cell.hyperparameters, *vectors}
+    leaves = (t.name.text for t in run.made if t.op in ("name", "product"))
+    taken = {*results, *cell.hyperparameters, *leaves}
     _label_locals(run, order, labels, taken)
     equations = [_equation(labels[t], t, labels) for t in order if t in labels]
     for name, term in results.items():  # a state that is an input, or another state

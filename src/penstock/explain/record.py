@@ -8,10 +8,9 @@ local variables of `step` hold.
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from penstock.cells.base import Cell, Gate, Matrix
+from penstock.cells.base import Cell, Gate, Matrix, Multiplication, Vector
 from penstock.errors import TraceError
 from penstock.explain.terms import Name, Number, Term, as_term
 
@@ -82,36 +81,26 @@ def _declared(cell: Cell, name: str, run: Run) -> Any:
     if isinstance(declared, Gate):
         return _gate(declared, run, "" if len(gates) == 1 else f"_{name}")
     if isinstance(declared, Matrix):
-        return _Matrix(_matrix_label(name), run)
-    is_one = getattr(declared, "size", "hidden_size") == "1"
-    return run.leaf(name, "number" if is_one else "weight")
+        label = _matrix_label(name)
+        return Multiplication(lambda z, turned: _product(label + "ᵀ" * turned, z, run))
+    assert isinstance(declared, Vector)
+    return run.leaf(name, "number" if declared.size == "1" else "weight")
 
 
-@dataclass(frozen=True)
-class _Matrix:
-    """What stands for a Matrix: called, it makes a product; T is its transpose."""
-
-    label: str
-    run: Run
-
-    def __call__(self, value: Any) -> Term:
-        return Term("product", (as_term(value),), Name(self.label, "weight"), run=self.run)
-
-    @property
-    def T(self) -> "_Matrix":  # noqa: N802  (torch's own name)
-        """The transposed matrix."""
-        return _Matrix(f"{self.label}ᵀ", self.run)
+def _product(label: str, value: Any, run: Run) -> Term:
+    return Term("product", (as_term(value),), Name(label, "weight"), run=run)
 
 
 def _matrix_label(name: str) -> str:
     """Return what a matrix is called in equations: q is Q, hr is W_hr."""
-    return name[0].upper() + name[1:] if name[1:2] in ("", "_") else f"W_{name}"
+    label = name[0].upper() + name[1:] if name[1:2] in ("", "_") else f"W_{name}"
+    return label if label not in ("W", "U") else f"W_{name}"  # which are those of gates
 
 
 def _gate(gate: Gate, run: Run, subscript: str) -> Callable[..., Term]:
     def call(*given: Any) -> Term:
         pairs = zip(("W", "U"), gate.arguments(given), strict=True)
-        parts = [_Matrix(w + subscript, run)(value) for w, value in pairs if value is not None]
+        parts = [_product(w + subscript, v, run) for w, v in pairs if v is not None]
         if gate.bias is not False:
             parts.append(run.leaf(f"b{subscript}", "weight"))
         total = parts[0]
