@@ -97,4 +97,7 @@ def _table(console: "Console", rows: Iterable[tuple[str, ...]], figures: bool = 
         grid.add_column(justify="right" if last and figures else "left", no_wrap=k == 0)
     for row in given:
         grid.add_row(f"  {row[0]}", *row[1:])
-    console.print(grid)
+    with console.capture() as captured:
+        console.print(grid)
+    lines = (line.rstrip() for line in captured.get().splitlines())  # rich fills columns up
+    console.print("\n".join(lines), soft_wrap=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sympy import Expr, Integer, Symbol
 
-from penstock.cells.base import Cell, Matrix, Place
+from penstock.cells.base import Cell, Matrix, Place, Vector
 from penstock.compiler.graph import Graph, Loop, LoopPlan
 from penstock.compiler.ops import OPS
 from penstock.compiler.pipeline import Stages, lower, lower_output
@@ -105,7 +105,10 @@ class Sizes:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.state = cell.widths.get(cell.states[0], "hidden_size")
-        own = [n for n, value in cell.hyperparameters.items() if type(value) is int]
+        declared = cell.declared.values()
+        widths = {w for d in declared if isinstance(d, Matrix) for w in (d.rows, d.columns)}
+        widths |= {d.size for d in declared if isinstance(d, Vector)} | {*cell.widths.values()}
+        own = [name for name in cell.hyperparameters if name in widths]
         letters = [name[0].upper() for name in own]
         free = {a for a in letters if letters.count(a) == 1} - {*"TBIH"}
         self.own = {n: _symbol(a if a in free else n) for n, a in zip(own, letters, strict=True)}
