@@ -31,7 +31,7 @@ from penstock.compiler.modify import added, modify
 from penstock.compiler.plan import make_plan
 from penstock.compiler.products import Stacks
 from penstock.compiler.program import Inputs, Kept, Program, widths
-from penstock.compiler.trace import trace
+from penstock.compiler.trace import trace, trace_output
 from penstock.errors import BackendError
 
 # The program of each cell class, or the error that it gave, for as long as the class lives.
@@ -98,6 +98,17 @@ def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) 
     plan = make_plan(loop, backward, cell.usage(place).x_gates)
     plan.backward.graph.verify()
     return Stages(graph, hoisted, backward, plan)
+
+
+def lower_output(cell: Cell, bias: bool = True) -> tuple[Graph, Backward] | None:
+    """Return the graph of a cell's output and its gradient; None where it is the first state.
+
+    No kernel is made of them: torch runs the output, for all steps at once.
+    """
+    if cell.output is None:
+        return None
+    graph = trace_output(cell, bias).verify()
+    return graph, differentiate(graph)
 
 
 def compile_cell(
@@ -170,6 +181,7 @@ __all__ = [
     "compile_cell",
     "find_backend",
     "lower",
+    "lower_output",
     "modified_step",
     "program",
     "shapes",
