@@ -37,7 +37,7 @@ def test_compare_then_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
     assert run(["forecast", str(out), SUNSPOTS]) == 0
     to_screen = capsys.readouterr().out
-    assert to_screen.splitlines()[0] == "unique_id,step,ds,forecast"
+    assert to_screen.splitlines()[0] == "unique_id,step,ds,forecast,low,high"
     file = tmp_path / "ahead.csv"
     assert run(["forecast", str(out), SUNSPOTS, "--out", str(file)]) == 0
     assert file.read_text() == to_screen
@@ -102,6 +102,7 @@ def test_an_interrupt_exits_130_and_leaves_what_is_done(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate()
     assert process.returncode == 130
-    assert printed == "penstock: interrupted; the same command goes on from here\n"
+    assert printed.startswith("Task forecast: ")
+    assert printed.endswith(".\npenstock: interrupted; the same command goes on from here\n")
     assert not (out / "results.json").exists()
     assert not list(out.rglob("*.tmp"))

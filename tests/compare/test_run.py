@@ -65,10 +65,10 @@ def test_results_come_back_from_the_file(finished: tuple[Results, Path]) -> None
     loaded = load_results(out / "results.json")
     assert loaded.verdict == results.verdict
     assert [one.name for one in loaded.contestants] == [one.name for one in results.contestants]
-    assert {"last value", "seasonal naive", "drift", "rnn", "gru"} == {
-        one.name for one in loaded.contestants
+    assert {one.name for one in loaded.contestants} == {
+        *("last value", "seasonal naive", "drift", "moving average", "rnn", "gru")
     }
-    assert [one.rank for one in loaded.contestants] == [1, 2, 3, 4, 5]
+    assert [one.rank for one in loaded.contestants] == [1, 2, 3, 4, 5, 6]
 
 
 def test_two_runs_differ_in_times_alone(finished: tuple[Results, Path], tmp_path: Path) -> None:
@@ -202,7 +202,8 @@ def test_the_model_of_a_folder_is_the_one_recommended(finished: tuple[Results, P
         ({"schema": "penstock.model/9"}, "penstock.model/9"),
         ({"width": 3}, "size mismatch|cannot be used"),
         ({"cell": "gruu"}, "did you mean 'gru'"),
-        ({"settings": {}}, "cannot be used"),
+        ({"spec": {}}, "cannot be used"),
+        ({"task": "forcast"}, "did you mean 'forecast'"),
     ],
 )
 def test_models_that_do_not_fit_are_named(

@@ -9,7 +9,7 @@ from penstock.data import Dataset, read, sunspots
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks import find_task, tasks
 from penstock.tasks.forecast import Forecast
-from penstock.tasks.forecaster import extend
+from penstock.tasks.forecaster import MEDIAN, QUANTILES, extend
 from penstock.training.loop import Budget, Training
 
 
@@ -29,7 +29,9 @@ def test_tasks_are_found_by_looking() -> None:
 
 def test_an_untrained_network_forecasts_the_last_value() -> None:
     task = Forecast.prepare(sunspots())
-    assert torch.equal(task.predict(task.network("gru", 5)), task.baselines()["last value"])
+    expected = task.baselines()["last value"][..., MEDIAN]
+    found = task.predict(task.network("gru", 5))
+    assert all(torch.equal(found[..., q], expected) for q in range(len(QUANTILES)))
 
 
 def test_a_level_never_seen_in_training_changes_little() -> None:
@@ -52,6 +54,7 @@ def test_metrics_and_baselines_by_hand() -> None:
         "last value": lambda t, _: values[t - 1],
         "seasonal naive": lambda t, k: values[t + k - m],
         "drift": lambda t, k: values[t - 1] + (k + 1) * (values[t - 1] - values[0]) / (t - 1),
+        "moving average": lambda t, _: values[t - m : t].mean(),
     }
     for name, forecast in forecasts.items():
         errors = [[abs(values[t + k] - forecast(t, k)) for k in range(3)] for t in starts]
@@ -96,12 +99,12 @@ def test_missing_targets_are_never_scored() -> None:
     values[170] = None
     task = Forecast.prepare(dataset(y=values), 2)
     context, _, observed = task.parts["test"].batch(torch.arange(task.size("test")))
-    predictions = last = context[:, -1:].expand(-1, 2).clone()
-    wrong = torch.where(observed, last, torch.tensor(1e9))
+    predictions = last = context[:, -1:, None].expand(-1, 2, len(QUANTILES)).clone()
+    wrong = torch.where(observed[..., None], last, torch.tensor(1e9))
     assert task.measure(wrong) == task.measure(predictions)
     assert not observed.all()
     batch = task.batch("test", torch.arange(task.size("test")))
-    spoilt = (batch[0], torch.where(batch[2], batch[1], torch.tensor(1e9)), batch[2])
+    spoilt = (batch[0], torch.where(batch[2], batch[1], torch.tensor(1e9)), *batch[2:])
     network = task.network("rnn", 3)
     assert torch.equal(task.loss(network, batch), task.loss(network, spoilt))
 

@@ -29,6 +29,9 @@ class Line:
     def size(self, part: str) -> int:
         return 150 if part == "train" else 50
 
+    def draw(self, steps: int, batch_size: int) -> Tensor:
+        return torch.randint(self.size("train"), (steps, batch_size))
+
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         shifted = index if part == "train" else index + 150
         return self.data[0][shifted], self.data[1][shifted]

@@ -8,29 +8,39 @@ import typer
 
 def compare(
     data: Annotated[
-        Path | None, typer.Argument(help="CSV or Parquet file; the yearly sunspots if left out.")
+        Path, typer.Argument(help="A CSV, Parquet, .txt or .npz file, or the name of a sample.")
+    ] = Path("sunspots"),
+    task: Annotated[
+        str | None, typer.Option(help="What to learn; inferred from the data if left out.")
     ] = None,
-    task: Annotated[str, typer.Option(help="What to learn.")] = "forecast",
-    target: Annotated[str, typer.Option(help="Columns of values, with commas between.")] = "",
+    target: Annotated[
+        str, typer.Option(help="Columns to learn: values or labels, with commas between.")
+    ] = "",
     horizon: Annotated[int | None, typer.Option(help="Steps to forecast.")] = None,
     cells: Annotated[str, typer.Option(help="Cells, with commas between.")] = "rnn,lstm,gru",
     seeds: Annotated[int, typer.Option(help="Trainings of each cell.")] = 3,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("penstock-compare"),
     id_column: Annotated[str | None, typer.Option("--id", help="Column of series ids.")] = None,
     time_column: Annotated[str | None, typer.Option("--time", help="Column of times.")] = None,
+    known: Annotated[str, typer.Option(help="Columns known ahead of time, as holidays.")] = "",
+    past: Annotated[str, typer.Option(help="Columns known up to now, as the weather.")] = "",
 ) -> None:
     """Train cells under equal budgets, compare them with naive forecasts, and say which to use."""
     # Imported here: torch takes seconds, which `penstock --help` need not.
     from penstock.cli import _screen  # noqa: PLC0415
     from penstock.compare import run  # noqa: PLC0415
-    from penstock.data import read, sunspots  # noqa: PLC0415
+    from penstock.data import Options, load  # noqa: PLC0415
+    from penstock.data.samples import sample, samples  # noqa: PLC0415
+    from penstock.tasks import find_task, infer  # noqa: PLC0415
 
     names = _names(cells)
     run.check_arguments(out, names, seeds)
-    if data is None:
-        dataset = sunspots()
-    else:
-        dataset = read(data, target=_names(target), id_column=id_column, time_column=time_column)
+    options = Options(_names(target), id_column, time_column, _names(known), _names(past))
+    source = sample(str(data)) if str(data) in samples() else load(data)
+    if task is None:
+        task, reason = infer(source, options)
+        typer.echo(f"Task {task}: {reason}. Another is chosen with --task.", err=True)
+    dataset = find_task(task).read(source, options)
     with _screen.Bar(len(names) * seeds) as bar:
         results = run.compare(
             dataset,
@@ -44,5 +54,5 @@ def compare(
     _screen.show(results, out)
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

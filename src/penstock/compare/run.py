@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -24,9 +23,8 @@ from penstock.compare.report import write_report
 from penstock.compare.results import Results, Trial
 from penstock.compare.trial import WEIGHTS, Job, run_trial
 from penstock.compare.verdict import compare_all, judge
-from penstock.data import Dataset
 from penstock.errors import ArgumentError
-from penstock.tasks import Task, find_task
+from penstock.tasks import Data, Task, find_task
 from penstock.training import checkpoint
 from penstock.training.loop import Budget, Progress, make_fabric
 
@@ -37,7 +35,7 @@ Report = Callable[[Job, Progress], None]
 
 
 def compare(
-    dataset: Dataset,
+    dataset: Data,
     out: Path,
     *,
     task: str = "forecast",
@@ -56,7 +54,7 @@ def compare(
     in trials/. A run that was cut off goes on from there; a trial that is there is not repeated.
 
     Args:
-        dataset: see `penstock.data.read`.
+        dataset: what the task's `read` returned.
         out: the folder to write to; it is made, once the arguments are known to be right.
         task: the name of a task.
         cells: names of cells.
@@ -81,7 +79,7 @@ def compare(
     results = Results(
         task=task,
         metrics=list(bound.metrics),
-        data=_about(dataset),
+        data=dataset.about(),
         settings=bound.settings(),
         budget={**asdict(budget), "parameters": PARAMETERS},
         seeds=list(range(seeds)),
@@ -128,7 +126,7 @@ def _make_folder(out: Path) -> None:
 
 
 def _jobs(
-    task: Task, dataset: Dataset, cells: Sequence[str], seeds: int, budget: Budget
+    task: Task, dataset: Data, cells: Sequence[str], seeds: int, budget: Budget
 ) -> list[list[Job]]:
     """Return the jobs, a list for each cell."""
     data = dataset.fingerprint()
@@ -156,22 +154,7 @@ def _run(group: Sequence[Job], out: Path, report: Report) -> list[Trial]:
         return [run_trial(job, out / "trials", fabric, partial(report, job)) for job in group]
 
 
-def _about(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "rows": dataset.rows,
-        "series": len(dataset.series),
-        "missing": dataset.missing,
-        "columns": _columns(dataset),
-        "sha256": dataset.fingerprint(),
-    }
-
-
-def _columns(dataset: Dataset) -> dict[str, Any]:
-    return {**asdict(dataset.columns), "targets": list(dataset.columns.targets)}
-
-
-def _save_best(group: Sequence[Job], trials: Sequence[Trial], dataset: Dataset, out: Path) -> None:
+def _save_best(group: Sequence[Job], trials: Sequence[Trial], dataset: Data, out: Path) -> None:
     best = best_trial(trials)
     if best is None:
         return
@@ -182,8 +165,9 @@ def _save_best(group: Sequence[Job], trials: Sequence[Trial], dataset: Dataset, 
         "cell": job.cell,
         "width": job.width,
         "seed": job.seed,
+        "spec": job.task.spec(),
         "settings": job.task.settings(),
-        "columns": _columns(dataset),
+        "columns": dataset.about()["columns"],
         "metrics": best.metrics,
     }
     save_model(out / "models" / job.cell, weights, about)

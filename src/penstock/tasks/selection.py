@@ -28,6 +28,7 @@ class Selection:
         context: L, the steps that the network sees.
         season: m, in steps; 1 is none.
         series, splits, scales: one each.
+        known, past: the scale of each column beside the values, over all series.
         naive_errors: [S], the denominators of MASE, in each series' unit.
         notes: what was left out, and why.
     """
@@ -38,6 +39,8 @@ class Selection:
     series: tuple[Series, ...]
     splits: tuple[Split, ...]
     scales: tuple[Scale, ...]
+    known: tuple[Scale, ...]
+    past: tuple[Scale, ...]
     naive_errors: NDArray[np.float64]
     notes: tuple[str, ...]
 
@@ -141,6 +144,20 @@ def _selection(
         tuple(kept),
         tuple(split(len(one), horizon) for one in kept),
         tuple(fit_scale(values, observed) for values, observed in parts),
+        _beside([one.known[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
+        _beside([one.past[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
         np.array([naive_error(values, season) for values, _ in parts]),
         (*dataset.notes, *notes),
+    )
+
+
+def _beside(parts: Sequence[NDArray[np.float64]]) -> tuple[Scale, ...]:
+    """Return the scale of each column of parts [n, F]; a column without a value has 0 and 0."""
+    if not parts[0].shape[1]:
+        return ()
+    whole = np.concatenate(parts)
+    seen = ~np.isnan(whole)
+    return tuple(
+        fit_scale(whole[:, k], seen[:, k]) if seen[:, k].any() else Scale(0.0, 0.0)
+        for k in range(whole.shape[1])
     )

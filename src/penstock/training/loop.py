@@ -31,6 +31,9 @@ class Learner(Protocol):
     def size(self, part: str) -> int:
         """Return the number of windows of the part "train" or "validation"."""
 
+    def draw(self, steps: int, batch_size: int) -> Tensor:
+        """Return the training windows of the next steps [steps, B], from torch's random numbers."""
+
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         """Return the windows of a part at `index` [B]."""
 
@@ -155,7 +158,7 @@ class Training:
         done = (self.progress.round - 1) * self.budget.round_steps
         steps = min(self.budget.round_steps, self.budget.steps - done)
         self.fabric.seed_everything(derive_seed(self.seed, self.progress.round), verbose=False)
-        drawn = torch.randint(self.learner.size("train"), (steps, self.budget.batch_size))
+        drawn = self.learner.draw(steps, self.budget.batch_size)
         self.model.train()
         return float(torch.stack([self._step(index) for index in drawn]).mean())
 
