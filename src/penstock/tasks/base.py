@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.series import Options
+from penstock.tasks.evidence import Evidence
 
 
 class Data(Protocol):
@@ -156,3 +157,7 @@ class Task(ABC):
     def example_bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
         """Return an interval for each example prediction; none where a task has no intervals."""
         return []
+
+    def evidence(self) -> Evidence:
+        """Return what the checks of a comparison look at; nothing unless a task says more."""
+        return Evidence()
