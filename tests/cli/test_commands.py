@@ -60,8 +60,8 @@ def test_compare_of_a_file_says_what_it_left_out(
 ) -> None:
     rows = [f"{i},{i % 7},{'' if i == 50 else i * i % 11},3" for i in range(120)]
     (tmp_path / "data.csv").write_text("\n".join(["t,a,b,flat", *rows]))
-    options = ["--time-column", "t", "--cells", "rnn", "--seeds", "1", "--out", str(tmp_path / "out")]
-    assert run(["compare", str(tmp_path / "data.csv"), *options]) == 0
+    options = ["--time-column", "t", "--cells", "rnn", "--seeds", "1"]
+    assert run(["compare", str(tmp_path / "data.csv"), *options, "--out", str(tmp_path / "o")]) == 0
     printed = capsys.readouterr().out
     assert "1 of 3 series left out, constant: flat" in printed
     assert "1 missing values carried forward" in printed

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from penstock.compare import table
 from penstock.compare.results import Results
@@ -32,19 +33,31 @@ def markdown(results: Results) -> str:
         "## Trials",
         _table(table.TRIAL_HEADS, table.trial_rows(results)),
         "## Data and settings",
-        _list(settings(results)),
+        _list([*results.notes, *(f"{name}: {text}" for name, text in settings(results))]),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
 
 
-def settings(results: Results) -> list[str]:
-    """Return notes, data, decisions, budgets and versions, a line each."""
+def settings(results: Results) -> list[tuple[str, str]]:
+    """Return data, decisions, budgets, versions and times, by name."""
     facts = {**results.data, **results.settings, **results.budget, **results.versions}
+    times = results.times
     del facts["sha256"]
-    seeds = f"seeds: {', '.join(map(str, results.seeds))}"
-    trials = f"trials at a time: {results.times['workers']}"
-    took = f"the run took {results.times['total']:.0f} s"
-    return [*results.notes, seeds, *(f"{k}: {v}" for k, v in facts.items()), trials, took]
+    facts |= {"seeds": results.seeds, "trials at a time": times["workers"]}
+    facts["seconds"] = f"{times['total']:.0f} for all"
+    if times["clock"]:
+        facts["seconds"] += f"; same clock: {times['clock']:.2g} of training"
+    told = ((name.replace("_", " "), _words(value)) for name, value in facts.items())
+    return [(name, text) for name, text in told if text]
+
+
+def _words(value: Any) -> str:
+    """Return a value in words; nothing for what is empty."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {text}" for k, v in value.items() if (text := _words(v)))
+    if isinstance(value, list):
+        return ", ".join(map(_words, value))
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def comma_separated(results: Results) -> str:

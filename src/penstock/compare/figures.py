@@ -10,7 +10,7 @@ from penstock.compare.results import Contestant, Results, Trial
 # Okabe & Ito's palette, told apart by the colour-blind, readable on white and on black.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
 _NAIVE_DASHES = ("dot", "dashdot", "longdash", "longdashdot")
-_MARGIN = {"l": 56, "r": 12, "t": 12, "b": 48}
+_MARGIN = {"l": 56, "r": 12, "t": 12, "b": 44}
 _SHOWN = 3  # contestants drawn at first in crowded pictures; the legend brings the others
 
 
@@ -43,7 +43,8 @@ def cost(results: Results) -> go.Figure:
     """Return score against the measured time of a training step, a point a cell."""
     score = results.metrics[0]
     figure = _figure("milliseconds a training step", score)
-    for one in _able(results):
+    able = _able(results)
+    for one in able:
         if one.kind == "cell":
             figure.add_scatter(
                 x=[1000 * one.times["step"]],
@@ -51,13 +52,15 @@ def cost(results: Results) -> go.Figure:
                 error_y=_error_bar(one, score),
                 mode="markers+text",
                 text=[one.name],
-                textposition="middle right",
+                textposition="top center",
                 marker={"color": _colour(results, one), "size": 14},
                 hovertemplate="%{x:.3g} ms, %{y:.4g}<extra>%{text}</extra>",
             )
-        else:
-            line = {"dash": "dot", "color": _colour(results, one), "width": 1.5}
-            figure.add_hline(one.metrics[score], line=line, annotation_text=one.name)
+    naive = next(one for one in able if one.kind == "baseline")
+    line = {"dash": "dot", "color": _colour(results, naive), "width": 1.5}
+    figure.add_hline(
+        naive.metrics[score], line=line, annotation_text=naive.name, annotation_position="top left"
+    )
     figure.update_xaxes(rangemode="tozero")
     return figure.update_layout(showlegend=False)
 
@@ -99,7 +102,8 @@ def tuning(results: Results) -> go.Figure:
             marker={"size": chosen, "symbol": symbols},
             **_line(results, one),
         )
-    return figure.update_xaxes(type="log")
+    rates = sorted({t.learning_rate for one in results.contestants for t in one.tuning})
+    return figure.update_xaxes(type="log", tickvals=rates, ticktext=[f"{r:g}" for r in rates])
 
 
 def profile(results: Results) -> go.Figure:
@@ -121,11 +125,17 @@ def example(results: Results, number: int) -> go.Figure:
         times = list(range(len(names)))
         figure.update_xaxes(tickvals=times, ticktext=names)
     bars = shown["kind"] == "bars"
-    _add(figure, bars, times, shown["actual"], "actual", {"width": 3, "color": "gray"})
+    _add(figure, bars, times, shown["actual"], "what came", {"width": 3, "color": "gray"})
     for place, one in enumerate(_able(results)):
         visible = True if place < _SHOWN else "legendonly"
         if one.bands and place == 0:
-            _add_band(figure, times[context:], one.bands[number], _colour(results, one))
+            _add_band(
+                figure,
+                times[context:],
+                one.bands[number],
+                _colour(results, one),
+                f"interval of {one.name}",
+            )
         line = _line(results, one)
         _add(figure, bars, times[context:], one.predictions[number], visible=visible, **line)
     if context and not bars:
@@ -152,13 +162,13 @@ def _add(
         figure.add_scatter(x=x, y=y, name=name, mode=mode, line=line, visible=visible)
 
 
-def _add_band(figure: go.Figure, x: Sequence[Any], band: Sequence[Any], colour: str) -> None:
+def _add_band(
+    figure: go.Figure, x: Sequence[Any], band: Sequence[Any], colour: str, name: str
+) -> None:
     low, high = ([bounds[side] for bounds in band] for side in (0, 1))
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     figure.add_scatter(x=x, y=low, showlegend=False, **edge)
-    figure.add_scatter(
-        x=x, y=high, fill="tonexty", fillcolor=_faint(colour), name="its interval", **edge
-    )
+    figure.add_scatter(x=x, y=high, fill="tonexty", fillcolor=_faint(colour), name=name, **edge)
 
 
 def _figure(x: str, y: str) -> go.Figure:
@@ -170,7 +180,6 @@ def _figure(x: str, y: str) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         xaxis_title=x,
         yaxis_title=y,
-        legend={"orientation": "h", "y": -0.2},
         hoverlabel={"namelength": -1},
     )
 

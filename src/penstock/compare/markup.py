@@ -7,17 +7,14 @@ import plotly.graph_objects as go
 
 
 def figure(name: str, drawn: go.Figure, caption: str, numbers: str = "") -> str:
-    """Return a picture with its caption, and its numbers to fold out."""
-    plot = drawn.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        div_id=name,
-        config={"responsive": True, "displayModeBar": False},
-    )
+    """Return a picture, for the page's script to draw, its caption, and its numbers folded."""
+    data = (drawn.to_json() or "").replace("<", "\\u003c")  # no name in it ends the script
     values = folded("The numbers", numbers) if numbers else ""
     return (
         f'<figure aria-labelledby="{name}-caption"><figcaption id="{name}-caption">'
-        f"{escape(caption)}</figcaption>{plot}{values}</figure>"
+        f'{escape(caption)}</figcaption><div class="plot" id="{name}" role="img" '
+        f'aria-labelledby="{name}-caption"></div>'
+        f'<script type="application/json">{data}</script>{values}</figure>'
     )
 
 
@@ -43,6 +40,15 @@ def table(
         f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def pairs(items: Iterable[tuple[str, str]]) -> str:
+    """Return names with what they stand for."""
+    rows = (
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>'
+        for name, text in items
+    )
+    return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>'
 
 
 def bullets(items: Iterable[str]) -> str:

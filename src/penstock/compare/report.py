@@ -52,7 +52,7 @@ def render(results: Results) -> str:
         figures="".join(_figures(results)),
         examples="".join(_example(results, n) for n in range(len(results.examples))),
         trials=_trials(results),
-        setup=markup.bullets(exports.settings(results)),
+        setup=_setup(results),
         version=escape(results.versions["penstock"]),
         plotly=get_plotlyjs(),
     )
@@ -137,7 +137,7 @@ def _figures(results: Results) -> Iterator[str]:
         yield markup.figure(
             "cost",
             figures.cost(results),
-            f"{score} against time: down and to the left is better. Dotted: naive methods.",
+            f"{score} against time: down and to the left is better. Dotted: the best naive method.",
         )
     yield _profile(results)
     if any(trial.losses for one in results.contestants for trial in one.trials):
@@ -177,6 +177,11 @@ def _example(results: Results, number: int) -> str:
     heads = ["", "actual", *(one.name for one in able)]
     numbers = markup.table(f"Test window {number + 1}", heads, rows)
     return markup.figure(f"example-{number}", figures.example(results, number), caption, numbers)
+
+
+def _setup(results: Results) -> str:
+    notes = markup.bullets(results.notes) if results.notes else ""
+    return notes + markup.pairs(exports.settings(results))
 
 
 def _trials(results: Results) -> str:

@@ -75,9 +75,9 @@ def _naive_wins(
     naive: str,
     table: Table,
 ) -> Verdict:
-    reasons = "; ".join(f"{c.name}: {table.words(c.name, naive)}" for c in cells)
+    reasons = [f"{c.name}: {table.words(c.name, naive)}." for c in cells]
     take = f"Take '{naive}': it needs no training. More data may change this."
-    sentences = [f"{reasons}.", *_lost_words(contestants), *_seed_words(cells), take]
+    sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells), take]
     if all(table.above(cell.name, naive) for cell in cells):
         head = f"The naive method is better: '{naive}' beats every cell."
         return Verdict("naive is better", naive, None, [head, *sentences])
