@@ -20,10 +20,11 @@ def count_parameters(network: nn.Module) -> int:
 
 def choose_width(task: Task, cell: str | type[Cell], parameters: int) -> int:
     """Return the width at which a cell's network comes nearest to a number of parameters."""
+    spec = task.spec()
 
     def count(width: int) -> int:
         with torch.device("meta"):
-            return count_parameters(task.network(cell, width))
+            return count_parameters(task.rebuild(spec, cell, width))
 
     low, high = 1, 2
     while count(high) < parameters and high < _WIDEST:

@@ -48,7 +48,7 @@ def read(
 def _read(name: str, frame: pl.DataFrame, options: Options) -> Dataset:
     columns = choose_columns(frame, options)
     tidy = _tidy(frame, columns)
-    _check_order(tidy, columns)
+    check_order(tidy, columns.time, columns.id)
     parts = tidy.partition_by("id", maintain_order=True)
     series = tuple(_series(part, columns) for part in parts)
     kept = tuple(one for one in series if len(one))
@@ -69,7 +69,7 @@ def _tidy(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
         if columns.id is None:
             ids = pl.repeat(target, frame.height, eager=True)
         else:
-            ids = _ids(frame[columns.id]) + (f"/{target}" if many else "")
+            ids = check_ids(frame[columns.id]) + (f"/{target}" if many else "")
         value = numbers(frame[target])
         parts.append(
             pl.DataFrame([row, ids.alias("id"), time.alias("time"), value.alias("value"), *beside])
@@ -80,15 +80,24 @@ def _tidy(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     return tidy
 
 
-def _ids(column: pl.Series) -> pl.Series:
+def check_ids(column: pl.Series) -> pl.Series:
+    """Return a column of ids as text.
+
+    Raises:
+        DataError: a cell is empty; the message names it.
+    """
     empty = column.is_null().arg_true()
     if len(empty):
         raise DataError(f"id column {column.name!r}, row {empty[0] + 1} is empty; fill it in")
     return column.cast(pl.String)
 
 
-def _check_order(tidy: pl.DataFrame, columns: Columns) -> None:
-    """Raise unless the times of each series increase strictly."""
+def check_order(tidy: pl.DataFrame, time_column: str | None, id_column: str | None) -> None:
+    """Raise unless the times of each id increase strictly; the frame has row, id and time.
+
+    Raises:
+        DataError: a time is repeated or comes too late; the message names its row.
+    """
     wrong = tidy.with_columns(before=pl.col("time").shift().over("id")).filter(
         pl.col("time") <= pl.col("before")
     )
@@ -96,9 +105,9 @@ def _check_order(tidy: pl.DataFrame, columns: Columns) -> None:
         row, name, time, before = wrong.select("row", "id", "time", "before").row(0)
         what = "is repeated" if time == before else f"comes after the later {before}"
         remedy = "keep one row for each time" if time == before else "sort the rows by time"
-        hint = "" if columns.id else ", or name the column of ids with --id if there are several"
+        hint = "" if id_column else ", or name the column of ids with --id if there are several"
         raise DataError(
-            f"time column {columns.time!r}, row {row}: {time} {what} in series {name!r}; "
+            f"time column {time_column!r}, row {row}: {time} {what} in series {name!r}; "
             f"{remedy}{hint}"
         )
 

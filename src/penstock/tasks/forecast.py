@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from penstock.cells import Cell
 from penstock.data import Dataset, Options, Source, read
+from penstock.data.frames import are_frames
+from penstock.data.layout import find_layout
 from penstock.data.scaling import Scale
 from penstock.data.windows import Panel, Windows, windows
 from penstock.tasks.base import Measured, Task
@@ -58,9 +60,14 @@ class Forecast(Task):
     profile_of = "step ahead"
 
     @classmethod
-    def suits(cls, source: Source, options: Options) -> str:  # noqa: ARG003
-        """Return why a source holds series to forecast: it is a table and nothing else fits."""
-        return "" if source.table is None else "a table of numbers in the order of time"
+    def suits(cls, source: Source, options: Options) -> str:
+        """Return why a source holds series to forecast: a table without classes or such."""
+        if source.table is None or are_frames(source.table, options):
+            return ""
+        layout = find_layout(source.table, options)
+        if layout and (layout.per == "sequence" or layout.classes):
+            return ""
+        return "the table has no column of labels, so its numbers are series in time"
 
     @classmethod
     def read(cls, source: Source, options: Options) -> Dataset:
