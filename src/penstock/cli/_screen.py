@@ -100,15 +100,7 @@ def show(results: Results, out: Path) -> None:
 
 
 def _about(results: Results) -> str:
-    data, settings = (
-        results.data,
-        ", ".join(
-            f"{name} {results.settings[name]}"
-            for name in ("horizon", "context", "season")
-            if name in results.settings
-        ),
-    )
-    return (
-        f"{results.task} on {data['name']}: {data['rows']:,} rows, {data['series']} series, "
-        f"{data['missing']} missing; {settings}"
-    )
+    data, settings = results.data, results.settings
+    chosen = [f"{n} {settings[n]}" for n in ("horizon", "context", "season") if n in settings]
+    read = f"{data['rows']:,} rows, {data['series']:,} series, {data['missing']:,} missing"
+    return f"{results.task} on {data['name']}: {'; '.join([read, ', '.join(chosen)]).strip('; ')}"

@@ -1,9 +1,9 @@
 """Equal wall-clock: what each cell reaches in the time in which the fastest takes all its steps.
 
-A cell's pace is its quickest round of steps in any of its trials: a busy moment of the machine only
-ever makes a round slower. The fastest cell's pace, times the rounds of the budget, is the clock; a
-slower cell fits fewer rounds into it. Of these, validation chooses, as it does for the whole
-training, and the weights that it chose are measured.
+Time is that of the processor, as each trial has one thread: it passes no faster on a busy machine.
+A cell's pace is its quickest round of steps in any of its trials. The fastest cell's pace, times
+the rounds of the budget, is the clock; a slower cell fits fewer rounds into it. Of these,
+validation chooses, as it does for the whole training, and the weights that it chose are measured.
 """
 
 from collections.abc import Mapping, Sequence

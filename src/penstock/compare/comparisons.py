@@ -56,6 +56,8 @@ class Table:
     def words(self, first: str, second: str) -> str:
         """Return "MASE lower by 0.20 than 'drift' (95 % interval 0.10 to 0.30)"."""
         found = self._found[first, second]
+        if not found.difference:
+            return f"{self.score} equal to that of '{second}'"
         sign = -1 if found.difference < 0 else 1
         side = "lower" if sign < 0 else "higher"
         text = f"{self.score} {side} by {abs(found.difference):.3g} than '{second}'"

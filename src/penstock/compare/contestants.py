@@ -50,10 +50,11 @@ def _times(outcomes: Outcomes, same_clock: dict[str, Any] | None) -> dict[str, A
     if pace is None:
         return {}
     finished = [trial.times for _, trial in outcomes if trial.status == "finished"]
-    means = {name: float(np.mean([t[name] for t in finished])) for name in ("train", "predict")}
+    train = float(np.mean([times["train"] for times in finished]))
+    predict = min(times["predict"] for times in finished)
     budget = outcomes[0][0].budget
     steps = min(budget.round_steps, budget.steps)
-    return {**means, "step": pace / steps, "same_clock": same_clock}
+    return {"train": train, "predict": predict, "step": pace / steps, "same_clock": same_clock}
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:

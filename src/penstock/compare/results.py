@@ -34,7 +34,7 @@ class Trial:
             A trial that tunes the learning rate has none: it never sees test data.
         predictions, bands: for the windows of `Results.examples`, in the data's unit; bands are
             intervals, and empty where the task has none.
-        times: seconds, {"train": …, "predict": …, "rounds": […]}.
+        times: seconds of the processor, {"train": …, "predict": …, "rounds": […]}.
     """
 
     seed: int
@@ -78,9 +78,9 @@ class Contestant:
         trials: none for a baseline.
         tuning: a trial for each learning rate tried.
         model: path of the model file beside results.json, or None.
-        times: mean seconds, {"train": of a trial, "predict": all test windows}, "step": seconds of
-            one optimisation step at its quickest, and "same_clock": {"rounds", "metrics",
-            "intervals"}, the result of what validation chose within `Results.times["clock"]`.
+        times: seconds of the processor, {"train": mean of a trial, "predict": all test windows,
+            "step": one optimisation step, both at their quickest}, and "same_clock": {"rounds",
+            "metrics", "intervals"}, what validation chose within `Results.times["clock"]`.
     """
 
     name: str

@@ -113,7 +113,7 @@ def compare(
     )
     plan.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
     _make_folder(out)
-    schedule = Schedule(seconds, pool.workers, out / "trials", started)
+    schedule = Schedule(seconds, out / "trials", started)
     run = _Run(plan, out, schedule, pool, watcher, find_checks(skip_checks))
     results = run.results(dataset)
     write_reports(results, out)
@@ -222,7 +222,7 @@ class _Run:
 
         found = {}
         for job, trial in run(noted()):
-            self.schedule.note(trial)
+            self.schedule.note(job)
             self.watcher.ends(job, trial)
             found[job] = trial
         return [(job, found[job]) for job in begun]

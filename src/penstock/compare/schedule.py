@@ -5,7 +5,6 @@ the learning rate, a rate each; then the rungs that are measured, a seed each. W
 run is bounded, whole rungs are left out, so that all cells always had the same number of trials.
 """
 
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,27 +27,25 @@ class Schedule:
 
     Attributes:
         seconds: the time for the run; None is unbounded, and leaves nothing out.
-        workers: trials at a time.
         root: the folder of trials; those that are there take no time.
         started: when the run began, by `time.time()`.
-        took: seconds of training of each trial so far.
+        given, done: trials to train, and those of them that have ended.
     """
 
     seconds: float | None
-    workers: int
     root: Path
     started: float = field(default_factory=time.time)
-    took: list[float] = field(default_factory=list)
+    given: set[Job] = field(default_factory=set)
+    done: int = 0
 
     @property
     def deadline(self) -> float:
         """When trials must stop, by `time.time()`."""
         return float("inf") if self.seconds is None else self.started + self.seconds - _ENDING
 
-    def note(self, trial: Trial) -> None:
-        """Learn from a trial how long they take."""
-        if trial.status == "finished":
-            self.took.append(trial.times["train"])
+    def note(self, job: Job) -> None:
+        """Count a trial that has ended."""
+        self.done += job in self.given
 
     def tuning(self, rungs: Sequence[Rung]) -> Iterator[Job]:
         """Give the jobs of the rungs that fit into the share for tuning; one rung at least."""
@@ -61,14 +58,15 @@ class Schedule:
 
     def _fitting(self, rungs: Sequence[Rung], end: float) -> Iterator[Job]:
         for number, rung in enumerate(rungs):
-            if number and self.seconds is not None and time.time() + self._needed(rung) > end:
+            fresh = {job for job in rung if not stored(job, self.root)}
+            if number and self.seconds is not None and time.time() + self._needed(fresh) > end:
                 return
+            self.given |= fresh
             yield from rung
 
-    def _needed(self, rung: Rung) -> float:
-        """Return the seconds that a rung is thought to take; 0 while no trial has ended."""
-        missing = sum(not stored(job, self.root) for job in rung)
-        return statistics.fmean(self.took or [0.0]) * missing / min(self.workers, len(rung))
+    def _needed(self, fresh: set[Job]) -> float:
+        """Return the seconds that trials are thought to take, at the pace of those so far."""
+        return len(fresh) * (time.time() - self.started) / max(self.done, 1)
 
 
 def best_rates(

@@ -45,7 +45,12 @@ def columns(results: Results) -> list[Column]:
         Column("rate", "the learning rate that validation chose", _rate, wide=True),
         Column("ms/step", "of one optimisation step, at its quickest", _time("step", 1000)),
         Column("train s", "seconds to train one seed", _time("train"), wide=True),
-        Column("predict s", "seconds to predict all test windows", _time("predict"), wide=True),
+        Column(
+            "predict s",
+            "seconds to predict all test windows, at the quickest",
+            _time("predict"),
+            wide=True,
+        ),
     ]
 
 

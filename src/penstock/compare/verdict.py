@@ -5,12 +5,13 @@ A cell is of use if it beats every naive method beyond doubt: its interval again
 told from the best are equals, and of equals the smallest or the fastest may be the one to take.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from penstock.compare.comparisons import Table, names
 from penstock.compare.results import Comparison, Contestant, Verdict
 
 _SAME_SIZE = 1.05  # widths are whole numbers, so equal budgets differ by some per cent
+_SAME_SPEED = 1.2
 
 
 def judge(
@@ -32,14 +33,14 @@ def judge(
     best = useful[0]
     equals = [c for c in useful if c is best or not table.below(best.name, c.name)]
     open_ = [c for c in cells if c is not best and not table.below(best.name, c.name)]
-    smallest = _smallest(equals)
+    smallest, closest = _smallest(best, equals), table.naive[0]
     return Verdict(
         "no clear winner" if open_ else "winner",
         best.name,
         best.name,
         [
             _unclear(best, open_, table) if open_ else _clear(best, cells, table),
-            f"{best.name} beats every naive method: {table.words(best.name, naive)}.",
+            f"{best.name} beats every naive method: {table.words(best.name, closest)}.",
             *_lost_words(contestants),
             *_seed_words(cells),
             *_size_words(best, smallest, equals),
@@ -103,11 +104,13 @@ def _seed_words(cells: Sequence[Contestant]) -> list[str]:
     return []
 
 
-def _smallest(equals: Sequence[Contestant]) -> Contestant:
-    """Return the one with the fewest parameters; of those about as small, with the fewest FLOPs."""
-    least = min(one.parameters for one in equals)
-    small = [one for one in equals if one.parameters <= least * _SAME_SIZE]
-    return min(small, key=lambda one: one.flops_per_step)
+def _smallest(best: Contestant, equals: Sequence[Contestant]) -> Contestant:
+    """Return the one with clearly the fewest parameters, or else FLOPs; or else the best."""
+    for cost in ("parameters", "flops_per_step"):
+        least = min(equals, key=lambda one: getattr(one, cost))
+        if getattr(least, cost) * _SAME_SIZE < getattr(best, cost):
+            return least
+    return best
 
 
 def _size_words(best: Contestant, smallest: Contestant, equals: Sequence[Contestant]) -> list[str]:
@@ -115,7 +118,7 @@ def _size_words(best: Contestant, smallest: Contestant, equals: Sequence[Contest
     if len(equals) == 1:
         return [f"{cost} a step."]
     if smallest is best:
-        return [f"{cost} a step, the least of those that cannot be told from it."]
+        return [f"{cost} a step; no cell that cannot be told from it is clearly smaller."]
     return [
         f"{cost} a step; where size counts, take {smallest.name}, which cannot be told from it: "
         f"{smallest.parameters:,} parameters, {smallest.flops_per_step:,} FLOPs a step."
@@ -126,20 +129,21 @@ def _speed(
     best: Contestant, equals: Sequence[Contestant], cells: Sequence[Contestant], score: str
 ) -> dict[str, object]:
     """Return what rests on measured time, kept apart as it differs from run to run."""
-    by_speed: Callable[[Contestant], float] = lambda one: one.times["predict"]  # noqa: E731
     timed = [one for one in equals if one.times]
     if best not in timed:
         return {}
-    fastest = min(timed, key=by_speed)
-    ratio = by_speed(best) / by_speed(fastest)
+    fastest = min(timed, key=lambda one: one.times["predict"])
+    ratio = best.times["predict"] / fastest.times["predict"]
+    if ratio < _SAME_SPEED:
+        fastest = best
     words = (
-        f"{best.name} predicts all test windows in {_seconds(by_speed(best))} and takes "
+        f"{best.name} predicts all test windows in {_seconds(best.times['predict'])} and takes "
         f"{_seconds(best.times['step'])} a training step"
     )
     if fastest is not best:
         words += f"; where speed counts, take {fastest.name}, {ratio:.2g} times as fast to predict"
     elif len(timed) > 1:
-        words += ", the fastest of those that cannot be told from it"
+        words += "; no cell that cannot be told from it is clearly faster"
     clock = min((c for c in cells if c.times), key=lambda c: _at_clock(c, score))
     same = f"Within the time of the fastest cell's training, {clock.name} has the lowest {score}"
     return {"fastest": fastest.name, "sentences": [f"{words}.", f"{same}."]}

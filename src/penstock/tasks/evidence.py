@@ -19,7 +19,6 @@ class Evidence:
         columns: of each column beside the target, [N, J] numbers that the network sees.
         trained_until, tested_from: the last time in any training window, and the first to be
             foretold in a test window; None where there are no times that sequences share.
-        chance: the naive method that guesses without a look at the input; "" where there is none.
     """
 
     targets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -27,4 +26,3 @@ class Evidence:
     columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     trained_until: Any = None
     tested_from: Any = None
-    chance: str = ""

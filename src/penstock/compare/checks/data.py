@@ -12,6 +12,7 @@ from penstock.tasks import Task
 
 _COPIES = 0.01  # of the test windows
 _GIVEN_AWAY = 0.99  # correlation
+_FEW_VALUES = 0.1  # of the windows: a code or a name, not a measured number
 _CONSTANT = 0.95  # of the targets
 _FEW_TESTS, _FEW_BLOCKS, _FEW_LESSONS = 30, 6, 50
 _BATCH = 4096
@@ -35,8 +36,8 @@ def duplicates(case: Case) -> Iterator[str]:
 def leak(case: Case) -> Iterator[str]:
     """Fires for a column that gives the target away.
 
-    That is, one of the numbers that the network sees of it goes with the target as 0.99 or more of
-    correlation (of values or of ranks), or tells all labels apart by thresholds. Such a column is
+    That is, one of the numbers that the network sees of it goes with the target at a correlation
+    of 0.99 or more (of values or of ranks), or tells all labels apart. Such a column is
     mostly made from the target, and not known when it counts. Leave it out, unless it really is.
     """
     found = case.evidence
@@ -89,9 +90,9 @@ def too_little_data(case: Case) -> Iterator[str]:
 
 
 def fingerprints(task: Task, part: str) -> NDArray[np.uint64]:
-    """Return a hash of each window of a part; zeros at a window's end, as padding, do not count."""
+    """Return a hash of each window of a part; zeros at its end, as padding, do not count."""
     batches = torch.split(torch.arange(task.size(part)), _BATCH)
-    return np.concatenate([_hash(task.batch(part, index)) for index in batches])
+    return np.concatenate([_hash(task.contents(part, index)) for index in batches])
 
 
 def _hash(batch: tuple[Tensor, ...]) -> NDArray[np.uint64]:
@@ -124,11 +125,12 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _separates(column: NDArray[np.float64], labels: NDArray[np.float64]) -> bool:
-    """Whether the labels change as often as they must, and no oftener, along the sorted column."""
-    kinds = len(np.unique(labels))
-    if kinds < 2 or len(np.unique(column)) < kinds:
+    """Whether thresholds tell the labels apart, or few values that go with one label each."""
+    kinds, values = len(np.unique(labels)), len(np.unique(column))
+    if kinds < 2 or values < kinds:
         return False
-    order = np.lexsort((labels, column))
-    changes = np.flatnonzero(np.diff(labels[order]))
-    apart = np.diff(column[order])[changes] != 0  # at a tie, two labels share a value
-    return len(changes) == kinds - 1 and bool(apart.all())
+    together = len(np.unique(np.stack([column, labels]), axis=1).T)
+    if together > values:  # a value goes with two labels
+        return False
+    changes = np.count_nonzero(np.diff(labels[np.argsort(column, kind="stable")]))
+    return changes == kinds - 1 or values <= _FEW_VALUES * len(column)

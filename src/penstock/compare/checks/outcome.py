@@ -37,7 +37,7 @@ def seeds_disagree(case: Case) -> Iterator[str]:
     if 0 < wins < len(own):
         yield f"{best.name} beats '{naive.name}' with only {wins} of {len(own)} seeds"
     rivals = [{t.seed: np.mean(t.blocks) for t in one.finished} for one in case.cells[1:]]
-    first = sum(all(score < other.get(s, np.inf) for other in rivals) for s, score in own.items())
+    first = sum(all(score <= other.get(s, np.inf) for other in rivals) for s, score in own.items())
     if len(own) > 1 and first <= len(own) / 2:
         yield f"{best.name} is the best cell on average, but with only {first} of {len(own)} seeds"
 
@@ -63,7 +63,7 @@ def chance_level(case: Case) -> Iterator[str]:
     Its rank means nothing. The input may not tell what is asked, the sequences may be too long for
     the cell, or the training too short.
     """
-    blind = case.evidence.chance
+    blind = case.task.chance
     dull = [one.name for one in case.cells if blind and not case.table.below(one.name, blind)]
     if dull:
         who = "every cell" if len(dull) == len(case.cells) else names(dull)
