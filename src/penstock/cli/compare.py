@@ -29,14 +29,14 @@ def compare(
     # Imported here: torch takes seconds, which `penstock --help` need not.
     from penstock.cli import _screen  # noqa: PLC0415
     from penstock.compare import run  # noqa: PLC0415
-    from penstock.data import Options, load  # noqa: PLC0415
-    from penstock.data.samples import sample, samples  # noqa: PLC0415
+    from penstock.data import Options  # noqa: PLC0415
+    from penstock.data.samples import load_or_sample  # noqa: PLC0415
     from penstock.tasks import find_task, infer  # noqa: PLC0415
 
     names = _names(cells)
     run.check_arguments(out, names, seeds)
     options = Options(_names(target), id_column, time_column, _names(known), _names(past))
-    source = sample(str(data)) if str(data) in samples() else load(data)
+    source = load_or_sample(data)
     if task is None:
         task, reason = infer(source, options)
         typer.echo(f"Task {task}: {reason}. Another is chosen with --task.", err=True)
