@@ -14,6 +14,7 @@ from penstock.cells import cells
 from penstock.cli import compare as command
 from penstock.cli.main import run
 from penstock.compare import run as compare_module
+from penstock.compare.results import load_results
 from penstock.compare.workers import Here
 from penstock.data import samples
 from penstock.training.loop import Budget
@@ -52,6 +53,34 @@ def test_compare_then_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert run(["forecast", str(out), SUNSPOTS, "--out", str(file)]) == 0
     assert file.read_text() == to_screen
     assert pl.read_csv(file)["ds"].to_list() == list(range(2009, 2021))
+
+
+PREDICTED = {
+    "forecast": ["unique_id", "step", "ds", "forecast", "low", "high"],
+    "classify": ["id", "predicted", "p_left turn", "p_right turn", "p_to and fro"],
+    "regress": ["id", "predicted"],
+    "tag": ["id", "step", "predicted", "probability"],
+    "text": ["step", "character", "probability"],
+    "frames": ["id", *(f"p_{k}" for k in range(12))],
+}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("name", sorted(samples.samples()))
+def test_every_sample_from_file_to_prediction(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    assert run(["compare", name, "--cells", "rnn", "--seeds", "1", "--out", out]) == 0
+    said = re.match(r"Task (\w+): ", capsys.readouterr().err)
+    assert said
+    results = load_results(tmp_path / "out" / "results.json")
+    baselines = [one.name for one in results.contestants if one.kind == "baseline"]
+    assert results.task == said[1]
+    assert len(baselines) >= 2
+    assert all(name in (tmp_path / "out" / "report.html").read_text("utf-8") for name in baselines)
+    assert run(["predict", out, name]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split(",") == PREDICTED[said[1]]
 
 
 @pytest.mark.usefixtures("quick")

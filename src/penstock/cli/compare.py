@@ -56,15 +56,15 @@ def compare(
     from penstock.cli import _screen  # noqa: PLC0415
     from penstock.compare import run  # noqa: PLC0415
     from penstock.compare.schedule import LEARNING_RATES  # noqa: PLC0415
-    from penstock.data import Options, load  # noqa: PLC0415
-    from penstock.data.samples import sample, samples  # noqa: PLC0415
+    from penstock.data import Options  # noqa: PLC0415
+    from penstock.data.samples import load_or_sample  # noqa: PLC0415
     from penstock.tasks import find_task, infer  # noqa: PLC0415
 
     limit = seconds(time) if time else None
     names, numbers = _names(cells), _rates(rates) or LEARNING_RATES
     run.check_arguments(out, names, seeds, skip_check or ())
     options = Options(_names(target), id_column, time_column, _names(known), _names(past))
-    source = sample(str(data)) if str(data) in samples() else load(data)
+    source = load_or_sample(data)
     if task is None:
         task, reason = infer(source, options)
         typer.echo(f"Task {task}: {reason}. Another is chosen with --task.", err=True)

@@ -19,14 +19,14 @@ def predict(
     """Print what a model makes of other data, as CSV: of series, what comes after their ends."""
     from penstock.atomic import replacing  # noqa: PLC0415
     from penstock.compare.models import load_model  # noqa: PLC0415  (torch takes seconds)
-    from penstock.data import load  # noqa: PLC0415
+    from penstock.data.samples import load_or_sample  # noqa: PLC0415
     from penstock.errors import ArgumentError  # noqa: PLC0415
     from penstock.tasks import find_task  # noqa: PLC0415
 
     if out is not None and out.is_dir():
         raise ArgumentError(f"{out} is a folder; give the name of a file with --out")
     network, about = load_model(model)
-    frame, notes = find_task(about["task"]).apply(network, about["spec"], load(data))
+    frame, notes = find_task(about["task"]).apply(network, about["spec"], load_or_sample(data))
     for note in notes:
         print(f"penstock: {note}", file=sys.stderr)
     if out is None:

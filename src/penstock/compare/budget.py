@@ -19,8 +19,11 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def choose_width(task: Task, cell: str | type[Cell], parameters: int) -> int:
-    """Return the width at which a cell's network comes nearest to a number of parameters."""
-    spec = task.spec()
+    """Return the width at which a cell's network comes nearest to a number of parameters.
+
+    What the task's data need beside them is added.
+    """
+    spec, parameters = task.spec(), parameters + task.extra_parameters()
 
     def count(width: int) -> int:
         with torch.device("meta"):

@@ -117,6 +117,8 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    if not zipfile.is_zipfile(path):
+        raise zipfile.BadZipFile("it is no .npz archive of NumPy")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

@@ -61,7 +61,8 @@ def are_frames(frame: pl.DataFrame, options: Options) -> bool:
     check_names(frame, options)
     columns = [frame[c] for c in _columns(frame, options, _find_id(frame, options))]
     return len(columns) >= _FEWEST_COLUMNS and all(
-        c.dtype.is_numeric() and not c.null_count() and bool(c.is_in([0, 1]).all()) for c in columns
+        c.dtype.is_numeric() and not c.null_count() and bool(((c == 0) | (c == 1)).all())
+        for c in columns
     )
 
 
@@ -95,7 +96,7 @@ def _from_table(name: str, frame: pl.DataFrame, options: Options) -> Frames:
     values = np.empty((frame.height, len(columns)), np.uint8)
     for k, column in enumerate(columns):
         cells = numbers(frame[column])
-        good = cells.is_in([0, 1]).fill_null(False).to_numpy()
+        good = ((cells == 0) | (cells == 1)).fill_null(False).to_numpy()
         _check(good, f"column {column!r}, row", cells)
         values[:, k] = cells.to_numpy()
     ids = check_ids(frame[id_column]) if id_column else pl.repeat("all", len(values), eager=True)

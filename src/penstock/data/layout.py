@@ -78,7 +78,10 @@ def find_layout(frame: pl.DataFrame, options: Options) -> Layout | None:
     constant = ids is not None and _is_constant(frame, label, ids)
     form: Literal["long", "one"] = "long" if ids else "one"
     per: Literal["sequence", "step"] = "sequence" if constant else "step"
-    return Layout(form, label, ids, time, numbers, symbols, per, _are_classes(frame[label]))
+    classes = _are_classes(frame[label])
+    if per == "step" and label.lower() not in _LABEL_NAMES and frame.schema[label].is_numeric():
+        classes = False  # a series, unless it is called labels
+    return Layout(form, label, ids, time, numbers, symbols, per, classes)
 
 
 def wanted_layout(frame: pl.DataFrame, options: Options) -> Layout:

@@ -6,6 +6,7 @@ every kind of data in a minute.
 
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -39,6 +40,15 @@ def sample(name: str) -> Source:
     if name not in known:
         raise ArgumentError(f"unknown sample {name!r}: {nearest(name, known)}")
     return known[name]()
+
+
+def load_or_sample(path: Path) -> Source:
+    """Return the sample of that name, unless there is such a file; else what the file holds.
+
+    Raises:
+        DataError: see `load`.
+    """
+    return sample(str(path)) if str(path) in samples() and not path.exists() else load(path)
 
 
 def sunspots() -> Dataset:

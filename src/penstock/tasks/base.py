@@ -110,6 +110,13 @@ class Task(ABC):
         """Return an untrained network for this task."""
         return self.rebuild(self.spec(), cell, width)
 
+    def extra_parameters(self) -> int:
+        """Return how many learned values the data need beside those that all comparisons give.
+
+        So that many symbols, classes or columns leave a network its width.
+        """
+        return 0
+
     @abstractmethod
     def size(self, part: str) -> int:
         """Return the number of windows in the part "train", "validation" or "test"."""

@@ -16,7 +16,7 @@ from penstock.data.sequences import Sequences, read_sequences
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks.base import Task
-from penstock.tasks.reader import Reader
+from penstock.tasks.reader import Reader, edge_parameters
 
 _MOST_BLOCKS = 10
 _EXAMPLES = 4
@@ -39,6 +39,10 @@ class LabelledTask(Task):
     numbers: Tensor
     symbols: Tensor
     parts: dict[str, Pieces]
+
+    def extra_parameters(self) -> int:
+        """Return what embeddings and outputs take."""
+        return edge_parameters(self.encoding.sizes, len(self.spec()["start"]))
 
     def size(self, part: str) -> int:
         """Return the number of sequences, or pieces of them, in a part."""

@@ -12,6 +12,12 @@ from penstock.layers.recurrent import Recurrent
 _WIDEST_EMBEDDING = 8
 
 
+def edge_parameters(sizes: Sequence[int], outputs: int, numbers: int = 0) -> int:
+    """Return how many learned values embeddings, outputs and inputs take at 16 hidden units."""
+    embedded = sum(size * min(size, _WIDEST_EMBEDDING) for size in sizes)
+    return embedded + 16 * (outputs + numbers)
+
+
 class Reader(nn.Module):
     """A recurrent layer between embeddings and a linear map: ŷ = V o + b.
 
