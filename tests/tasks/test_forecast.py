@@ -9,7 +9,7 @@ from penstock.data import Dataset, Source, read, sunspots
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks import find_task, tasks
 from penstock.tasks.forecast import Forecast
-from penstock.tasks.forecaster import MEDIAN, QUANTILES, extend
+from penstock.tasks.forecaster import MEDIAN, QUANTILES, Forecaster, extend
 from penstock.training.loop import Budget, Training
 
 
@@ -312,3 +312,16 @@ def test_quantiles_are_in_order_and_drawn_as_bands() -> None:
     bands, points = task.example_bands(found), task.example_predictions(found)
     for band, row in zip(bands, points, strict=True):
         assert all(low <= point <= high for (low, high), point in zip(band, row, strict=True))
+
+
+def test_beyond_the_end_the_network_reads_the_last_values_and_what_is_known() -> None:
+    network = Forecaster("gru", 4, horizon=2, past=1, known=1)
+    torch.nn.init.normal_(network.head.weight)
+    context, past, known = torch.randn(1, 3), torch.randn(1, 3, 1), torch.randn(1, 5, 1)
+    y, rows = context[0], []
+    for t in range(5):
+        last = min(t, 2)
+        rows.append([y[last] - y[2], y[last].tanh(), past[0, last, 0], known[0, t, 0]])
+    with torch.no_grad():
+        output, _ = network.recurrent(torch.tensor([rows]))
+        assert torch.allclose(network(context, past, known), network.head(output[:, 3:]))
