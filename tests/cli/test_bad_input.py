@@ -70,7 +70,7 @@ KINDS: dict[str, tuple[str, str | bytes, list[str], list[str]]] = {
     "an unknown column beside": ("a.csv", table(ROWS), ["--known", "w"], ["'w'"]),
     "text in a column beside": (
         "a.csv", "t,y,p\n" + "".join(f"{i},{i % 7},{'x' if i == 9 else 1}\n" for i in range(99)),
-        ["--time", "t", "--target", "y", "--known", "p"], ["a.csv", "'p'", "row 10", "'x'"],
+        ["--time-column", "t", "--target", "y", "--known", "p"], ["a.csv", "'p'", "row 10", "'x'"],
     ),
 }  # fmt: skip
 
@@ -83,6 +83,13 @@ OPTIONS = {
     "text for a horizon": (["--horizon", "x"], ["--horizon"]),
     "unknown target": (["--target", "w"], ["'w'"]),
     "unknown id": (["--id", "w"], ["'w'"]),
+    "unknown check": (["--skip-check", "leek"], ["'leek'", "did you mean 'leak'"]),
+    "no duration": (["--time", "ten"], ["'ten'", "10m"]),
+    "no time at all": (["--time", "0s"], ["'0s'", "10m"]),
+    "no rate": (["--rates", "1e-3,x"], ["'1e-3,x'", "1e-2"]),
+    "a rate below 0": (["--rates", "-1"], ["'-1'"]),
+    "no steps": (["--steps", "0"], ["steps is 0"]),
+    "no workers": (["--workers", "0"], ["workers is 0"]),
     "no seeds": (["--seeds", "0"], ["seeds is 0"]),
     "text for seeds": (["--seeds", "x"], ["--seeds"]),
     "unknown task": (["--task", "forcast"], ["did you mean 'forecast'"]),

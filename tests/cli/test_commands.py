@@ -11,9 +11,11 @@ import pytest
 
 import penstock
 from penstock.cells import cells
+from penstock.cli import compare as command
 from penstock.cli.main import run
 from penstock.compare import run as compare_module
 from penstock.compare.results import load_results
+from penstock.compare.workers import Here
 from penstock.data import samples
 from penstock.training.loop import Budget
 
@@ -22,7 +24,9 @@ SUNSPOTS = str(Path(samples.__file__).with_name("sunspots.csv"))
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few steps, in this process: starting others takes seconds."""
     monkeypatch.setattr(compare_module, "Budget", lambda: Budget(steps=8, round_steps=4))
+    monkeypatch.setattr(command, "_pool", lambda _workers, _ray: Here())
 
 
 @pytest.mark.usefixtures("quick")
@@ -33,8 +37,14 @@ def test_compare_then_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert all(len(line) <= 80 for line in printed.out.splitlines() if str(out) not in line)
     for word in ("MASE", "MAE", "±", "rnn", "seasonal naive", "drift", "last value", "season 11"):
         assert word in printed.out
-    assert re.search(r"(Winner|No clear winner|Nothing beats|The naive forecast)", printed.out)
-    assert {"results.json", "report.html", "models"} <= {p.name for p in out.iterdir()}
+    assert re.search(r"(Winner|No clear winner|Nothing beats|The naive method)", printed.out)
+    written = {"results.json", "results.csv", "report.html", "report.md", "models"}
+    assert written <= {p.name for p in out.iterdir()}
+    before = (out / "report.html").read_text()
+    (out / "report.html").unlink()
+    assert run(["report", str(out)]) == 0
+    assert "report.html" in capsys.readouterr().out
+    assert len((out / "report.html").read_text()) == len(before)
 
     assert run(["forecast", str(out), SUNSPOTS]) == 0
     to_screen = capsys.readouterr().out
@@ -83,8 +93,8 @@ def test_compare_of_a_file_says_what_it_left_out(
 ) -> None:
     rows = [f"{i},{i % 7},{'' if i == 50 else i * i % 11},3" for i in range(120)]
     (tmp_path / "data.csv").write_text("\n".join(["t,a,b,flat", *rows]))
-    options = ["--time", "t", "--cells", "rnn", "--seeds", "1", "--out", str(tmp_path / "out")]
-    assert run(["compare", str(tmp_path / "data.csv"), *options]) == 0
+    options = ["--time-column", "t", "--cells", "rnn", "--seeds", "1"]
+    assert run(["compare", str(tmp_path / "data.csv"), *options, "--out", str(tmp_path / "o")]) == 0
     printed = capsys.readouterr().out
     assert "1 of 3 series left out, constant: flat" in printed
     assert "1 missing values carried forward" in printed

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.series import Options
+from penstock.tasks.evidence import Evidence
 
 
 class Data(Protocol):
@@ -53,12 +54,13 @@ class Task(ABC):
 
     A subclass in this package is found by its `name`. The first of `metrics` is the score by which
     contestants are ranked and compared; lower is better. `profile_of` says of what the profile is,
-    one value each.
+    one value each. `chance` names the naive method that never looks at the input, if there is one.
     """
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     profile_of: ClassVar[str]
+    chance: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
@@ -172,3 +174,13 @@ class Task(ABC):
     def example_bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
         """Return an interval for each example prediction; none where a task has no intervals."""
         return []
+
+    def contents(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return windows as `batch` does, with zeros where a row has ended: equal ones are equal
+        whatever else is in the batch.
+        """
+        return self.batch(part, index)
+
+    def evidence(self) -> Evidence:
+        """Return what the checks of a comparison look at; nothing unless a task says more."""
+        return Evidence()

@@ -19,6 +19,7 @@ from penstock.data.splits import split_set
 from penstock.errors import DataError
 from penstock.tasks import classes as scores
 from penstock.tasks.base import Measured
+from penstock.tasks.evidence import Evidence
 from penstock.tasks.labelled import (
     LabelledTask,
     encoded,
@@ -29,6 +30,7 @@ from penstock.tasks.labelled import (
     suits,
     unlabelled,
 )
+from penstock.tasks.labelled_evidence import of_sequences
 from penstock.tasks.linear import logistic, summaries
 from penstock.tasks.reader import Reader
 
@@ -53,6 +55,7 @@ class Classify(LabelledTask):
     name = "classify"
     metrics = scores.METRICS
     profile_of = "class"
+    chance = "most frequent class"
 
     @classmethod
     def suits(cls, source: Source, options: Options) -> str:
@@ -179,6 +182,10 @@ class Classify(LabelledTask):
         """Return the probability of each class for the sequences of `examples`."""
         rows: list[list[float]] = predictions[self.example_index()].exp().tolist()
         return rows
+
+    def evidence(self) -> Evidence:
+        """Return the classes, and the columns beside them."""
+        return of_sequences(self, self.targets, labels=True)
 
     def _targets(self, part: str) -> Tensor:
         return self.targets[self.parts[part].owners]

@@ -21,6 +21,8 @@ from penstock.data.readers import read_series
 from penstock.data.scaling import Scale
 from penstock.data.windows import Panel, Windows, windows
 from penstock.tasks.base import Measured, Task, spread
+from penstock.tasks.evidence import Evidence
+from penstock.tasks.forecast_evidence import forecast_evidence
 from penstock.tasks.forecaster import MEDIAN, QUANTILES, Forecaster, extend, forecast
 from penstock.tasks.naive import pinball, point_forecasts, with_quantiles
 from penstock.tasks.selection import Selection, select
@@ -219,6 +221,12 @@ class Forecast(Task):
         return [
             [(low, high) for low, *_, high in rows.tolist()] for rows in self._unscaled(predictions)
         ]
+
+    def evidence(self) -> Evidence:
+        """Return the changes to foretell, the columns beside them, and the spans of time."""
+        columns = self.dataset.columns
+        known, past, timed = columns.known, columns.past, columns.time is not None
+        return forecast_evidence(self.selection, self.parts["train"], known, past, timed)
 
     def _unscaled(self, predictions: Tensor) -> list[np.ndarray]:
         """Return the forecasts [h, Q] for the windows of `examples`, in the data's unit."""

@@ -48,6 +48,7 @@ class MultiHot(Task):
     name = "frames"
     metrics = ("NLL per frame", "frame error")
     profile_of = "column"
+    chance = "column frequencies"
 
     @classmethod
     def suits(cls, source: Source, options: Options) -> str:
@@ -136,6 +137,12 @@ class MultiHot(Task):
         values = self.values[rows]
         inside = torch.arange(1, rows.shape[1]) < lengths[:, None]
         return values[:, :-1], values[:, 1:], inside
+
+    def contents(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return frames with zeros past the end of a piece, and the lengths."""
+        rows, lengths = self.parts[part].rows(index)
+        inside = torch.arange(rows.shape[1]) < lengths[:, None]
+        return self.values[rows] * inside[..., None], lengths
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the mean NLL of a frame."""

@@ -52,6 +52,12 @@ class LabelledTask(Task):
         rows, lengths = self.parts[part].rows(index)
         return self.numbers[rows], self.symbols[rows], lengths
 
+    def contents(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return the inputs with zeros past the end of a row, and the lengths."""
+        numbers, symbols, lengths = self.inputs(part, index)
+        inside = (torch.arange(numbers.shape[1]) < lengths[:, None])[..., None]
+        return numbers * inside, symbols * inside, lengths
+
     def test_inputs(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield the inputs of the test part, some sequences at a time."""
         for index in torch.split(torch.arange(self.size("test")), _BATCH):

@@ -18,6 +18,7 @@ from penstock.data.series import Options
 from penstock.data.splits import split_set
 from penstock.errors import DataError
 from penstock.tasks.base import Measured
+from penstock.tasks.evidence import Evidence
 from penstock.tasks.labelled import (
     LabelledTask,
     check_parts,
@@ -30,6 +31,7 @@ from penstock.tasks.labelled import (
     suits,
     unlabelled,
 )
+from penstock.tasks.labelled_evidence import of_sequences
 from penstock.tasks.linear import ridge, summaries
 from penstock.tasks.reader import Reader
 
@@ -54,6 +56,7 @@ class Regress(LabelledTask):
     name = "regress"
     metrics = ("MAE", "RMSE")
     profile_of = "quarter of the test labels"
+    chance = "median"
 
     @classmethod
     def suits(cls, source: Source, options: Options) -> str:
@@ -186,6 +189,10 @@ class Regress(LabelledTask):
     def example_predictions(self, predictions: Tensor) -> list[list[float]]:
         """Return the predictions for the sequences of `examples`."""
         return [[value] for value in self.scale.undo(predictions[self.example_index()].numpy())]
+
+    def evidence(self) -> Evidence:
+        """Return the labels, and the columns beside them."""
+        return of_sequences(self, self.targets, labels=False)
 
     def _targets(self, part: str) -> Tensor:
         """Return the labels of a part [W], scaled."""

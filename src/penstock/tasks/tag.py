@@ -19,6 +19,7 @@ from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.tasks import classes as scores
 from penstock.tasks.base import Measured, spread
+from penstock.tasks.evidence import Evidence
 from penstock.tasks.labelled import (
     LabelledTask,
     check_parts,
@@ -30,6 +31,7 @@ from penstock.tasks.labelled import (
     suits,
     unlabelled,
 )
+from penstock.tasks.labelled_evidence import of_steps
 from penstock.tasks.linear import logistic
 from penstock.tasks.reader import Reader
 
@@ -58,6 +60,7 @@ class Tag(LabelledTask):
     name = "tag"
     metrics = scores.METRICS
     profile_of = "label"
+    chance = "most frequent label"
 
     @classmethod
     def suits(cls, source: Source, options: Options) -> str:
@@ -181,6 +184,10 @@ class Tag(LabelledTask):
         """Return the labels that there are in the test part."""
         found = scores.present(self.targets[self.parts["test"].all_rows()])
         return [self.classes[k] for k in found.tolist()]
+
+    def evidence(self) -> Evidence:
+        """Return the labels of steps, and the columns beside them."""
+        return of_steps(self, self.targets)
 
     def examples(self) -> list[dict[str, Any]]:
         """Return the beginnings of four test pieces, with their labels."""

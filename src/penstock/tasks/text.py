@@ -17,6 +17,7 @@ from penstock.data.splits import Split, split
 from penstock.data.text import Text, Unit, encode, is_utf8, read_text
 from penstock.errors import DataError
 from penstock.tasks.base import Measured, Task, spread
+from penstock.tasks.evidence import Evidence
 from penstock.tasks.labelled import group_means, no_horizon
 from penstock.tasks.ngram import ngram
 from penstock.tasks.reader import edge_parameters
@@ -56,6 +57,7 @@ class Characters(Task):
     name = "text"
     metrics = ("bits per character", "perplexity")
     profile_of = "most frequent characters"
+    chance = "1-gram"
 
     @classmethod
     def suits(cls, source: Source, options: Options) -> str:  # noqa: ARG003
@@ -150,6 +152,18 @@ class Characters(Task):
         starts = start + index * (1 if part == "train" else steps)
         rows = self.codes.unfold(0, steps + 1, 1)[starts]
         return rows[:, :-1], rows[:, 1:], starts
+
+    def contents(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return the first symbols of windows, as many in every part."""
+        start, _ = self._spans()[part]
+        starts = start + index * (1 if part == "train" else _VALIDATION_STEPS)
+        steps = min(_STEPS, len(self.codes) - int(starts.max()))
+        return (self.codes.unfold(0, steps, 1)[starts] + 1,)
+
+    def evidence(self) -> Evidence:
+        """Return the symbols of training."""
+        start, end = self._spans()["train"]
+        return Evidence(self.codes[start:end].double().numpy(), labels=True)
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the mean of −ln p of what follows."""
