@@ -25,9 +25,8 @@ from penstock.tasks.evidence import Evidence
 from penstock.tasks.forecast_evidence import forecast_evidence
 from penstock.tasks.forecaster import MEDIAN, QUANTILES, Forecaster, extend, forecast
 from penstock.tasks.naive import pinball, point_forecasts, with_quantiles
-from penstock.tasks.selection import Selection, select
+from penstock.tasks.selection import Selection, select, blocks_of
 
-_MOST_BLOCKS = 10
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
 _PAST_ERRORS = 4000  # training windows from which the intervals of naive forecasts are taken
@@ -169,7 +168,8 @@ class Forecast(Task):
         error = (predictions[..., MEDIAN] - target).abs()
         scaled = error * weight
         missed = (target < predictions[..., 0]) | (target > predictions[..., -1])
-        losses, blocks = pinball(predictions, target, QUANTILES), self._blocks()
+        losses = pinball(predictions, target, QUANTILES)
+        blocks = blocks_of(self.selection, self.parts["test"])
         return Measured(
             {
                 "MASE": float(scaled[observed].mean()),
@@ -243,15 +243,3 @@ class Forecast(Task):
     def _of_owner(self, values: Any) -> Tensor:
         """Return a value of each series for every test window, [W, 1]."""
         return torch.as_tensor(values)[self.parts["test"].owner][:, None]
-
-    def _blocks(self) -> Tensor:
-        """Return the block of each test window [W]: a stretch of time of at least a horizon.
-
-        Where the test parts are too short for two such stretches, groups of series.
-        """
-        test, chosen = self.parts["test"], self.selection
-        stretches = max(cut.end - cut.validation for cut in chosen.splits) // chosen.horizon - 1
-        count = min(_MOST_BLOCKS, stretches)
-        if count >= 2 or len(chosen.series) == 1:
-            return (test.place * max(count, 2)).long()
-        return test.owner * min(_MOST_BLOCKS, len(chosen.series)) // len(chosen.series)

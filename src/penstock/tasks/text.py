@@ -95,8 +95,7 @@ class Characters(Task):
 
     def notes(self) -> tuple[str, ...]:
         """Return how many symbols of the test part training never sees."""
-        start, end = self._spans()["test"]
-        unseen = int((self.codes[start:end] == len(self.alphabet)).sum())
+        unseen = int((self._test_codes() == len(self.alphabet)).sum())
         return (f"{unseen} test {self.unit}s are not in the training part",) if unseen else ()
 
     def spec(self) -> dict[str, Any]:
@@ -239,8 +238,7 @@ class Characters(Task):
     def _frequent(self) -> list[int]:
         counts = torch.bincount(self._test_codes(), minlength=self._size)
         order = counts.argsort(descending=True, stable=True)
-        frequent: list[int] = order[: min(_PROFILE, int((counts > 0).sum()))].tolist()
-        return frequent
+        return [int(code) for code in order[:_PROFILE] if counts[code]]
 
     def _shown(self, code: int | Tensor) -> str:
         known = int(code) < len(self.alphabet)
@@ -249,5 +247,4 @@ class Characters(Task):
     def _shown_places(self) -> list[tuple[int, int]]:
         count = len(self._test_codes())
         steps = min(_EXAMPLE_STEPS, count)
-        places = spread(count - steps + 1)
-        return [(at, at + steps) for at in places.tolist()]
+        return [(at, at + steps) for at in spread(count - steps + 1).tolist()]
