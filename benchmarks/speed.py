@@ -3,9 +3,10 @@
     python benchmarks/speed.py [--quick] [--out benchmarks/results/speed.json]
 
 Peers: torch.nn, onnxruntime, and for a custom cell (peephole LSTM) the eager loop, torch.jit and
-torch.compile of the loop. Contestants take turns, call by call, after a warm-up, on fresh random
-inputs whose results are compared first; figures are medians, ratios are peer / ours (above 1,
-Penstock is faster), and each table ends in the geometric mean. All through the public layers.
+torch.compile of the loop; every cell has its place beside our own LSTM. Contestants take turns,
+call by call, after a warm-up, on fresh random inputs whose results are compared first; figures are
+medians, ratios are peer / ours (above 1, Penstock is faster), and each table ends in the geometric
+mean. All through the public layers.
 Legend: T steps, B rows, I input, H hidden.
 """
 
@@ -32,6 +33,8 @@ from rich.progress import track
 from rich.table import Table
 
 import penstock
+from penstock.cells.base import Place
+from penstock.compiler import pipeline
 
 SHAPES = [  # T, B, I, H
     (100, 1, 64, 128), (100, 1, 256, 256), (100, 32, 128, 256), (128, 64, 512, 512),
@@ -39,6 +42,7 @@ SHAPES = [  # T, B, I, H
     (200, 32, 16, 32), (64, 16, 256, 256), (500, 2, 32, 64), (30, 256, 100, 100),
 ]  # fmt: skip
 QUICK = SHAPES[2:3] + SHAPES[4:5]
+BESIDE_LSTM = [(100, 32, 128, 256), (256, 16, 64, 64)]
 CELLS = ["RNN", "LSTM", "GRU"]
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 console = Console(width=110)
@@ -54,6 +58,7 @@ def main(
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "layers": partial(layers, shapes, seconds),
         "custom": partial(custom, shapes, seconds),
+        "cells": partial(cells, seconds / 4),
         "one_step": one_step,
         "compile_time": compile_time,
         "memory": memory,
@@ -121,6 +126,9 @@ def inference(layer: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
             return layer(x)
 
     return call
+
+
+KINDS = {"training": training, "inference": inference}
 
 
 def layers(shapes: list[tuple[int, ...]], seconds: float) -> dict[str, Any]:
@@ -299,6 +307,40 @@ def custom(shapes: list[tuple[int, ...]], seconds: float) -> dict[str, Any]:
     means = {c: geometric([r["of_ours"] for r in rows if r["cell"] == c]) for c in pairs}
     console.print("geometric mean of ours / our LSTM or GRU:", means)
     return {"rows": rows, "of_ours": means}
+
+
+def products_in_the_loop(cell: type[penstock.Cell]) -> int:
+    """Return how many products with a matrix a step of a cell waits for."""
+    nodes = pipeline.lower(cell(), Place(3, 4)).plan.forward.graph.nodes
+    return sum(node.op == "linear" for node in nodes)
+
+
+def cells(seconds: float) -> dict[str, Any]:
+    """Training and inference of every cell there is, beside our own LSTM of the same sizes."""
+    found = penstock.cells()
+    order = sorted(found, key=lambda name: (products_in_the_loop(found[name]), name))
+    rows = []
+    table = Table(title="every cell: time of our LSTM of the same sizes / its own time")
+    for column in ("cell", "products", *(f"{s}, {k}" for s in BESIDE_LSTM for k in KINDS)):
+        table.add_column(column, justify="right")
+    for name in track(order, "every cell", console=console):
+        products = products_in_the_loop(found[name])
+        ratios = []
+        for T, B, I, H in BESIDE_LSTM:
+            x = torch.randn(T, B, I)
+            pair = {
+                "cell": penstock.Recurrent(name, I, H),
+                "lstm": penstock.Recurrent("lstm", I, H),
+            }
+            row: dict[str, Any] = {"cell": name, "products": products, "shape": [T, B, I, H]}
+            for kind, run in KINDS.items():
+                t = medians({k: run(layer, x) for k, layer in pair.items()}, seconds)
+                row |= {f"{kind}_ms": t["cell"] * 1e3, kind: t["lstm"] / t["cell"]}
+                ratios.append(f"{row[kind]:.2f}×")
+            rows.append(row)
+        table.add_row(name, str(products), *ratios)
+    console.print(table)
+    return {"rows": rows}
 
 
 def one_step() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The language of cells: what a class may say, and what it is told when it says it wrong."""
 
+import re
 import subprocess
 import sys
 from typing import ClassVar, Literal
@@ -12,6 +13,8 @@ from penstock import Cell, Gate, Matrix, Vector
 from penstock.cells import cells
 from penstock.cells.base import Place
 from penstock.errors import ArgumentError, CellError, PenstockError, UnknownCellError
+
+SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
 
 
 def run(cell, T=3, B=2, I=2, H=4, **keywords):
@@ -43,8 +46,8 @@ def test_public_names():
         _ = penstock.nonsense
 
 
-def mgu():
-    class MGU(Cell):
+def minimal():
+    class MinimalGate(Cell):
         """Minimal gated unit (Zhou et al. 2016, arXiv:1603.09420)."""
 
         f, n = Gate(), Gate()
@@ -54,11 +57,11 @@ def mgu():
             n = torch.tanh(self.n(x, f * h))
             return (1 - f) * h + f * n
 
-    return MGU
+    return MinimalGate
 
 
 def test_the_cell_of_the_design():
-    layer, x, output, state = run(mgu())
+    layer, x, output, state = run(minimal())
     W, U = layer.weight_ih_l0.chunk(2), layer.weight_hh_l0.chunk(2)
     b = (layer.bias_ih_l0 + layer.bias_hh_l0).chunk(2)
     h = torch.zeros(2, 4, dtype=torch.float64)
@@ -71,9 +74,9 @@ def test_the_cell_of_the_design():
 
 
 def test_a_users_cell_is_found_by_name():
-    MGU = mgu()
-    assert cells()["mgu"] is MGU
-    assert isinstance(penstock.Recurrent("mgu", 2, 3), torch.nn.Module)
+    own = minimal()
+    assert cells()["minimal_gate"] is own
+    assert isinstance(penstock.Recurrent("minimal_gate", 2, 3), torch.nn.Module)
 
 
 def test_a_users_name_in_snake_case():
@@ -90,17 +93,35 @@ def test_the_scan_is_sorted_and_holds_the_asked_cells():
     asked = {
         "rnn", "elman", "lstm", "projected_lstm", "gru", "gru_reset_before",
         "gru_reset_before_keep", "peephole_lstm", "depth_gated_lstm", "lstm_gated_candidate",
+        "original_lstm", "cifg", "mgu", "janet", "ligru", "ugrnn", "indrnn", "sru", "qrnn",
+        "min_gru", "min_lstm", "slstm", "multiplicative_lstm",
     }  # fmt: skip
     assert asked <= {*cells()}
+    assert len([c for c in cells().values() if c.__module__.startswith("penstock.cells.")]) >= 40
     assert list(cells()) == sorted(cells())
 
 
-@pytest.mark.parametrize("name", sorted(n for n, c in cells().items() if c.__module__ != __name__))
+def squeezed(text):
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_docstring_gives_equations_shapes_and_reference(name):
-    text = cells()[name].__doc__
-    assert "=" in text
-    assert "Shapes" in text
-    assert any(word in text for word in ("19", "20", "Reference"))  # a year
+    cell = cells()[name]
+    first, *rest = cell.__doc__.splitlines()
+    form = (
+        r"[A-Z].+ \(.+ \d{4}, (arXiv:\d{4}\.\d{4,5}(v\d)?|[A-Z].+)\)\."  # Name (Authors year, …).
+    )
+    assert re.fullmatch(form, first) or name == "lstm_gated_candidate", first
+    text = "\n".join(rest)
+    equations, shapes = text.index("Equations"), text.index("Shapes: x [B, I]")
+    assert equations < shapes
+    assert " = " in text[equations:shapes]
+    legend = text[shapes:]
+    words = ("B batch", "I input", "H hidden")
+    assert [word for word in words if word not in squeezed(legend)] == []
+    missing = [h for h in cell().hyperparameters if not re.search(rf"\b{h}\b", legend)]
+    assert missing == [], "hyperparameters that the docstring does not name"
 
 
 def test_output_map():
@@ -243,6 +264,50 @@ def test_vector_and_matrix():
     torch.testing.assert_close(output[1], expected)
 
 
+def test_a_matrix_transposed_and_one_of_the_input():
+    class Transposed(Cell):
+        states, widths = ("h", "s"), {"s": "size"}
+        a, r = Gate(h=False), Matrix()
+        b, p = Matrix(rows="size", columns="input_size"), Matrix(rows="size")
+        size: int = 3
+
+        def step(self, x, h, s):
+            s = self.b(x) + s
+            return torch.tanh(self.a(x) + self.r(h) - self.r.T(h) + self.p.T(s)), s
+
+    layer, x, output, (_, s) = run(Transposed, T=2)
+    assert (layer.weight_b_l0.shape, layer.weight_p_l0.shape) == ((3, 2), (3, 4))
+    R, W, bias = layer.weight_r_l0, layer.weight_ih_l0, layer.bias_ih_l0
+    expected = x.sum(0) @ layer.weight_b_l0.T
+    torch.testing.assert_close(s[0], expected)
+    turned = output[0] @ (R - R.T).T + expected @ layer.weight_p_l0
+    torch.testing.assert_close(output[1], torch.tanh(x[1] @ W.T + bias + turned))
+
+
+@pytest.mark.parametrize("size", ["1", "hidden_size", "units"])
+@pytest.mark.parametrize("initial", [0.25, (2.0, 3.0), lambda u: 10 + u], ids=["n", "range", "f"])
+def test_a_vector_starts_where_it_says(initial, size):
+    class Started(Cell):
+        states, widths = ("h", "s"), {"s": "units"}
+        a, p = Gate(), Vector(initial, size=size)
+        units: int = 5
+
+        def step(self, x, h, s):
+            scaled = self.p * (s if size == "units" else h)
+            return torch.tanh(self.a(x, h) + scaled.mean(-1, keepdim=True)), s + scaled.mean(
+                -1, keepdim=True
+            )
+
+    layer = penstock.Recurrent(Started, 2, 4, num_layers=2)
+    low, high = {float: (0.25, 0.25), tuple: (2, 3)}.get(type(initial), (10, 11))
+    for _ in range(2):
+        for p in (layer.weight_p_l0, layer.weight_p_l1):
+            assert p.shape == ({"1": 1, "hidden_size": 4, "units": 5}[size],)
+            assert ((p >= low) & (p <= high)).all()
+            assert len(p) == 1 or (len({*p.tolist()}) > 1) == (low < high)
+        layer.reset_parameters()
+
+
 def test_the_order_is_that_of_declaration_not_of_use():
     class Ordered(Cell):
         z, a = Gate(), Gate()
@@ -293,7 +358,7 @@ def test_a_gate_may_be_used_twice():
 
 def test_a_cell_of_its_own_trains():
     torch.manual_seed(0)
-    layer, x, *_ = run(mgu(), T=5, B=8)
+    layer, x, *_ = run(minimal(), T=5, B=8)
     target = torch.tanh(x.cumsum(0))[..., :1].expand(-1, -1, 4)
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.05)
     losses = []
@@ -596,7 +661,7 @@ def test_a_declaration_outside_of_a_cell():
 
 def test_a_declaration_has_no_value_outside_of_the_equations():
     with pytest.raises(CellError, match="inside step"):
-        _ = mgu()().f
+        _ = minimal()().f
 
 
 # ---------------------------------------------------------------- mistakes when a cell is used

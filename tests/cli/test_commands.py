@@ -81,6 +81,10 @@ def test_every_sample_from_file_to_prediction(
     assert all(name in (tmp_path / "out" / "report.html").read_text("utf-8") for name in baselines)
     assert run(["predict", out, name]) == 0
     assert capsys.readouterr().out.splitlines()[0].split(",") == PREDICTED[said[1]]
+    for other in {*samples.samples()} - {name}:  # a model is told what it did not learn from
+        assert run(["predict", out, other]) == 2
+        printed = capsys.readouterr()
+        assert (printed.out, len(printed.err.splitlines())) == ("", 1), other
 
 
 @pytest.mark.usefixtures("quick")

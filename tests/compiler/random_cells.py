@@ -121,7 +121,8 @@ class _Writer:
     def vector(self) -> str:
         known = self.names["vector"]
         if not known or (len(known) < 3 and self.chance(0.5)):
-            known.append(self.declare(f"p{len(known)}", "Vector()"))
+            options = self.rng.choice(("", "", "0.3", "(-1.0, 1.0)", 'size="1"'))
+            known.append(self.declare(f"p{len(known)}", f"Vector({options})"))
         return f"self.{self.rng.choice(known)}"
 
     def matrix(self, rows: str, columns: str) -> str:
@@ -194,13 +195,24 @@ class _Writer:
         kind = self.rng.random()
         if kind < 0.15 and self.gates:
             self.call(*self.rng.choice(self.gates))
-        elif kind < 0.35 and self.has_products and len(self.names["matrix"]) < 2:
-            columns = self.rng.choice([w for w, pool in self.pool.items() if pool])
-            argument = self.value(columns, 1)
-            self.put(f"{self.matrix('hidden_size', columns)}({argument})", "hidden_size")
+        elif kind < 0.45 and self.has_products and len(self.names["matrix"]) < 3:
+            self.put(self.product(), "hidden_size")
         else:
             width = self.rng.choice([w for w, pool in self.pool.items() if pool])
             self.put(self.squashed(width), width)
+
+    def product(self) -> str:
+        """Return a matrix, or a transposed one, or both, times something."""
+        columns = self.rng.choice([w for w, pool in self.pool.items() if pool])
+        if self.chance(0.2):
+            columns = "input_size"
+        argument = "x" if columns == "input_size" else self.value(columns, 1)
+        if self.chance(0.5):
+            return f"{self.matrix('hidden_size', columns)}({argument})"
+        product = f"{self.matrix(columns, 'hidden_size')}.T({argument})"
+        if columns != "hidden_size" or self.chance(0.5):
+            return product
+        return f"({product} - self.{self.names['matrix'][-1]}({self.value(columns, 1)}))"
 
     def squashed(self, width: str) -> str:
         if width == "width" and self.chance(0.5) and self.has_products:
@@ -352,7 +364,9 @@ def draw(rng: random.Random, cls: type[Cell], chosen: Variant, longest: int = 20
     """Return a random sweep of a cell, of at most so many steps."""
     T, B = rng.choice((0, 1, *range(1, longest + 1))), rng.choice((0, 1, *range(1, 21)))
     I, H = size(rng, 20), size(rng, 20)
-    cell, place = cls(width=rng.choice((1, 2, 3, 5, 8, 17))), Place(I, H, chosen.lowest)
+    sizes = (n for n, usual in cls().hyperparameters.items() if type(usual) is int)
+    cell = cls(**{n: rng.choice((1, 2, 3, 5, 8, 17)) for n in sizes})
+    place = Place(I, H, chosen.lowest)
     new, how = _Tensors(rng, chosen.dtype), rng.choice(LAID)
     shapes = cell.shapes(place)
     names = [n for n in shapes if chosen.bias or not n.startswith("bias")]

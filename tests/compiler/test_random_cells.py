@@ -19,7 +19,7 @@ from penstock.compiler.ops import OPS
 from penstock.layers import equations
 
 CELLS, DRAWS = 52, 40
-SOME = [random.Random(seed) for seed in range(60)]
+SOME = [random.Random(seed) for seed in range(120)]
 quickly = settings(
     max_examples=CELLS, deadline=None, derandomize=True, database=None, print_blob=False,
     suppress_health_check=[*HealthCheck],
@@ -74,10 +74,11 @@ def depth(graph):
 
 
 def test_the_cells_use_the_whole_language():
-    texts = [rc.write(random.Random(seed)) for seed in range(60)]
+    texts = [rc.write(random.Random(seed)) for seed in range(300)]
     for part in (
         "x=False", "h=False", "bias=False", "bias=1.0", "Vector()", "Matrix()", 'rows="width"',
         'columns="width"', "_below=None", "def output", "'width'}", "layer_norm", "softmax",
+        'columns="input_size"', 'Vector(size="1")', "Vector(0.3)", ".T(", ") - self.q",
     ):  # fmt: skip
         assert any(part in text for text in texts), part
 

@@ -43,6 +43,15 @@ def test_long_data_are_put_together_by_id_and_filled_within_each() -> None:
     assert data.symbols["s"].to_list() == ["u", "v", "u", "", "w"]
     assert data.labels.to_list() == ["one", "two"]
     assert data.missing == 3
+    assert data.notes == ("3 missing inputs carried forward",)
+
+
+def test_columns_of_dates_are_no_inputs_and_named() -> None:
+    born = pl.Series(["2020-01-01", "2020-01-02", "2020-01-03", "2020-01-04", None]).str.to_date()
+    frame = LONG.with_columns(day=pl.Series([1, 2, 1, 3, 2]), born=born)
+    data = read_sequences("data", frame, layout(frame, time="day"))
+    assert data.layout.numbers == ("x",)
+    assert data.notes[0] == "columns not used: born"
 
 
 def test_rows_end_at_their_last_value() -> None:

@@ -18,6 +18,7 @@ from penstock.tasks import classes as scores
 from penstock.tasks import find_task
 from penstock.tasks.base import Task
 from penstock.tasks.linear import logistic, ridge, summaries
+from penstock.tasks.reader import Reader
 
 SAMPLES = {"classify": "gestures", "regress": "adding", "tag": "brackets"}
 
@@ -284,3 +285,29 @@ def test_steps_without_a_label_are_never_scored() -> None:
     *inputs, target = task.batch("train", index)
     expected = cross_entropy(network(*inputs)[target >= 0], target[target >= 0])
     assert task.loss(network, (*inputs, target)).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_a_reader_reads_each_sequence_to_its_own_end(every_step: bool) -> None:
+    network = Reader("gru", 4, 2, (3,), [0.0, 1.0], every_step)
+    torch.nn.init.normal_(network.head.weight)
+    numbers, symbols = torch.randn(2, 5, 2), torch.randint(0, 3, (2, 5, 1))
+    lengths = torch.tensor([5, 3])
+    found = network(numbers, symbols, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        embedded = network.embeddings[0].weight[symbols[row, :length, 0]]
+        output, _ = network.recurrent(torch.cat([numbers[row, :length], embedded], 1)[None])
+        expected = network.head(output[0])
+        if every_step:
+            torch.testing.assert_close(found[row, :length], expected)
+        else:
+            torch.testing.assert_close(found[row], expected[-1])
+
+
+def test_steps_past_the_end_of_a_row_have_no_label() -> None:
+    task = prepared("tag")
+    *_, lengths, targets = task.batch("train", torch.arange(30))
+    assert len({*lengths.tolist()}) > 1
+    for row, length in zip(targets, lengths.tolist(), strict=True):
+        assert (row[:length] >= 0).all()
+        assert (row[length:] == -1).all()

@@ -20,6 +20,8 @@ from penstock.errors import ArgumentError, CellError, nearest
 
 _BELOW = "_below"  # step's argument c_below is the lower layer's new state c
 
+Initial = float | tuple[float, float] | Callable[[Tensor], Tensor]
+
 
 class _Declaration:
     """Something learned that a cell declares as a class attribute."""
@@ -72,18 +74,62 @@ class Gate(_Declaration):
 
 
 class Vector(_Declaration):
-    """An elementwise weight p [H], used as in ``self.p * c``."""
+    """An elementwise weight p [H], used as in ``self.p * c``.
+
+    Args:
+        initial: the value it starts with: a number, the (low, high) of a uniform distribution, or
+            a function of a tensor drawn uniformly from [0, 1); None draws it as torch.nn does.
+        size: ``"hidden_size"``, the name of an integer hyperparameter, or ``"1"`` for one learned
+            number that all units share.
+    """
+
+    def __init__(self, initial: Initial | None = None, size: str = "hidden_size") -> None:
+        self.initial, self.size = initial, size
+
+    def start(self, values: Tensor) -> None:
+        """Give a parameter its initial value, where the declaration has one."""
+        if isinstance(self.initial, tuple):
+            values.uniform_(*self.initial)
+        elif callable(self.initial):
+            values.copy_(self.initial(torch.rand_like(values)))
+        elif self.initial is not None:
+            values.fill_(self.initial)
 
 
 class Matrix(_Declaration):
-    """A matrix Q without bias: ``self.q(z)`` is Q z.
+    """A matrix Q without bias: ``self.q(z)`` is Q z, and ``self.q.T(z)`` is Qᵀ z.
 
     Args:
-        rows, columns: its sizes, each ``"hidden_size"`` or the name of an integer hyperparameter.
+        rows, columns: its sizes, each ``"hidden_size"``, ``"input_size"`` or the name of an
+            integer hyperparameter.
     """
 
     def __init__(self, rows: str = "hidden_size", columns: str = "hidden_size") -> None:
         self.rows, self.columns = rows, columns
+
+
+@dataclass(frozen=True)
+class Multiplication:
+    """What a Matrix is inside the equations: called with z, it is Q z; `T` is its transpose.
+
+    multiply: from z, and whether Q is transposed, to the product.
+    """
+
+    multiply: Callable[[Any, bool], Any]
+    transposed: bool = False
+
+    def __call__(self, z: Any) -> Any:
+        return self.multiply(z, self.transposed)
+
+    @property
+    def T(self) -> "Multiplication":  # noqa: N802  (torch's own name)
+        """The transposed matrix."""
+        return Multiplication(self.multiply, not self.transposed)
+
+
+def multiplication(weight: Tensor) -> Multiplication:
+    """Return the products with a matrix, in ordinary torch."""
+    return Multiplication(lambda z, transposed: linear(z, weight.T if transposed else weight))
 
 
 @dataclass(frozen=True)
@@ -181,9 +227,8 @@ class Cell:
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
         """Return the width of each state."""
-        return tuple(
-            self._size(self.widths.get(s, "hidden_size"), hidden_size) for s in self.states
-        )
+        place = Place(0, hidden_size)
+        return tuple(self._size(self.widths.get(s, "hidden_size"), place) for s in self.states)
 
     def shapes(self, place: Place) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter at a place, in the order in which they are drawn.
@@ -208,13 +253,14 @@ class Cell:
         return tuple(g for g in gates if getattr(self.declared[g], "bias", False) is not False)
 
     def _shape(self, declared: _Declaration, place: Place) -> tuple[int, ...]:
-        H = place.hidden_size
         if isinstance(declared, Matrix):
-            return self._size(declared.rows, H), self._size(declared.columns, H)
-        return (H,)
+            return self._size(declared.rows, place), self._size(declared.columns, place)
+        assert isinstance(declared, Vector)
+        return (self._size(declared.size, place),)
 
-    def _size(self, name: str, hidden_size: int) -> int:
-        return hidden_size if name == "hidden_size" else int(getattr(self, name))
+    def _size(self, name: str, place: Place) -> int:
+        known = {"1": 1, "hidden_size": place.hidden_size, "input_size": place.input_size}
+        return known[name] if name in known else int(getattr(self, name))
 
 
 def _hyperparameters(cls: type[Cell]) -> dict[str, Any]:
@@ -305,7 +351,7 @@ def _probe(cell: Cell, place: Place) -> Usage:
                 return gate(declared)
             used.add(name)
             weight = _empty(*cell._shape(declared, place))
-            return (lambda z: linear(z, weight)) if isinstance(declared, Matrix) else weight
+            return multiplication(weight) if isinstance(declared, Matrix) else weight
 
     bound = cell.bind(Seen())
     below = () if place.lowest else tuple(_empty(2, sizes[cls.states.index(s)]) for s in cls.below)

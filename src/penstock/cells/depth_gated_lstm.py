@@ -6,7 +6,9 @@ from penstock.cells.base import Cell, Gate, Vector
 
 
 class DepthGatedLSTM(Cell):
-    """LSTM with a gate that lets the lower layer's memory into this layer's.
+    """Depth-gated LSTM (Yao et al. 2015, arXiv:1508.03790).
+
+    A gate lets the lower layer's memory into this layer's.
 
     Equations:
         i, f, o = σ(W x + U h₋ + b), each gate with its own W, U and b
@@ -20,8 +22,6 @@ class DepthGatedLSTM(Cell):
 
     Shapes: x [B, I], h, c and c_below [B, H], W [H, I], U [H, H], w and b [H] (B batch, I input,
     H hidden).
-
-    Reference: Yao, Cohn, Vylomova, Duh and Dyer (2015), arXiv:1508.03790.
     """
 
     states = ("h", "c")

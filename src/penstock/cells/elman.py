@@ -8,7 +8,9 @@ from penstock.cells.base import Cell, Gate
 
 
 class Elman(Cell):
-    """The simple recurrent network with its read-out: the output is y, the state is h.
+    """Simple recurrent network with its read-out (Elman 1990, Cognitive Science 14(2)).
+
+    The output is y, the state is h.
 
     Equations:
         h = f(W x + U h₋ + b),  f = tanh or relu
@@ -19,8 +21,6 @@ class Elman(Cell):
 
     Hyperparameters: nonlinearity (f), ``"tanh"`` or ``"relu"``; readout (g), ``"identity"``,
     ``"softmax"`` or ``"sigmoid"``.
-
-    Reference: Elman (1990), Finding structure in time, Cognitive Science 14(2).
     """
 
     a, v = Gate(), Gate(x=False)

@@ -6,7 +6,9 @@ from penstock.cells.base import Cell, Gate
 
 
 class GRU(Cell):
-    """Gated recurrent unit with the reset after the product, as in torch.nn.GRU and cuDNN.
+    """Gated recurrent unit, reset after the product (Cho et al. 2014, arXiv:1406.1078v1).
+
+    As in torch.nn.GRU and cuDNN.
 
     Equations:
         r = σ(W_r x + U_r h₋ + b_r)                  reset gate
@@ -15,8 +17,6 @@ class GRU(Cell):
         h = (1 − z) ⊙ n + z ⊙ h₋
 
     Shapes: x [B, I], h [B, H], W [H, I], U [H, H], b [H] (B batch, I input, H hidden).
-
-    Reference: Cho et al. (2014), arXiv:1406.1078v1.
     """
 
     r, z = Gate(), Gate()

@@ -6,7 +6,7 @@ from penstock.cells.base import Cell, Gate
 
 
 class GRUResetBefore(Cell):
-    """Gated recurrent unit with the reset before the product; z takes from the candidate.
+    """Gated recurrent unit, reset before the product (Chung et al. 2014, arXiv:1412.3555).
 
     Equations:
         r = σ(W_r x + U_r h₋ + b_r)             reset gate
@@ -15,8 +15,6 @@ class GRUResetBefore(Cell):
         h = (1 − z) ⊙ h₋ + z ⊙ n
 
     Shapes: x [B, I], h [B, H], W [H, I], U [H, H], b [H] (B batch, I input, H hidden).
-
-    Reference: Chung, Gulcehre, Cho and Bengio (2014), arXiv:1412.3555.
     """
 
     r, z, n = Gate(), Gate(), Gate()

@@ -6,7 +6,7 @@ from penstock.cells.base import Cell, Gate
 
 
 class GRUResetBeforeKeep(Cell):
-    """Gated recurrent unit with the reset before the product; z keeps the old state.
+    """Gated recurrent unit, reset before, z keeping h (Cho et al. 2014, arXiv:1406.1078v3).
 
     Equations:
         r = σ(W_r x + U_r h₋ + b_r)             reset gate
@@ -18,8 +18,6 @@ class GRUResetBeforeKeep(Cell):
     starts away from zero and for who reads the gate.
 
     Shapes: x [B, I], h [B, H], W [H, I], U [H, H], b [H] (B batch, I input, H hidden).
-
-    Reference: Cho et al. (2014), arXiv:1406.1078v3.
     """
 
     r, z, n = Gate(), Gate(), Gate()

@@ -6,7 +6,9 @@ from penstock.cells.base import Cell, Gate
 
 
 class LSTM(Cell):
-    """Long short-term memory with a forget gate, as in torch.nn.LSTM.
+    """Long short-term memory, with forget gates (Gers et al. 2000, Neural Computation 12(10)).
+
+    As in torch.nn.LSTM. Without the forget gate it is ``"original_lstm"``.
 
     Equations:
         i = σ(W_i x + U_i h₋ + b_i)        input gate
@@ -17,9 +19,6 @@ class LSTM(Cell):
         h = o ⊙ tanh(c)
 
     Shapes: x [B, I], h and c [B, H], W [H, I], U [H, H], b [H] (B batch, I input, H hidden).
-
-    References: Hochreiter and Schmidhuber (1997), Neural Computation 9(8); the forget gate is
-    from Gers, Schmidhuber and Cummins (2000), Neural Computation 12(10).
     """
 
     states = ("h", "c")

@@ -6,7 +6,9 @@ from penstock.cells.base import Cell, Gate
 
 
 class LSTMGatedCandidate(Cell):
-    """LSTM with the input gate inside the candidate. This is not the standard LSTM.
+    """LSTM with the input gate inside the candidate (unpublished).
+
+    This is not the standard LSTM; the formula circulates in study notes in its place.
 
     Equations:
         i, f, o = σ(W x + U h₋ + b), each gate with its own W, U and b
@@ -19,8 +21,6 @@ class LSTMGatedCandidate(Cell):
     with U_g has to wait for i, which makes a step two dependent matrix products deep.
 
     Shapes: x [B, I], h and c [B, H], W [H, I], U [H, H], b [H] (B batch, I input, H hidden).
-
-    Reference: none; the formula circulates in study notes in place of the LSTM's.
     """
 
     states = ("h", "c")

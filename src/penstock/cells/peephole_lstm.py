@@ -6,7 +6,9 @@ from penstock.cells.base import Cell, Gate, Vector
 
 
 class PeepholeLSTM(Cell):
-    """LSTM whose gates see the cell state through elementwise weights.
+    """LSTM with peepholes (Gers et al. 2002, JMLR 3).
+
+    The gates see the cell state through elementwise weights.
 
     Equations:
         i = σ(W_i x + U_i h₋ + p_i ⊙ c₋ + b_i)
@@ -17,8 +19,6 @@ class PeepholeLSTM(Cell):
         h = o ⊙ tanh(c)
 
     Shapes: x [B, I], h and c [B, H], W [H, I], U [H, H], p and b [H] (B batch, I input, H hidden).
-
-    Reference: Gers, Schraudolph and Schmidhuber (2002), JMLR 3, 115-143.
     """
 
     states = ("h", "c")

@@ -6,7 +6,9 @@ from penstock.cells.base import Cell, Gate, Matrix
 
 
 class ProjectedLSTM(Cell):
-    """LSTM whose hidden state is projected to fewer features, as torch.nn.LSTM's proj_size.
+    """LSTM with a projected state (Sak et al. 2014, arXiv:1402.1128).
+
+    As torch.nn.LSTM with proj_size.
 
     Equations:
         i, f, o = σ(W x + U h₋ + b), each gate with its own W, U and b
@@ -18,8 +20,6 @@ class ProjectedLSTM(Cell):
     H hidden, P projection).
 
     Hyperparameters: proj_size, P.
-
-    Reference: Sak, Senior and Beaufays (2014), arXiv:1402.1128.
     """
 
     states, widths = ("h", "c"), {"h": "proj_size"}

@@ -8,7 +8,9 @@ from penstock.cells.base import Cell, Gate
 
 
 class RNN(Cell):
-    """The simple recurrent network, as in torch.nn.RNN.
+    """Simple recurrent network (Elman 1990, Cognitive Science 14(2)).
+
+    As in torch.nn.RNN.
 
     Equations:
         h = f(W x + U h₋ + b),  f = tanh or relu
@@ -16,8 +18,6 @@ class RNN(Cell):
     Shapes: x [B, I], h [B, H], W [H, I], U [H, H], b [H] (B batch, I input, H hidden).
 
     Hyperparameters: nonlinearity, ``"tanh"`` or ``"relu"``.
-
-    Reference: Elman (1990), Finding structure in time, Cognitive Science 14(2).
     """
 
     a = Gate()

@@ -22,7 +22,7 @@ def differentiate(graph: Graph) -> Backward:
         if node.op == "linear":
             for weight, a in zip(node.weights, node.args, strict=True):
                 adjoints.add_product(a, Weight(weight.name, not weight.transposed), d)
-                products.append(Product(weight.name, d.index, values[a].index))
+                products.append(Product(weight, d.index, values[a].index))
         else:
             arguments = [values[a] for a in node.args]
             parts = OPS[node.op].derivative(d, values[k], *arguments)

@@ -110,10 +110,11 @@ class Hoisted:
 class Product:
     """A weight's gradient, Σ over steps and rows of adjointᵀ value: one GEMM after the loop.
 
-    adjoint, value: nodes of the backward graph.
+    weight: the matrix as it was applied; where transposed, so is its gradient. adjoint, value:
+    nodes of the backward graph.
     """
 
-    weight: str
+    weight: Weight
     adjoint: int
     value: int
 
@@ -211,7 +212,7 @@ class Loop:
 class Operand:
     """A weight's gradient as a GEMM of two buffers: Σ over T·B rows of adjointᵀ value."""
 
-    weight: str
+    weight: Weight
     adjoint: Slot
     value: Slot
 

@@ -5,11 +5,11 @@ from penstock.compiler.graph import Graph, Hoisted, Node
 
 
 def hoist(graph: Graph) -> Hoisted:
-    """Move every product of the input x, with the biases added to it, out of the loop."""
+    """Move every gate's product of the input x, with the biases added to it, out of the loop."""
     biases: dict[str, tuple[str, ...]] = {}
 
     def lift(builder: Builder, new: list[Value], node: Node) -> Value | None:
-        if node.op == "linear" and graph.nodes[node.args[0]].op == "x" and len(node.args) == 1:
+        if _is_gates(node) and graph.nodes[node.args[0]].op == "x":
             gate = node.weights[0].name.removeprefix("W.")
             biases.setdefault(gate, ())
             return builder.input("lifted", gate, node.width)
@@ -25,3 +25,8 @@ def hoist(graph: Graph) -> Hoisted:
     new = rebuild(graph, builder, lift)
     outputs = {name: new[k].index for name, k in graph.outputs.items()}
     return Hoisted(prune(Graph(tuple(builder.nodes), outputs)), biases)
+
+
+def _is_gates(node: Node) -> bool:
+    """Return whether a node is one gate's W times something."""
+    return node.op == "linear" and len(node.args) == 1 and node.weights[0].name.startswith("W.")

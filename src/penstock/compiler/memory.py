@@ -1,19 +1,94 @@
-"""Memory for buffers: large ones on huge pages, where the system has them.
+"""Memory for the buffers of a call: pieces of a few large blocks.
 
-Fresh memory costs a page fault for every 4 KiB that is touched, which for a sweep can be more than
-half of its time, and two threads that fault at once wait for each other. On huge pages there is
-one fault for every 2 MiB.
+Making a tensor costs microseconds, and fresh memory a page fault for every 4 KiB that is touched,
+which for a sweep can be more than half of its time, and two threads that fault at once wait for
+each other. So buffers lie side by side in one block, a tensor is made only of those that torch
+itself works on, large blocks lie on huge pages, where the system has them (one fault for every
+2 MiB), and what a call does not hand on lies in a workspace that the thread keeps.
 """
 
 import ctypes
 import math
 import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 _HUGE = 1 << 21
 _ADVICE = 14  # MADV_HUGEPAGE
+_KEPT = 32 << 20  # bytes of workspace that a thread keeps at most
+_ALIGNED = 16  # numbers: a cache line of float32
 _madvise = ctypes.CDLL(None).madvise if sys.platform == "linux" else None
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where buffers lie in a block: for each name its offset, in numbers, and its shape."""
+
+    places: Mapping[str, tuple[int, Shape]]
+    size: int
+
+
+def lay_out(shapes: Mapping[str, Shape]) -> Layout:
+    """Return a layout of buffers side by side, each at the beginning of a cache line."""
+    places, size = {}, 0
+    for name, shape in shapes.items():
+        places[name] = size, shape
+        size += -(-math.prod(shape) // _ALIGNED) * _ALIGNED
+    return Layout(places, size)
+
+
+class Buffers:
+    """The tensors, and pieces of blocks, that a call works on, by name.
+
+    Legend: T steps, B rows, N columns of a buffer.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, tuple[Tensor, int, Shape]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._pieces
+
+    def __getitem__(self, name: str) -> Tensor:
+        block, offset, shape = self._pieces[name]
+        strides = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
+        return block.as_strided(shape, strides, block.storage_offset() + offset)
+
+    def put(self, name: str, tensor: Tensor) -> None:
+        """Add a contiguous tensor."""
+        self._pieces[name] = tensor, 0, tensor.shape
+
+    def lay(self, block: Tensor, layout: Layout) -> None:
+        """Add the pieces of a contiguous block."""
+        for name, (offset, shape) in layout.places.items():
+            self._pieces[name] = block, offset, shape
+
+    def address(self, name: str) -> int:
+        """Return where a buffer begins."""
+        block, offset, _ = self._pieces[name]
+        return block.data_ptr() + offset * block.element_size()
+
+    def rows(self, name: str, step: int, steps: int, column: int, width: int) -> Tensor:
+        """Return columns of the rows of some steps of a buffer [T, B, N], [steps·B, width]."""
+        block, offset, (_, B, N) = self._pieces[name]
+        begin = block.storage_offset() + offset + step * B * N + column
+        return block.as_strided((steps * B, width), (N, 1), begin)
+
+
+class _Kept(threading.local):
+    """Each thread's blocks, by use and type."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[tuple[str, torch.dtype], Tensor] = {}
+
+
+_kept = _Kept()
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:
@@ -26,3 +101,15 @@ def empty(like: Tensor, *shape: int) -> Tensor:
     offset = -whole.data_ptr() % _HUGE
     _madvise(ctypes.c_void_p(whole.data_ptr() + offset), ctypes.c_size_t(count * size), _ADVICE)
     return whole[offset // size : offset // size + count].view(shape)
+
+
+def workspace(like: Tensor, count: int, use: str) -> Tensor:
+    """Return memory for at least `count` numbers, this thread's until its next call for the use."""
+    block = _kept.blocks.get((use, like.dtype))
+    if block is not None and block.numel() >= count:
+        return block
+    with torch.inference_mode(False):  # or it could not be used outside that mode
+        block = empty(like, count)
+    if count * like.element_size() <= _KEPT:
+        _kept.blocks[use, like.dtype] = block
+    return block

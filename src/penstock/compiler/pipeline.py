@@ -23,7 +23,7 @@ from penstock.compiler.gradient import differentiate
 from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
 from penstock.compiler.hoist import hoist
 from penstock.compiler.plan import make_plan
-from penstock.compiler.program import Inputs, Program
+from penstock.compiler.program import Inputs, Kept, Program
 from penstock.compiler.trace import trace
 from penstock.errors import BackendError
 
@@ -124,6 +124,7 @@ def why_not(name: str) -> str | None:
 __all__ = [
     "Bound",
     "Inputs",
+    "Kept",
     "Program",
     "compile_cell",
     "find_backend",

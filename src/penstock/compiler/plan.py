@@ -19,6 +19,7 @@ from penstock.compiler.graph import (
     Product,
     Slot,
     Stage,
+    Weight,
 )
 from penstock.compiler.ops import OPS
 
@@ -57,7 +58,9 @@ def _backward_loop(
         k = graph.outputs[f"lifted.{gate}"]
         adjoints[k] = stores.column("adjoint", k, "adjoint")
     operands = [
-        Operand(f"W.{gate}", Slot("adjoint.hidden_size", "adjoint", column), Slot("x", "time"))
+        Operand(
+            Weight(f"W.{gate}"), Slot("adjoint.hidden_size", "adjoint", column), Slot("x", "time")
+        )
         for column, gate in enumerate(lifted)
     ]
     for name, k in graph.outputs.items():
@@ -222,10 +225,13 @@ def _levels(graph: Graph) -> list[int]:
 
 
 def _stage(graph: Graph, members: list[int]) -> Stage:
-    groups: dict[tuple[int, ...], list[int]] = {}
+    groups: dict[tuple[tuple[int, bool], ...], list[int]] = {}
     for k in members:
-        if graph.nodes[k].op == "linear":
-            groups.setdefault(graph.nodes[k].args, []).append(k)
+        node = graph.nodes[k]
+        if node.op == "linear":
+            layouts = [w.transposed for w in node.weights]
+            groups.setdefault(tuple(zip(node.args, layouts, strict=True)), []).append(k)
     body = tuple(k for k in members if graph.nodes[k].op != "linear")
     width = graph.nodes[members[0]].width
-    return Stage(width, tuple(Group(tuple(n), args) for args, n in groups.items()), body)
+    made = (Group(tuple(n), tuple(arg for arg, _ in terms)) for terms, n in groups.items())
+    return Stage(width, tuple(made), body)

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, cast
 
-from penstock.cells.base import Cell, Gate, Matrix
+from penstock.cells.base import Cell, Gate, Matrix, Multiplication, Vector
 from penstock.compiler.builder import Builder, Value
 from penstock.compiler.graph import Graph, Node, Weight
 from penstock.compiler.ops import OPS
@@ -47,9 +47,12 @@ def _symbolic(cell: Cell, name: str, builder: Builder, bias: bool) -> Any:
     if isinstance(declared, Gate):
         return _gate(declared, builder, bias)
     if isinstance(declared, Matrix):
-        weight, rows = Weight(name), declared.rows
-        return lambda z: builder.linear((weight, z), width=rows)
-    return builder.input("vector", f"weight_{name}", "hidden_size")
+        widths = declared.rows, declared.columns
+        return Multiplication(
+            lambda z, t: builder.linear((Weight(name, t), z), width=widths[1 if t else 0])
+        )
+    assert isinstance(declared, Vector)
+    return builder.input("vector", f"weight_{name}", declared.size)
 
 
 def _gate(gate: Gate, builder: Builder, bias: bool) -> Callable[..., Any]:

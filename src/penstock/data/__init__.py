@@ -1,4 +1,4 @@
-"""From a file to windows: readers, chronological splits, scaling, seasons, sample data."""
+"""From a file to windows: readers, splits in time and of sets, scaling, seasons, sample data."""
 
 from penstock.data.files import Source, load
 from penstock.data.readers import read

@@ -1,5 +1,7 @@
 """Which columns hold ids, times and values, and their cells as times and numbers."""
 
+import math
+
 import polars as pl
 
 from penstock.data.series import Columns, Options
@@ -50,8 +52,9 @@ def check_names(frame: pl.DataFrame, options: Options) -> None:
 
 def find_time(frame: pl.DataFrame, ids: str | None) -> str | None:
     """Return the column of times, by its type or name; None where there is none."""
-    columns = [c for c in frame.columns if c != ids]
-    dated = [c for c in columns if frame.schema[c].is_temporal()]
+    schema = frame.schema  # made anew at each access
+    columns = [c for c in schema if c != ids]
+    dated = [c for c in columns if schema[c].is_temporal()]
     named = [c for c in columns if c.lower() in _TIME_NAMES]
     return next((c for c in ["ds", *dated, *named] if c in columns), None)
 
@@ -63,7 +66,8 @@ def _default_targets(frame: pl.DataFrame, rest: list[str], ids: str | None) -> l
         raise DataError(f"no column of values is left beside {', '.join(frame.columns)}")
     if ids is None:
         return rest
-    numeric = [c for c in rest if frame.schema[c].is_numeric()] or rest
+    schema = frame.schema
+    numeric = [c for c in rest if schema[c].is_numeric()] or rest
     if len(numeric) > 1:
         raise DataError(
             f"several columns could be the values ({', '.join(numeric[:5])}); choose with --target"
@@ -88,9 +92,18 @@ def numbers(column: pl.Series) -> pl.Series:
         raise DataError(
             f"column {column.name!r} holds {column.dtype}, not numbers; choose others with --target"
         )
-    _reject(column, values.is_not_null() & ~values.is_finite(), "is not a finite number")
-    _reject(column, values.abs() > _LARGEST, "is too large to compute with")
+    if not _all_fit(values):
+        _reject(column, values.is_not_null() & ~values.is_finite(), "is not a finite number")
+        _reject(column, values.abs() > _LARGEST, "is too large to compute with")
     return values
+
+
+def _all_fit(values: pl.Series) -> bool:
+    """Whether all is finite and no value too large; quick, as there may be 10,000 columns."""
+    low, high = values.min(), values.max()
+    if low is None or high is None:  # nothing there
+        return True
+    return math.isfinite(values.sum()) and max(-low, high) <= _LARGEST  # type: ignore
 
 
 def _reject(column: pl.Series, bad: pl.Series, what: str) -> None:

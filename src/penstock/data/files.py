@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
 
 _TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_TYPED_ROWS = 10_000  # to look at all takes ten times as long as to read them
 _SUFFIXES = (*_TEXT, ".parquet", ".txt", ".npz")
 
 
@@ -134,13 +135,25 @@ def _read_text(path: Path) -> pl.DataFrame:
     with opened(path, "rb") as file:
         header = file.readline()
     separator = max(",;\t", key=lambda mark: header.count(mark.encode()))
-    frame = pl.read_csv(path, separator=separator, infer_schema_length=None, try_parse_dates=True)
+    frame = _read_csv(path, separator)
     if frame.columns and all(map(_is_number, frame.columns)):
         raise DataError(
             f"{path}: its first line holds numbers ({', '.join(frame.columns[:3])}); "
             "it must be a header that names the columns"
         )
     return frame
+
+
+def _read_csv(path: Path, separator: str) -> pl.DataFrame:
+    """Return a table, its types those of the first rows, or of all where others come later."""
+    try:
+        return pl.read_csv(
+            path, separator=separator, infer_schema_length=_TYPED_ROWS, try_parse_dates=True
+        )
+    except pl.exceptions.ComputeError:
+        return pl.read_csv(
+            path, separator=separator, infer_schema_length=None, try_parse_dates=True
+        )
 
 
 def _is_number(text: str) -> bool:

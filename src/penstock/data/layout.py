@@ -118,7 +118,8 @@ def _inputs(
     frame: pl.DataFrame, taken: tuple[str | None, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns of numbers, and those of symbols."""
-    rest = [c for c in frame.columns if c not in taken and not frame.schema[c].is_temporal()]
+    schema = frame.schema  # made anew at each access
+    rest = [c for c in schema if c not in taken and not schema[c].is_temporal()]
     numbers = tuple(c for c in rest if _are_numbers(frame[c]))
     return numbers, tuple(c for c in rest if c not in numbers)
 

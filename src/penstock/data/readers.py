@@ -39,10 +39,14 @@ def read(
         DataError: the file or one of its cells cannot be used; the message says where and why.
         ArgumentError: a column told is not there.
     """
-    loaded = load(source)
     options = Options(tuple(target), id_column, time_column, tuple(known), tuple(past))
-    with loaded.named():
-        return _read(loaded.name, loaded.rows(), options)
+    return read_series(load(source), options)
+
+
+def read_series(source: Source, options: Options) -> Dataset:
+    """Return the series of a table; see `read`."""
+    with source.named():
+        return _read(source.name, source.rows(), options)
 
 
 def _read(name: str, frame: pl.DataFrame, options: Options) -> Dataset:

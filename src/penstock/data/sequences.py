@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,13 @@ def read_sequences(name: str, frame: pl.DataFrame, layout: Layout) -> Sequences:
     for column in wanted:
         if column is not None and column not in frame.columns:
             raise DataError(f"there is no column {column!r}: {nearest(column, frame.columns)}")
-    return _rows(name, frame, layout) if layout.form == "row" else _long(name, frame, layout)
+    data = _rows(name, frame, layout) if layout.form == "row" else _long(name, frame, layout)
+    unused = [c for c in frame.columns if c not in wanted]
+    notes = {
+        f"columns not used: {', '.join(unused[:8])}": unused and layout.label,
+        f"{data.missing} missing inputs carried forward": data.missing,
+    }
+    return replace(data, notes=tuple(note for note, applies in notes.items() if applies))
 
 
 def _rows(name: str, frame: pl.DataFrame, layout: Layout) -> Sequences:

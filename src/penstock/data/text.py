@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from penstock.data.files import Source
 from penstock.errors import DataError
@@ -67,3 +69,19 @@ def read_text(source: Source, unit: Unit) -> Text:
         ) from None
     points = np.frombuffer(decoded.encode("utf-32-le", "surrogatepass"), np.uint32)
     return Text(source.name, points.astype(np.int64), unit)
+
+
+def is_utf8(text: bytes) -> bool:
+    """Whether bytes are text."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def encode(data: Text, alphabet: tuple[int, ...]) -> Tensor:
+    """Return the place of each symbol in the sorted alphabet, its length where it is none of it."""
+    known = np.array(alphabet)
+    place = np.minimum(np.searchsorted(known, data.codes), len(known) - 1)
+    return torch.from_numpy(np.where(known[place] == data.codes, place, len(known)))

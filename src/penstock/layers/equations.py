@@ -5,14 +5,13 @@ Legend: T time, B batch, I input, H hidden, S width of a state, O width of the o
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from penstock.cells.base import Cell, Gate, Matrix, Place
+from penstock.cells.base import Cell, Gate, Matrix, Place, multiplication
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class _Values:
         for name in use.others:
             weight = weights[f"weight_{name}"]
             is_matrix = isinstance(cell.declared[name], Matrix)
-            self.callables[name] = partial(linear, weight=weight) if is_matrix else weight
+            self.callables[name] = multiplication(weight) if is_matrix else weight
 
     def x_products(self, x: Tensor) -> Tensor:
         """Return W x + b of all gates and steps, [T, B, G·H]."""

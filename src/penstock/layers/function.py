@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -13,11 +13,12 @@ from torch.autograd import forward_ad
 
 from penstock.cells.base import Cell
 from penstock.compiler import pipeline
-from penstock.compiler.pipeline import Inputs, Program
+from penstock.compiler.pipeline import Inputs, Kept, Program
 from penstock.errors import BackendError
 from penstock.layers import cudnn, equations, op
 from penstock.layers.equations import Sweep, Swept
 
+_everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
 _eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
@@ -46,7 +47,7 @@ def run(sweep: Sweep) -> Swept:
     """Run a sweep on the chosen backend."""
     if torch.compiler.is_compiling() and _is_plain(sweep):
         return op.run(sweep)
-    name = _known(_chosen.get() or os.environ.get("PENSTOCK_BACKEND", "auto"))
+    name = _known(_chosen.get() or _everywhere)
     if name == "eager" or _is_transformed(sweep):
         return equations.run(sweep)
     if name == "auto" and cudnn.takes(sweep):
@@ -103,7 +104,7 @@ def _compiled(sweep: Sweep, program: Program) -> Swept:
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         results = _Function.apply(sweep, program, *tensors)  # type: ignore[no-untyped-call]
     else:
-        results = _results(sweep, program.forward(_inputs(sweep, tensors), keep=False))
+        results = _results(sweep, program.forward(_inputs(sweep, tensors), keep=False).states)
     n = len(sweep.states)
     sequences, states = results[:n], results[n:]
     return Swept(equations.output(sweep, sequences), states, sequences)
@@ -116,12 +117,11 @@ class _Function(torch.autograd.Function):
     def forward(ctx: Any, sweep: Sweep, program: Program, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run the forward loop."""
         inputs = _inputs(sweep, tensors)
-        buffers = program.forward(inputs, keep=True)
-        ctx.sweep, ctx.program, ctx.names = sweep, program, tuple(buffers)
-        ctx.count = len(tensors)
-        ctx.save_for_backward(*tensors, *buffers.values())
+        kept = program.forward(inputs, keep=True)
+        ctx.sweep, ctx.program, ctx.count = sweep, program, len(tensors)
+        ctx.save_for_backward(*tensors, *kept.states, kept.saved)
         ctx.set_materialize_grads(False)
-        return _results(sweep, buffers)
+        return _results(sweep, kept.states)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -134,7 +134,7 @@ class _Function(torch.autograd.Function):
         names, n = ctx.sweep.cell.states, len(ctx.sweep.states)
         result = ctx.program.backward(
             inputs,
-            dict(zip(ctx.names, saved[ctx.count :], strict=True)),
+            Kept(saved[ctx.count : -1], saved[-1]),
             dict(zip(names, gradients[:n], strict=True)),
             dict(zip(names, gradients[n:], strict=True)),
             needs_x=ctx.needs_input_grad[2],
@@ -143,11 +143,10 @@ class _Function(torch.autograd.Function):
         return (None, None, result.x, *result.states, *result.below, *weights)
 
 
-def _results(sweep: Sweep, buffers: dict[str, Tensor]) -> tuple[Tensor, ...]:
-    """Return the sequences of the states, then the final ones, from a program's buffers."""
-    states = [buffers[f"state.{name}"] for name in sweep.cell.states]
+def _results(sweep: Sweep, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the sequences of the states [T, B, S], then the final ones, from all [T+1, B, S]."""
     sequences = [s[:-1] if sweep.reverse else s[1:] for s in states]
-    return (*sequences, *(s[0 if sweep.reverse else -1].clone() for s in states))
+    return (*sequences, *(s[0 if sweep.reverse else -1] for s in states))
 
 
 def _inputs(sweep: Sweep, tensors: tuple[Tensor, ...]) -> Inputs:

@@ -15,7 +15,7 @@ from torch import Tensor
 from penstock.cells import cell_name, find_cell
 from penstock.cells.base import Cell, Place
 from penstock.compiler import pipeline
-from penstock.compiler.pipeline import Inputs, Program
+from penstock.compiler.pipeline import Inputs, Kept, Program
 from penstock.layers import equations
 from penstock.layers.equations import Sweep, Swept
 
@@ -63,20 +63,6 @@ def _program(key: str, dtype: torch.dtype) -> Program:
     return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name)
 
 
-def _saved(key: str, x: Tensor, keep: bool) -> list[tuple[str, tuple[int, ...]]]:
-    """Return the names and shapes of what is saved for the gradient, beside the states."""
-    program = _program(key, x.dtype)
-    T, B = x.shape[:2]
-    plan = program.plan
-    widths = dict(plan.forward.buffers) | {"lifted": ("hidden_size", len(plan.lifted))}
-    found: list[tuple[str, tuple[int, ...]]] = []
-    for name in sorted(b for b in program.kept if not b.startswith("state.")):
-        width, n = widths[name]
-        steps = T if keep or name == "lifted" else 1
-        found.append((name, (steps, B, n * program.sizes[width])))
-    return found
-
-
 @torch.library.custom_op("penstock::sweep", mutates_args=())
 def _sweep(
     key: str,
@@ -90,22 +76,31 @@ def _sweep(
     keep: bool,
 ) -> list[Tensor]:
     """Return the sequences, the final states, and what the gradient needs."""
-    named = dict(zip(_find(key)[2], weights, strict=True))
-    inputs = Inputs(named, x, tuple(states), tuple(below), valid, reset, reverse)
-    buffers = _program(key, x.dtype).forward(inputs, keep)
-    kept = [buffers[f"state.{s}"] for s in _find(key)[0].states]
-    sequences = [s[:-1] if reverse else s[1:] for s in kept]
-    finals = [s[0 if reverse else -1].clone() for s in kept]
-    return [*sequences, *finals, *(buffers[name] for name, _ in _saved(key, x, keep))]
+    program = _program(key, x.dtype)
+    kept = program.forward(_inputs(key, x, states, below, weights, valid, reset, reverse), keep)
+    sequences = [s[:-1] if reverse else s[1:] for s in kept.states]
+    finals = [s[0 if reverse else -1].clone() for s in kept.states]
+    return [*sequences, *finals, kept.saved]
 
 
 @_sweep.register_fake
 def _(key: str, x: Tensor, states: Sequence[Tensor], *rest: Any) -> list[Tensor]:
-    keep = rest[-1]
     T, B = x.shape[:2]
     sequences = [x.new_empty(T, B, s.shape[-1]) for s in states]
-    saved = (x.new_empty(shape) for _, shape in _saved(key, x, keep))
-    return [*sequences, *(torch.empty_like(s) for s in states), *saved]
+    saved = x.new_empty(_program(key, x.dtype).saved_size(T, B, rest[-1]))
+    return [*sequences, *(torch.empty_like(s) for s in states), saved]
+
+
+def _inputs(
+    key: str,
+    x: Tensor,
+    states: Sequence[Tensor],
+    below: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    *masks: Any,
+) -> Inputs:
+    named = dict(zip(_find(key)[2], weights, strict=True))
+    return Inputs(named, x, tuple(states), tuple(below), *masks)
 
 
 @torch.library.custom_op("penstock::sweep_backward", mutates_args=())
@@ -122,36 +117,25 @@ def _sweep_backward(
     gradients: Sequence[Tensor],
 ) -> list[Tensor]:
     """Return the gradients of x, states, below and weights."""
-    cell, _, names = _find(key)
-    inputs = Inputs(
-        dict(zip(names, weights, strict=True)),
-        x,
-        tuple(states),
-        tuple(below),
-        valid,
-        reset,
-        reverse,
+    names, n = _find(key)[0].states, len(states)
+    inputs = _inputs(key, x, states, below, weights, valid, reset, reverse)
+    sequences = zip(results[:n], states, strict=True)
+    joined = (
+        torch.cat([whole, first[None]] if reverse else [first[None], whole])
+        for whole, first in sequences
     )
-    program, n = _program(key, x.dtype), len(states)
-    sequences = zip(cell.states, results[:n], states, strict=True)
-    kept = {
-        f"state.{name}": torch.cat([whole, first[None]] if reverse else [first[None], whole])
-        for name, whole, first in sequences
-    }
-    saved = (name for name, _ in _saved(key, x, keep=True))
-    kept |= dict(zip(saved, results[2 * n :], strict=True))
-    by_name = [dict(zip(cell.states, g, strict=True)) for g in (gradients[:n], gradients[n:])]
-    found = program.backward(inputs, kept, by_name[0], by_name[1], needs_x=True)
-    zero = {name: w for name, w in inputs.weights.items() if name not in found.weights}
-    by_weight = {**found.weights, **{n: torch.zeros_like(w) for n, w in zero.items()}}
-    ordered = (by_weight[name].clone() for name in names)
+    found = _program(key, x.dtype).backward(
+        inputs,
+        Kept(tuple(joined), results[-1]),
+        dict(zip(names, gradients[:n], strict=True)),
+        dict(zip(names, gradients[n:], strict=True)),
+        needs_x=True,
+    )
+    zeros = (n for n in inputs.weights if n not in found.weights)
+    by_weight = {**found.weights, **{n: torch.zeros_like(inputs.weights[n]) for n in zeros}}
+    ordered = (by_weight[name] for name in inputs.weights)
     assert found.x is not None
-    return [
-        found.x,
-        *(s.clone() for s in found.states),
-        *(b.clone() for b in found.below),
-        *ordered,
-    ]
+    return [found.x, *(t.clone() for t in (*found.states, *found.below, *ordered))]
 
 
 @_sweep_backward.register_fake

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from penstock.cells import Cell, cell_name, find_cell
-from penstock.cells.base import Gate, Place
+from penstock.cells.base import Gate, Place, Vector
 from penstock.errors import ArgumentError
 from penstock.layers import function, op
 from penstock.layers.equations import Sweep, Swept
@@ -56,7 +56,7 @@ class Recurrent(nn.Module):
     ``weight_hh_l{k}`` [G·H, S], ``bias_ih_l{k}`` and ``bias_hh_l{k}`` [G·H], G gates in the order
     of their declaration, then ``weight_{name}_l{k}`` for the cell's vectors and matrices; the
     second direction's names end in ``_reverse``. All are drawn from U(−1/√H, 1/√H), but for
-    biases with a value of their own.
+    biases and vectors with an initial value of their own.
 
     Raises:
         UnknownCellError: no cell has that name.
@@ -103,7 +103,7 @@ class Recurrent(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew from U(−1/√H, 1/√H); set the biases that have a value."""
+        """Draw all parameters anew from U(−1/√H, 1/√H), or as their declarations say."""
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
@@ -112,6 +112,9 @@ class Recurrent(nn.Module):
             for name, gates in (("bias_ih", use.x_gates), ("bias_hh", use.h_gates)):
                 if name in part.names:
                     self._set_biases(getattr(self, part.names[name]), name, gates)
+            for name in use.others:
+                if isinstance(declared := self.cell.declared[name], Vector):
+                    declared.start(getattr(self, part.names[f"weight_{name}"]).detach())
 
     def forward(
         self,

@@ -40,6 +40,15 @@ class Measured:
     profile: tuple[float, ...]
 
 
+EXAMPLES = 4  # test windows to draw
+
+
+def spread(size: int, most: int = EXAMPLES) -> Tensor:
+    """Return up to `most` numbers from 0 to size − 1, evenly spread, with both ends."""
+    count = min(most, size)
+    return torch.arange(count) * (size - 1) // max(count - 1, 1)
+
+
 class Task(ABC):
     """A task bound to data: what to learn from them, and how well it was learned.
 

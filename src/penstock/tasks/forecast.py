@@ -14,27 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from penstock.cells import Cell
-from penstock.data import Dataset, Options, Source, read
+from penstock.data import Dataset, Options, Source
 from penstock.data.frames import are_frames
 from penstock.data.layout import find_layout
+from penstock.data.readers import read_series
 from penstock.data.scaling import Scale
 from penstock.data.windows import Panel, Windows, windows
-from penstock.tasks.base import Measured, Task
+from penstock.tasks.base import Measured, Task, spread
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.forecast_evidence import forecast_evidence
 from penstock.tasks.forecaster import MEDIAN, QUANTILES, Forecaster, extend, forecast
-from penstock.tasks.naive import (
-    drift,
-    last_value,
-    moving_average,
-    pinball,
-    seasonal_naive,
-    with_quantiles,
-)
-from penstock.tasks.selection import Selection, select
+from penstock.tasks.naive import pinball, point_forecasts, with_quantiles
+from penstock.tasks.selection import Selection, select, blocks_of
 
-_MOST_BLOCKS = 10
-_EXAMPLES = 4
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
 _PAST_ERRORS = 4000  # training windows from which the intervals of naive forecasts are taken
@@ -72,14 +64,7 @@ class Forecast(Task):
     @classmethod
     def read(cls, source: Source, options: Options) -> Dataset:
         """Return the series; see `penstock.data.read`."""
-        return read(
-            source,
-            target=options.target,
-            id_column=options.id,
-            time_column=options.time,
-            known=options.known,
-            past=options.past,
-        )
+        return read_series(source, options)
 
     @classmethod
     def prepare(cls, data: Dataset, horizon: int | None = None) -> Self:
@@ -164,30 +149,15 @@ class Forecast(Task):
         Their intervals are the quantiles of the errors that each made on training windows.
         """
         train, test = self.parts["train"], self.parts["test"]
-        count = min(_PAST_ERRORS, len(train))
-        before = torch.arange(count) * len(train) // count
+        before = spread(len(train), _PAST_ERRORS)
         _, target, observed = train.batch(before)
-        past = self._naive(train, before)
+        points = point_forecasts(test, torch.arange(len(test)), self.selection.season)
+        past = point_forecasts(train, before, self.selection.season)
         return {
             name: with_quantiles(
-                points,
-                torch.where(observed, target - past[name], torch.nan),
-                QUANTILES,
+                forecasts, torch.where(observed, target - past[name], torch.nan), QUANTILES
             )
-            for name, points in self._naive(test, torch.arange(len(test))).items()
-        }
-
-    def _naive(self, part: Windows, index: Tensor) -> dict[str, Tensor]:
-        """Return the point forecasts [B, h] of each naive method for windows of a part."""
-        context, _, _ = part.batch(index)
-        h, season, values = self.selection.horizon, self.selection.season, part.panel.values
-        start = torch.from_numpy(part.panel.offsets)[part.owner[index]]
-        last = part.targets[index] - 1
-        return {
-            "last value": last_value(context, h),
-            "seasonal naive": seasonal_naive(context, h, season),
-            "drift": drift(values[start], values[last], last - start, h),
-            "moving average": moving_average(context, h, max(season, h)),
+            for name, forecasts in points.items()
         }
 
     def measure(self, predictions: Tensor) -> Measured:
@@ -198,7 +168,8 @@ class Forecast(Task):
         error = (predictions[..., MEDIAN] - target).abs()
         scaled = error * weight
         missed = (target < predictions[..., 0]) | (target > predictions[..., -1])
-        losses, blocks = pinball(predictions, target, QUANTILES), self._blocks()
+        losses = pinball(predictions, target, QUANTILES)
+        blocks = blocks_of(self.selection, self.parts["test"])
         return Measured(
             {
                 "MASE": float(scaled[observed].mean()),
@@ -222,7 +193,7 @@ class Forecast(Task):
     def examples(self) -> list[dict[str, Any]]:
         """Return four test windows, with what came (None: missing)."""
         found = []
-        for window in self._example_index().tolist():
+        for window in spread(self.size("test")).tolist():
             test = self.parts["test"]
             one = self.selection.series[int(test.owner[window])]
             at = int(test.targets[window]) - int(test.panel.offsets[test.owner[window]])
@@ -259,7 +230,7 @@ class Forecast(Task):
 
     def _unscaled(self, predictions: Tensor) -> list[np.ndarray]:
         """Return the forecasts [h, Q] for the windows of `examples`, in the data's unit."""
-        index = self._example_index()
+        index = spread(self.size("test"))
         owners = self.parts["test"].owner[index].tolist()
         return [
             self.selection.scales[owner].undo(predictions[window].numpy())
@@ -272,19 +243,3 @@ class Forecast(Task):
     def _of_owner(self, values: Any) -> Tensor:
         """Return a value of each series for every test window, [W, 1]."""
         return torch.as_tensor(values)[self.parts["test"].owner][:, None]
-
-    def _example_index(self) -> Tensor:
-        count = min(_EXAMPLES, self.size("test"))
-        return torch.linspace(0, self.size("test") - 1, count).long()
-
-    def _blocks(self) -> Tensor:
-        """Return the block of each test window [W]: a stretch of time of at least a horizon.
-
-        Where the test parts are too short for two such stretches, groups of series.
-        """
-        test, chosen = self.parts["test"], self.selection
-        stretches = max(cut.end - cut.validation for cut in chosen.splits) // chosen.horizon - 1
-        count = min(_MOST_BLOCKS, stretches)
-        if count >= 2 or len(chosen.series) == 1:
-            return (test.place * max(count, 2)).long()
-        return test.owner * min(_MOST_BLOCKS, len(chosen.series)) // len(chosen.series)

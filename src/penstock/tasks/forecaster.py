@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penstock.cells import Cell, find_cell
@@ -107,9 +108,20 @@ def extend(
             f"{dataset.name}: the model looks at the last {context} values, "
             f"but the longest series has {max(map(len, dataset.series))}; give more rows"
         )
-    horizon = int(network.horizon)  # type: ignore[arg-type]
     if known:
-        _check_ahead(dataset, long, horizon)
+        _check_ahead(dataset, long, int(network.horizon))  # type: ignore[arg-type]
+    return _frame(long, _ahead(network, long, context, known, past)), short
+
+
+def _ahead(
+    network: nn.Module,
+    long: Sequence[Series],
+    context: int,
+    known: Sequence[Scale],
+    past: Sequence[Scale],
+) -> list[NDArray[np.float64]]:
+    """Return the forecast [h, Q] beyond the end of each series, in its unit."""
+    horizon = int(network.horizon)  # type: ignore[arg-type]
     scales = [fit_scale(one.values, one.observed) for one in long]
     contexts = [s.apply(one.values[-context:]) for one, s in zip(long, scales, strict=True)]
     seen = scale_columns([one.past[-context:] for one in long], past)
@@ -122,8 +134,7 @@ def extend(
         seen.reshape(len(long), context, len(past)),
         told.reshape(len(long), context + horizon, len(known)),
     ).numpy()
-    values = [scale.undo(row) for scale, row in zip(scales, ahead, strict=True)]
-    return _frame(long, values), short
+    return [scale.undo(rows) for scale, rows in zip(scales, ahead, strict=True)]
 
 
 def _check_ahead(dataset: Dataset, series: Sequence[Series], horizon: int) -> None:
@@ -136,7 +147,7 @@ def _check_ahead(dataset: Dataset, series: Sequence[Series], horizon: int) -> No
             )
 
 
-def _frame(series: Sequence[Series], values: Sequence[np.ndarray]) -> pl.DataFrame:
+def _frame(series: Sequence[Series], values: Sequence[NDArray[np.float64]]) -> pl.DataFrame:
     steps = len(values[0])
     kind = series[0].times.dtype
     times = [continue_times(one.times, steps) for one in series]

@@ -14,12 +14,12 @@ from penstock.data.frames import Frames, are_frames, read_frames
 from penstock.data.pieces import Pieces, cut
 from penstock.data.series import Options
 from penstock.errors import DataError
-from penstock.tasks.base import Measured, Task
+from penstock.tasks.base import Measured, Task, spread
 from penstock.tasks.labelled import check_parts, group_means, no_horizon
 from penstock.tasks.reader import Reader, edge_parameters
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
-_BATCH, _EXAMPLES, _LONGEST_EXAMPLE = 256, 4, 60
+_BATCH, _LONGEST_EXAMPLE = 256, 60
 
 
 @dataclass(frozen=True)
@@ -223,10 +223,9 @@ class MultiHot(Task):
         """Return pieces to draw, each with where its frames begin and end among those predicted."""
         lengths = self.parts["test"].lengths - 1
         ends = lengths.cumsum(0)
-        index = torch.linspace(0, len(lengths) - 1, min(_EXAMPLES, len(lengths))).long().tolist()
         begins = (ends - lengths).tolist()
         shown = lengths.clamp(max=_LONGEST_EXAMPLE).tolist()
-        return [(k, begins[k], begins[k] + shown[k]) for k in index]
+        return [(k, begins[k], begins[k] + shown[k]) for k in spread(len(lengths)).tolist()]
 
     def _following(self, part: str) -> Tensor:
         """Return the frames of a part that are predicted [M, D]."""

@@ -15,11 +15,10 @@ from penstock.data.pieces import Pieces
 from penstock.data.sequences import Sequences, read_sequences
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
-from penstock.tasks.base import Task
+from penstock.tasks.base import Task, spread
 from penstock.tasks.reader import Reader, edge_parameters
 
 _MOST_BLOCKS = 10
-_EXAMPLES = 4
 _BATCH = 256  # sequences predicted at once
 
 
@@ -66,8 +65,7 @@ class LabelledTask(Task):
 
     def example_index(self) -> Tensor:
         """Return which test sequences are drawn."""
-        count = self.size("test")
-        return torch.linspace(0, count - 1, min(_EXAMPLES, count)).long()
+        return spread(self.size("test"))
 
 
 def suits(source: Source, options: Options, per: str, classes: bool) -> str:

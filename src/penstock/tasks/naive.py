@@ -5,6 +5,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from penstock.data.windows import Windows
+
+_SHORTEST_MEAN = 4  # values in a moving average
+
+
+def point_forecasts(part: Windows, index: Tensor, season: int) -> dict[str, Tensor]:
+    """Return the forecasts [B, h] of each naive method for windows of a part."""
+    context, _, _ = part.batch(index)
+    h, values = part.horizon, part.panel.values
+    start = torch.from_numpy(part.panel.offsets)[part.owner[index]]
+    last = part.targets[index] - 1
+    return {
+        "last value": last_value(context, h),
+        "seasonal naive": seasonal_naive(context, h, season),
+        "drift": drift(values[start], values[last], last - start, h),
+        "moving average": moving_average(context, h, max(season, h, _SHORTEST_MEAN)),
+    }
+
 
 def last_value(context: Tensor, horizon: int) -> Tensor:
     """Return ŷ_{T+k} = y_T. Shapes: context [W, L], result [W, h]."""

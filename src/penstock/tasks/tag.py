@@ -18,7 +18,7 @@ from penstock.data.sequences import Sequences
 from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.tasks import classes as scores
-from penstock.tasks.base import Measured
+from penstock.tasks.base import Measured, spread
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.labelled import (
     LabelledTask,
@@ -167,7 +167,7 @@ class Tag(LabelledTask):
                 *known, self.symbols[rows], count
             )
         if self.encoding.scales:
-            some = train[torch.linspace(0, len(train) - 1, min(_MOST_STEPS, len(train))).long()]
+            some = train[spread(len(train), _MOST_STEPS)]
             found["logistic on the step"] = logistic(
                 self.numbers[some].double(),
                 self.targets[some],

@@ -1,4 +1,4 @@
-"""Language models: each character, or byte, of a text from those before it."""
+"""Language models: each character of a text from those before it."""
 
 import math
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.splits import Split, split
-from penstock.data.text import Text, Unit, read_text
+from penstock.data.text import Text, Unit, encode, is_utf8, read_text
 from penstock.errors import DataError
-from penstock.tasks.base import Measured, Task
+from penstock.tasks.base import Measured, Task, spread
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.labelled import group_means, no_horizon
 from penstock.tasks.ngram import ngram
@@ -30,7 +30,7 @@ _MOST_TESTED = 100_000  # symbols at the beginning of the test part
 _STREAMS = 32  # stretches of the test part read side by side
 _ORDERS = (1, 2, 3, 5)
 _MOST_SYMBOLS = 1000
-_PROFILE, _EXAMPLES, _EXAMPLE_STEPS = 10, 4, 60
+_PROFILE, _EXAMPLE_STEPS = 10, 60
 _CONTINUED = 200
 
 
@@ -62,7 +62,7 @@ class Characters(Task):
     @classmethod
     def suits(cls, source: Source, options: Options) -> str:  # noqa: ARG003
         """Return why a source is text of characters."""
-        return "the file is text" if source.text is not None and _is_utf8(source.text) else ""
+        return "the file is text" if source.text is not None and is_utf8(source.text) else ""
 
     @classmethod
     def read(cls, source: Source, options: Options) -> Text:  # noqa: ARG003
@@ -83,7 +83,7 @@ class Characters(Task):
         found, counts = np.unique(data.codes[: parts.train], return_counts=True)
         most = np.sort(np.argsort(-counts, kind="stable")[:_MOST_SYMBOLS])
         alphabet = tuple(found[most].tolist())
-        return cls(data, alphabet, _encode(data, alphabet), parts)
+        return cls(data, alphabet, encode(data, alphabet), parts)
 
     def settings(self) -> dict[str, Any]:
         """Return the alphabet's size, the steps of a training window, and the parts."""
@@ -95,8 +95,7 @@ class Characters(Task):
 
     def notes(self) -> tuple[str, ...]:
         """Return how many symbols of the test part training never sees."""
-        start, end = self._spans()["test"]
-        unseen = int((self.codes[start:end] == len(self.alphabet)).sum())
+        unseen = int((self._test_codes() == len(self.alphabet)).sum())
         return (f"{unseen} test {self.unit}s are not in the training part",) if unseen else ()
 
     def spec(self) -> dict[str, Any]:
@@ -119,7 +118,7 @@ class Characters(Task):
     ) -> tuple[pl.DataFrame, tuple[str, ...]]:
         """Return how the text may go on: step, symbol drawn (from a fixed seed), probability."""
         data, alphabet = cls.read(source, Options()), tuple(spec["alphabet"])
-        found, shares = continued(network, _encode(data, alphabet), _CONTINUED)
+        found, shares = continued(network, encode(data, alphabet), _CONTINUED)
         shown = [*(data.show(code) for code in alphabet), "\N{REPLACEMENT CHARACTER}"]
         frame = {
             "step": range(1, _CONTINUED + 1),
@@ -239,8 +238,7 @@ class Characters(Task):
     def _frequent(self) -> list[int]:
         counts = torch.bincount(self._test_codes(), minlength=self._size)
         order = counts.argsort(descending=True, stable=True)
-        frequent: list[int] = order[: min(_PROFILE, int((counts > 0).sum()))].tolist()
-        return frequent
+        return [int(code) for code in order[:_PROFILE] if counts[code]]
 
     def _shown(self, code: int | Tensor) -> str:
         known = int(code) < len(self.alphabet)
@@ -249,35 +247,4 @@ class Characters(Task):
     def _shown_places(self) -> list[tuple[int, int]]:
         count = len(self._test_codes())
         steps = min(_EXAMPLE_STEPS, count)
-        places = np.linspace(0, count - steps, _EXAMPLES).astype(int)
-        return [(at, at + steps) for at in places.tolist()]
-
-
-class Bytes(Characters):
-    """A language model of bytes; as `Characters`."""
-
-    unit = "byte"
-    name = "bytes"
-    metrics = ("bits per byte", "perplexity")
-    profile_of = "most frequent bytes"
-
-    @classmethod
-    def suits(cls, source: Source, options: Options) -> str:  # noqa: ARG003
-        """Return why a source is to be read as bytes."""
-        wrong = source.text is not None and not _is_utf8(source.text)
-        return "the file is no UTF-8, so its bytes are learned" if wrong else ""
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _encode(data: Text, alphabet: tuple[int, ...]) -> Tensor:
-    """Return the place of each symbol in the sorted alphabet, its length where it is none of it."""
-    known = np.array(alphabet)
-    place = np.minimum(np.searchsorted(known, data.codes), len(known) - 1)
-    return torch.from_numpy(np.where(known[place] == data.codes, place, len(known)))
+        return [(at, at + steps) for at in spread(count - steps + 1).tolist()]

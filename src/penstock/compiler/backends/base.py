@@ -11,6 +11,7 @@ from typing import Protocol
 from torch import Tensor
 
 from penstock.compiler.graph import LoopPlan
+from penstock.compiler.memory import Buffers
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,16 @@ class Call:
     """One run of a loop.
 
     buffers: by name: states [T+1, B, W], values of every step [T, B, n·W] (or [1, B, n·W], one
-    place for all steps), carried gradients [2, B, W], totals and scratch [B, n·W], vectors [W].
-    weights: matrices by name. sizes: widths by name. T, B: steps and rows. incoming: gradients
-    of the states at every step, [T, B, W], by the name of the carry that they are added to.
+    place for all steps), carried gradients [2, B, W], totals and scratch [B, n·W], vectors [W],
+    and each matrix as ``matrix.<name>``. like: a tensor of their type. sizes: widths by name.
+    T, B: steps and rows. incoming: gradients of the states at every step, [T, B, W], by the name
+    of the carry that they are added to.
     valid, reset: [T, B] bool or None. reverse: the sweep goes from the last step to the first.
     keep: whether what the gradient needs is saved.
     """
 
-    buffers: Mapping[str, Tensor]
-    weights: Mapping[str, Tensor]
+    buffers: Buffers
+    like: Tensor
     sizes: Mapping[str, int]
     T: int
     B: int

@@ -12,6 +12,7 @@ from penstock.compiler.backends import threads
 from penstock.compiler.backends.base import Build, Call
 from penstock.compiler.backends.c_source import LoopSource, source
 from penstock.compiler.graph import LoopPlan
+from penstock.compiler.memory import workspace
 
 name = "c"
 needs_compiler = True
@@ -77,9 +78,11 @@ class CLoop:
     def __init__(self, written: LoopSource, library: ctypes.CDLL) -> None:
         self.entry, self.size = library[written.name], library[f"{written.name}_size"]
         self.size.restype = ctypes.c_int64
-        self.buffers, self.carries, self.matrices = written.tensors()
+        self.buffers, self.carries, matrices = written.tensors()
+        self.matrices = [f"matrix.{name}" for name in matrices]
         self.widths = written.widths()
         self.products = written.products_of_widths()
+        self.elementwise = written.widths_of_bodies()
         self.arguments = ctypes.c_int64 * len(list(written.fields()))
         self.packed_at = len(self.arguments()) - 1 - written.count_terms()
         names = [name for _, name, _ in written.fields()]
@@ -89,32 +92,38 @@ class CLoop:
     def run(self, call: Call) -> None:
         """Walk all steps."""
         if call.T * call.B:
-            self.bind(call)()
+            arguments = self.fill(call)
+            packed = workspace(call.like, self.packed_size, "packed")
+            arguments[self.packed_at] = packed.data_ptr()
+            self.entry(arguments)
 
     def bind(self, call: Call) -> "Bound":
-        """Return the loop with its arguments in place."""
+        """Return the loop with its arguments in place, and memory of its own."""
+        arguments = self.fill(call)
+        packed = call.like.new_empty(self.packed_size)
+        arguments[self.packed_at] = packed.data_ptr()
+        return Bound(self.entry, arguments, self.x_at, (call, packed))
+
+    def fill(self, call: Call) -> "ctypes.Array[ctypes.c_int64]":
+        """Return the arguments, but for the place of the packed weights."""
         pool = threads.pool()
         team, by_columns = self._share(call, torch.get_num_threads() if pool else 1)
-        matrices = [call.weights[name] for name in self.matrices]
-        tensors = [
-            *(call.buffers[name] for name in self.buffers),
-            _zeros(max(call.sizes.values()), call.buffers["x"].dtype),
-            *(call.incoming.get(carry) for carry in self.carries),
-            *matrices,
-        ]
-        masks = (call.valid, call.reset)
+        address = call.buffers.address
+        incoming = (call.incoming.get(carry) for carry in self.carries)
         # In the order of LoopSource.fields.
         arguments = self.arguments(
             call.T, call.B, call.reverse, call.keep, by_columns, team, 1, 0,
             *(call.sizes[width] for width in self.widths),
             *(pool or (0, 0, 0)),
-            *(0 if tensor is None else tensor.data_ptr() for tensor in (*masks, *tensors)),
+            *(0 if mask is None else mask.data_ptr() for mask in (call.valid, call.reset)),
+            *map(address, self.buffers),
+            _zeros(max(call.sizes.values()), call.like.dtype).data_ptr(),
+            *(0 if tensor is None else tensor.data_ptr() for tensor in incoming),
+            *map(address, self.matrices),
         )  # fmt: skip
         if not self.packed_size:  # sizes do not change in a kernel's life
             self.packed_size = self.size(arguments)
-        packed = call.buffers["x"].new_empty(self.packed_size)
-        arguments[self.packed_at] = packed.data_ptr()
-        return Bound(self.entry, arguments, self.x_at, (call, packed))
+        return arguments
 
     def _share(self, call: Call, available: int) -> tuple[int, bool]:
         """Return how many threads share the work, and whether they share columns, not rows.
@@ -123,12 +132,13 @@ class CLoop:
         tiles, columns are shared, and the team meets after every stage.
         """
         multiplied = sum(call.sizes[w] * call.sizes[k] for w, k in self.products)
-        flops = 2 * call.B * multiplied
+        elementwise = sum(call.sizes[w] for w in self.elementwise)
+        flops = call.B * (2 * multiplied + 4 * elementwise)
         if flops * call.T < 1_000_000:  # less than starting a team costs
             return 1, False
         if 4 * available <= call.B:
             return available, False
-        return (available, True) if flops > 100_000 else (1, False)
+        return (available, True) if flops > 70_000 else (1, False)
 
 
 @cache

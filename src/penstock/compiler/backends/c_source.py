@@ -184,6 +184,10 @@ class LoopSource:
         products = [n for n in self.nodes if n.op == "linear"]
         return [(n.width, self.nodes[a].width) for n in products for a in n.args]
 
+    def widths_of_bodies(self) -> list[str]:
+        """Return the width of each elementwise op of a step."""
+        return [stage.width for stage in self.loop.stages for _ in stage.body]
+
     def widths(self) -> list[str]:
         """Return the widths that occur, but for 1."""
         named = {n.name for n in self.nodes if n.op == "features"} | {n.width for n in self.nodes}

@@ -32,7 +32,7 @@ class Interpreter:
 
     def bind(self, call: Call) -> "BoundCall":
         """Return the forward loop with its arguments in place."""
-        return BoundCall(self, replace(call, buffers=dict(call.buffers)))
+        return BoundCall(self, call)
 
     def backward(self, call: Call) -> None:
         """Walk the backward loop."""
@@ -54,7 +54,7 @@ class BoundCall:
 
     def read(self, x: Tensor) -> None:
         """Take another input of the same shape."""
-        self.call = replace(self.call, buffers={**self.call.buffers, "x": x[None]})
+        self.call.buffers.put("x", x[None])
 
 
 def _walk(loop: Loop, call: Call, step: Step) -> None:
@@ -68,7 +68,9 @@ def _walk(loop: Loop, call: Call, step: Step) -> None:
             values[k] = sum(products[1:], products[0])
         for k in stage.body:
             args = [values[a] if a in values else memory.read(a) for a in nodes[k].args]
-            values[k] = memory.read(k) if nodes[k].is_input else OPS[nodes[k].op].torch(*args)
+            # An input is copied, for its place may be written before it is put elsewhere.
+            new = memory.read(k).clone() if nodes[k].is_input else OPS[nodes[k].op].torch(*args)
+            values[k] = new
             if nodes[k].op == "expand":
                 values[k] = values[k].expand(call.B, call.sizes[nodes[k].width])
         for k, value in values.items():
@@ -89,7 +91,7 @@ class _Memory:
         node = self.loop.graph.nodes[k]
         if node.op in ("const", "features"):
             number = node.value if node.op == "const" else self.call.sizes[node.name]
-            return next(iter(self.call.buffers.values())).new_tensor(number)
+            return self.call.like.new_tensor(number)
         slot = self.loop.loads[k]
         value = self.at(slot, node.width)
         if slot.index == "old" and self.reset is not None:
@@ -127,5 +129,5 @@ class _Memory:
 
 
 def _matrix(call: Call, weight: Weight) -> Tensor:
-    matrix = call.weights[weight.name]
+    matrix = call.buffers[f"matrix.{weight.name}"]
     return matrix.T if weight.transposed else matrix

@@ -1,0 +1,42 @@
+"""Long short-term memory with exponential gates."""
+
+from typing import Literal
+
+import torch
+
+from penstock.cells.base import Cell, Gate
+
+
+class SLSTM(Cell):
+    """Scalar LSTM with exponential gates, of the xLSTM (Beck et al. 2024, arXiv:2405.04517).
+
+    Equations:
+        ĩ, f̃ = W x + U h₋ + b                each gate with its own W, U and b
+        z = tanh(W_z x + U_z h₋ + b_z)
+        o = σ(W_o x + U_o h₋ + b_o)
+        l = log σ(f̃), or f̃ itself            the logarithm of the forget gate
+        m = max(l + m₋, ĩ)                   stabiliser
+        i = exp(ĩ − m),  f = exp(l + m₋ − m)
+        c = f ⊙ c₋ + i ⊙ z
+        n = f ⊙ n₋ + i                       normaliser
+        h = o ⊙ c / n
+
+    One head: U is a full matrix. m keeps the exponentials from overflowing and cancels in h.
+
+    Shapes: x [B, I], h, c, n and m [B, H], W [H, I], U [H, H], b [H] (B batch, I input, H hidden).
+
+    Hyperparameters: forget, ``"sigmoid"`` or ``"exp"``; the paper allows both.
+    """
+
+    states = ("h", "c", "n", "m")
+    i, f, z, o = Gate(), Gate(), Gate(), Gate()
+    forget: Literal["sigmoid", "exp"] = "sigmoid"
+
+    def step(self, x, h, c, n, m):
+        i, f = self.i(x, h), self.f(x, h)
+        kept = m + (torch.nn.functional.logsigmoid(f) if self.forget == "sigmoid" else f)
+        m = torch.maximum(kept, i)
+        i, f = torch.exp(i - m), torch.exp(kept - m)
+        c = f * c + i * torch.tanh(self.z(x, h))
+        n = f * n + i
+        return torch.sigmoid(self.o(x, h)) * c / n, c, n, m
