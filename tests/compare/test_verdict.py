@@ -98,7 +98,7 @@ def test_under_three_aims() -> None:
     last = naive("last value", 3.0)
     found = verdict(best, alike, last)
     assert (found.best, found.smallest, found.times["fastest"]) == ("a", "a", "a")
-    small = sized(cell("ccc", 0.03, 0.2), 4010, 5000, 1.0)
+    small = sized(cell("ccc", 0.12, 0.2), 4010, 5000, 1.0)
     found = verdict(best, alike, small, last)
     assert (found.best, found.smallest, found.times["fastest"]) == ("a", "ccc", "ccc")
     assert any("where size counts, take ccc" in sentence for sentence in found.sentences)
