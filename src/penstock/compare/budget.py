@@ -19,11 +19,15 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def choose_width(task: Task, cell: str | type[Cell], parameters: int) -> int:
-    """Return the width at which a cell's network comes nearest to a number of parameters."""
+    """Return the width at which a cell's network comes nearest to a number of parameters.
+
+    What the task's data need beside them is added.
+    """
+    spec, parameters = task.spec(), parameters + task.extra_parameters()
 
     def count(width: int) -> int:
         with torch.device("meta"):
-            return count_parameters(task.network(cell, width))
+            return count_parameters(task.rebuild(spec, cell, width))
 
     low, high = 1, 2
     while count(high) < parameters and high < _WIDEST:
@@ -46,6 +50,9 @@ def flops_per_step(network: nn.Module) -> int:
 
 def _flops(layer: Recurrent, steps: int) -> int:
     shape = (1, steps) if layer.batch_first else (steps, 1)
-    with torch.no_grad(), backend("eager"), FlopCounterMode(display=False) as counter:
-        layer(torch.zeros(*shape, layer.input_size))
+    x = torch.zeros(*shape, layer.input_size)
+    with torch.no_grad(), backend("eager"):
+        layer(x)  # a first call also traces the cell, which is not to be counted
+        with FlopCounterMode(display=False) as counter:
+            layer(x)
     return int(counter.get_total_flops())
