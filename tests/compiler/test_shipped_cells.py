@@ -10,6 +10,8 @@ import pytest
 import random_cells as rc
 
 from penstock.cells import cells
+from penstock.cells.base import Place
+from penstock.compiler import pipeline
 from penstock.layers import equations
 
 SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
@@ -29,3 +31,15 @@ def test_agreement(name, dtype):
             assert outcome.passed, f"{backend}: {outcome} in {drawn}"
             judged += outcome.excuse is None
     assert judged > DRAWS / 2, "most draws said nothing"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("name", ["lru", "hgrn", "unicornn", "fast_grnn"])
+def test_what_is_made_of_vectors_alone_leaves_the_loop(name, streaming):
+    stages = pipeline.lower(cells()[name](), Place(3, 4), streaming=streaming)
+    graph = stages.hoisted.loop
+    moving = [n.op not in ("vector", "const") for n in graph.nodes]
+    for node in graph.nodes:
+        assert node.is_input or any(moving[a] for a in node.args), node
+    made = {n.op for n in stages.hoisted.derived.nodes}
+    assert made >= ({"exp", "cos", "sqrt"} if name == "lru" else {"vector"})

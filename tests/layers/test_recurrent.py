@@ -484,6 +484,16 @@ def test_backends_agree(cell):
     assert_same(layer(x, state, LENGTHS, RESET), usual)
 
 
+@every_cell
+def test_a_stream_is_the_sequence_step_by_step(cell):
+    layer = make(cell, num_layers=2)
+    x = draw(T, B, I)
+    stream = layer.stream(B)
+    outputs = [stream.step(step).clone() for step in x]
+    got = torch.stack(outputs), like_torch([*stream.state])
+    assert_same(got, layer(x), 1e-11)
+
+
 def test_an_unknown_backend():
     with pytest.raises(PenstockError, match=r"'eagre'.*eager"), penstock.backend("eagre"):
         pass

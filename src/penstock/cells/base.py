@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from penstock.cells.modifiers import Modifiers
 from penstock.errors import ArgumentError, CellError, nearest
 
 _BELOW = "_below"  # step's argument c_below is the lower layer's new state c
@@ -132,13 +133,17 @@ def multiplication(weight: Tensor) -> Multiplication:
     return Multiplication(lambda z, transposed: linear(z, weight.T if transposed else weight))
 
 
+_UNCHANGED = Modifiers()
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where in a stack of layers a cell stands: I, H, and lowest or not."""
+    """Where in a stack of layers a cell stands: I, H, lowest or not, how its step is changed."""
 
     input_size: int
     hidden_size: int
     lowest: bool = True
+    modifiers: Modifiers = _UNCHANGED
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from penstock.cli import _cell
+
 
 class Stage(StrEnum):
     """What can be shown."""
@@ -16,7 +18,7 @@ class Stage(StrEnum):
 
 
 def show(
-    cell: Annotated[str, typer.Argument(help="A cell's name; `penstock cells` lists them.")],
+    cell: Annotated[str, typer.Argument(help=_cell.HELP)],
     stage: Annotated[
         Stage,
         typer.Option(
@@ -26,13 +28,12 @@ def show(
     upper: Annotated[bool, typer.Option(help="As in a layer above another.")] = False,
 ) -> None:
     """Print a cell as the compiler sees it at one stage."""
-    from penstock.cells import find_cell  # noqa: PLC0415  (torch takes seconds)
-    from penstock.cells.base import Place  # noqa: PLC0415
+    from penstock.cells.base import Place  # noqa: PLC0415  (torch takes seconds)
     from penstock.compiler import pipeline  # noqa: PLC0415
     from penstock.compiler.backends.c_source import generated  # noqa: PLC0415
 
     # No size stands in a graph or a kernel: one serves all.
-    stages = pipeline.lower(find_cell(cell)(), Place(3, 5, lowest=not upper))
+    stages = pipeline.lower(_cell.find(cell)(), Place(3, 5, lowest=not upper))
     texts = {
         Stage.graph: lambda: str(stages.hoisted),
         Stage.backward: lambda: str(stages.backward),

@@ -95,15 +95,19 @@ class Hoisted:
     """A step without its products of x.
 
     loop: the graph, in which ``lifted f`` stands for W_f x and those of f's biases that `biases`
-    names.
+    names. derived: what is made of vectors alone; each output is a vector of the loop.
+    derived_gradient: the gradients of these vectors, given those of the outputs.
     """
 
     loop: Graph
     biases: Mapping[str, tuple[str, ...]]
+    derived: Graph = Graph((), {})
+    derived_gradient: Graph = Graph((), {})
 
     def __str__(self) -> str:
         before = [f"lifted {g} = {' + '.join([f'W.{g} x', *b])}" for g, b in self.biases.items()]
-        return "\n".join([*before, str(self.loop)])
+        derived = [str(self.derived), ""] if self.derived.outputs else []
+        return "\n".join([*derived, *before, str(self.loop)])
 
 
 @dataclass(frozen=True)

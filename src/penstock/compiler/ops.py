@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 INPUTS = frozenset(
-    {"state", "new", "x", "below", "vector", "lifted", "saved", "grad", "const", "features"}
+    ("state", "new", "x", "below", "mask", "vector", "lifted", "saved", "grad", "const", "features")
 )
 
 

@@ -1,7 +1,8 @@
 """Cell → Program, one call a stage. Read this first.
 
 Cell      --trace-->          Graph        one step, as nodes
-Graph     --hoist-->          Hoisted      without the products of x, which go before the loop
+Graph     --modify-->         Graph        with zoneout, layer norm and the like, where asked for
+Graph     --hoist, derive-->  Hoisted      without what goes before the loop: products of x
 Graph     --differentiate-->  Backward     the step backwards
 both      --make_plan-->      LoopPlan     stages, what is saved, what lies where
 LoopPlan  --prepare-->        Kernel       by a backend: eager interprets it, c compiles it
@@ -10,21 +11,27 @@ Kernel    --Program-->        Program      a differentiable function of tensors
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from torch import Tensor
+
 from penstock.cells.base import Cell, Place
 from penstock.compiler import backends, build
 from penstock.compiler.backends.base import Bound
+from penstock.compiler.evaluate import evaluate
 from penstock.compiler.gradient import differentiate
 from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
-from penstock.compiler.hoist import hoist
+from penstock.compiler.hoist import derive, hoist
+from penstock.compiler.modify import added, modify
 from penstock.compiler.plan import make_plan
-from penstock.compiler.program import Inputs, Kept, Program
-from penstock.compiler.trace import trace
+from penstock.compiler.products import Stacks
+from penstock.compiler.program import Inputs, Kept, Program, widths
+from penstock.compiler.trace import trace, trace_output
 from penstock.errors import BackendError
 
 # The program of each cell class, or the error that it gave, for as long as the class lives.
@@ -41,6 +48,38 @@ class Stages:
     plan: LoopPlan
 
 
+def modified(cell: Cell, place: Place, bias: bool = True) -> Graph:
+    """Return a cell's step with the changes that its place asks for; raises as `lower`."""
+    return modify(trace(cell, place.lowest, bias).verify(), place.modifiers).verify()
+
+
+def shapes(cell: Cell, place: Place) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a cell's parameters at a place, and of those that modifiers add."""
+    own = cell.shapes(place)
+    if not place.modifiers.any:
+        return own
+    sizes = widths(cell, place)
+    return own | {name: (sizes[w],) for name, w in added(modified(cell, place)).items()}
+
+
+def modified_step(
+    cell: Cell, place: Place, weights: Mapping[str, Tensor]
+) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, ...]]:
+    """Return a modified step in torch, from its inputs by kind and name to the new states."""
+    graph = modified(cell, place, any(name.startswith("bias_") for name in weights))
+    stacks, sizes = Stacks(cell, place), widths(cell, place)
+    names = [node.name for node in graph.nodes if node.op == "vector"]
+    vectors = {f"vector.{name}": stacks.piece(weights, name) for name in names}
+
+    def step(inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        new = evaluate(graph, {**inputs, **vectors}, sizes, partial(stacks.piece, weights))
+        rows = inputs["x.x"].shape[0]
+        widths = (graph.nodes[graph.outputs[name]].width for name in new)
+        return tuple(v.expand(rows, sizes[w]) for v, w in zip(new.values(), widths, strict=True))
+
+    return step
+
+
 def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) -> Stages:
     """Return a cell's graph, its gradient and their plan.
 
@@ -49,14 +88,27 @@ def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) 
     Raises:
         TraceError: the step does what the compiler has no op for.
     """
-    graph = trace(cell, place.lowest, bias).verify()
-    hoisted = Hoisted(graph, {}) if streaming else hoist(graph)
+    graph = modified(cell, place, bias)
+    hoisted = derive(Hoisted(graph, {}) if streaming else hoist(graph))
+    gradient = differentiate(hoisted.derived).graph
+    hoisted = replace(hoisted, derived_gradient=gradient)
     loop = hoisted.loop.verify()
     backward = differentiate(loop)
     backward.graph.verify()
     plan = make_plan(loop, backward, cell.usage(place).x_gates)
     plan.backward.graph.verify()
     return Stages(graph, hoisted, backward, plan)
+
+
+def lower_output(cell: Cell, bias: bool = True) -> tuple[Graph, Backward] | None:
+    """Return the graph of a cell's output and its gradient; None where it is the first state.
+
+    No kernel is made of them: torch runs the output, for all steps at once.
+    """
+    if cell.output is None:
+        return None
+    graph = trace_output(cell, bias).verify()
+    return graph, differentiate(graph)
 
 
 def compile_cell(
@@ -70,7 +122,7 @@ def compile_cell(
     """
     stages = lower(cell, place, bias, streaming)
     kernel = find_backend(backend).prepare(stages.plan, dtype, build.library)
-    return Program(cell, place, stages.hoisted, stages.plan, kernel)
+    return Program(cell, place, stages.hoisted, stages.plan, kernel, shapes(cell, place))
 
 
 def program(
@@ -129,6 +181,9 @@ __all__ = [
     "compile_cell",
     "find_backend",
     "lower",
+    "lower_output",
+    "modified_step",
     "program",
+    "shapes",
     "why_not",
 ]

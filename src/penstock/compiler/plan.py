@@ -200,6 +200,7 @@ def _input_slot(node: Node, inputs: Mapping[str, Slot]) -> Slot | None:
         "new": Slot(f"state.{node.name}", "new"),
         "x": Slot("x", "time"),
         "below": Slot(f"below.{node.name}", "time"),
+        "mask": Slot(f"mask.{node.name}", "row" if node.name == "dropout" else "time"),
         "vector": Slot(f"vector.{node.name}", "vector"),
         "grad": Slot(f"grad.{node.name}", "from"),
     }

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from penstock.cells.base import Cell, Place
+from penstock.compiler.evaluate import evaluate
 from penstock.compiler.graph import Hoisted, LoopPlan, Operand
 from penstock.compiler.memory import Buffers, empty
 
@@ -54,6 +55,7 @@ class Products:
     ) -> None:
         self.stacks, self.plan, self.sizes = stacks, plan, sizes
         self.hidden_size = stacks.hidden_size
+        self.derived, self.derived_gradient = hoisted.derived, hoisted.derived_gradient
         self.columns = len(plan.lifted) * self.hidden_size
         self.biases = {
             kind: [n if n in hoisted.biases[g] else None for g, n in _names(kind, plan.lifted)]
@@ -63,6 +65,12 @@ class Products:
         widths = {**plan.forward.buffers, **plan.backward.buffers}
         self.widths = {name: sizes[width] for name, (width, _) in widths.items()}
         self.runs = tuple(self._runs())
+
+    def derive(self, weights: Weights, buffers: Buffers) -> None:
+        """Put what is made of vectors alone into its buffers."""
+        if self.derived.outputs:
+            for name, value in evaluate(self.derived, self._vectors(weights), self.sizes).items():
+                buffers.put(f"vector.{name}", value.contiguous())
 
     def lift(self, weights: Weights, buffers: Buffers, T: int) -> None:
         """Put W x + b of the lifted gates, [T, B, N·H], into their buffer."""
@@ -106,9 +114,25 @@ class Products:
 
         for run in self.runs:
             add(run[0].weight.name, self._product(run, buffers, T, reset, reverse))
-        for name, part in self._vector_gradients(buffers, T):
+        parts = dict(self._vector_gradients(buffers, T))
+        given = {name: parts.pop(name) for name in self.derived.outputs if name in parts}
+        for name, part in [*parts.items(), *self._derived_gradients(weights, given)]:
             add(name, part)
         return gradients
+
+    def _vectors(self, weights: Weights) -> dict[str, Tensor]:
+        names = [node.name for node in self.derived.nodes if node.op == "vector"]
+        return {f"vector.{name}": self.stacks.piece(weights, name) for name in names}
+
+    def _derived_gradients(
+        self, weights: Weights, given: Mapping[str, Tensor]
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the gradients of the vectors, given those of what is derived from them."""
+        vectors = self._vectors(weights)
+        inputs = vectors | {f"grad.{name}": gradient for name, gradient in given.items()}
+        found = evaluate(self.derived_gradient, inputs, self.sizes) if vectors else {}
+        for name, vector in vectors.items():
+            yield name.removeprefix("vector."), found[name].expand_as(vector).contiguous()
 
     def _lifted_weight(self, weights: Weights) -> Tensor:
         if len(self.plan.lifted) == self.stacks.counts["weight_ih"]:

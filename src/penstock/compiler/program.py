@@ -5,7 +5,7 @@ after it. Legend: T steps, B rows, I input, H hidden, S width of a state.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
@@ -29,6 +29,7 @@ class Inputs:
     valid: Tensor | None
     reset: Tensor | None
     reverse: bool
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,19 @@ class Program:
     """A cell at a place, compiled."""
 
     def __init__(
-        self, cell: Cell, place: Place, hoisted: Hoisted, plan: LoopPlan, kernel: Kernel
+        self,
+        cell: Cell,
+        place: Place,
+        hoisted: Hoisted,
+        plan: LoopPlan,
+        kernel: Kernel,
+        shapes: Mapping[str, Shape],
     ) -> None:
         self.cell, self.place, self.plan, self.kernel = cell, place, plan, kernel
-        self.sizes = _sizes(cell, place)
+        self.sizes = widths(cell, place)
         stacks = Stacks(cell, place)
         self._products = Products(stacks, hoisted, plan, self.sizes)
-        self._weights = _weight_layouts(plan, stacks, cell.shapes(place))
+        self._weights = _weight_layouts(plan, stacks, shapes)
         read = {slot.buffer for slot in plan.backward.loads.values()}
         self._kept = {b for b in read if b == "lifted" or b.startswith("saved.")}
         self._layouts = lru_cache(64)(self._make_layouts)
@@ -168,8 +175,11 @@ class Program:
         buffers.put("x", inputs.x.contiguous())
         for name, below in zip(self.cell.below, inputs.below, strict=False):
             buffers.put(f"below.{name}", below.contiguous())
+        for name, mask in inputs.masks.items():
+            buffers.put(f"mask.{name}", mask)
         for stack, layout in self._weights.items():
             buffers.lay(inputs.weights[stack].contiguous(), layout)
+        self._products.derive(inputs.weights, buffers)
         return buffers
 
     def _make_layouts(self, T: int, B: int, keep: bool) -> tuple[Layout, Layout, Layout]:
@@ -193,13 +203,13 @@ class Program:
         return shapes
 
 
-def _sizes(cell: Cell, place: Place) -> dict[str, int]:
-    """Return the widths by name."""
+def widths(cell: Cell, place: Place) -> dict[str, int]:
+    """Return the sizes that a graph's widths stand for."""
     sizes = {"hidden_size": place.hidden_size, "input_size": place.input_size, "1": 1}
     declared = cell.declared.values()
-    widths = {w for d in declared if isinstance(d, Matrix) for w in (d.rows, d.columns)}
-    widths |= {d.size for d in declared if isinstance(d, Vector)} | {*cell.widths.values()}
-    return sizes | {width: int(getattr(cell, width)) for width in widths - {*sizes}}
+    names = {w for d in declared if isinstance(d, Matrix) for w in (d.rows, d.columns)}
+    names |= {d.size for d in declared if isinstance(d, Vector)} | {*cell.widths.values()}
+    return sizes | {name: int(getattr(cell, name)) for name in names - {*sizes}}
 
 
 def _weight_layouts(
@@ -207,7 +217,8 @@ def _weight_layouts(
 ) -> dict[str, Layout]:
     """Return, for each parameter, which weights and vectors of the loops it holds, and where."""
     nodes = (*plan.forward.graph.nodes, *plan.backward.graph.nodes)
-    names = {f"vector.{n.name}": n.name for n in nodes if n.op == "vector"}
+    vectors = {n.name for n in nodes if n.op == "vector" and not n.name.startswith("derived.")}
+    names = {f"vector.{name}": name for name in sorted(vectors)}
     names |= {f"matrix.{w.name}": w.name for n in nodes for w in n.weights}
     places: dict[str, dict[str, tuple[int, Shape]]] = {}
     for buffer, name in names.items():

@@ -24,21 +24,35 @@ def trace(cell: Cell, lowest: bool, bias: bool) -> Graph:
         TraceError: the step does what a graph cannot say; the message names op, cell and line.
     """
     builder = Builder(wrap=Symbol)
-    widths = [cell.widths.get(state, "hidden_size") for state in cell.states]
-    states = [builder.input("state", s, w) for s, w in zip(cell.states, widths, strict=True)]
-    x = builder.input("x", "x", "input_size")
-    lower = () if lowest else cell.below
-    below = [builder.input("below", s, widths[cell.states.index(s)]) for s in lower]
-    bound = cell.bind({name: _symbolic(cell, name, builder, bias) for name in cell.declared})
-    try:
-        new = bound.step(x, *states, *below)
-    except Exception as error:
-        raise TraceError(f"{type(cell).__name__}: {error}{_line(error, cell)}") from error
+    new = _run(cell, "step", builder, bias, () if lowest else cell.below)
     outputs = dict(zip(cell.states, new if isinstance(new, tuple) else (new,), strict=True))
-    for (state, value), width in zip(outputs.items(), widths, strict=True):
+    for state, value in outputs.items():
+        width = _width(cell, state)
         if not isinstance(value, Value) or value.node.width != width:
             raise TraceError(f"{type(cell).__name__}: the new {state} is not [B, {width}]")
     return builder.graph(outputs)
+
+
+def trace_output(cell: Cell, bias: bool) -> Graph:
+    """Return the graph of a cell's output, of x and the new states; raises as `trace`."""
+    builder = Builder(wrap=Symbol)
+    return builder.graph({"output": _run(cell, "output", builder, bias, ())})
+
+
+def _run(cell: Cell, equations: str, builder: Builder, bias: bool, lower: tuple[str, ...]) -> Any:
+    """Run step or output on symbolic values; lower: the states of the lower layer that it takes."""
+    states = [builder.input("state", s, _width(cell, s)) for s in cell.states]
+    x = builder.input("x", "x", "input_size")
+    below = [builder.input("below", s, _width(cell, s)) for s in lower]
+    bound = cell.bind({name: _symbolic(cell, name, builder, bias) for name in cell.declared})
+    try:
+        return getattr(bound, equations)(x, *states, *below)
+    except Exception as error:
+        raise TraceError(f"{type(cell).__name__}: {error}{_line(error, cell)}") from error
+
+
+def _width(cell: Cell, state: str) -> str:
+    return cell.widths.get(state, "hidden_size")
 
 
 def _symbolic(cell: Cell, name: str, builder: Builder, bias: bool) -> Any:

@@ -20,7 +20,8 @@ def has(cell: type[Cell]) -> bool:
 
 def takes(sweep: Sweep) -> bool:
     """Return whether a sweep can go this way: a CUDA tensor, a cell of cuDNN's, and no masks."""
-    plain = sweep.valid is None and sweep.reset is None and sweep.x.numel() > 0
+    masked = sweep.valid is not None or sweep.reset is not None
+    plain = not masked and not sweep.place.modifiers.any and sweep.x.numel() > 0
     return plain and sweep.x.is_cuda and type(sweep.cell) in _MODES
 
 

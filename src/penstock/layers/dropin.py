@@ -38,7 +38,7 @@ class _DropIn(Recurrent):
 
     def forward(  # type: ignore[override]
         self, input: Tensor | PackedSequence, hx: State | None = None
-    ) -> tuple[Any, State]:
+    ) -> Any:
         """Run the layer; arguments, results and errors are those of torch.nn's module."""
         try:
             time = self.batch_first and isinstance(input, Tensor) and input.ndim == 3

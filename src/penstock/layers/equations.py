@@ -4,7 +4,7 @@ Legend: T time, B batch, I input, H hidden, S width of a state, O width of the o
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from penstock.cells.base import Cell, Gate, Matrix, Place, multiplication
+from penstock.compiler import pipeline
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Sweep:
     valid [T, B] bool: where False, the state stays and the output is 0; None, all is valid.
     reset [T, B] bool: where True, the state is set to zero before that step; None, nowhere.
     reverse: walk from the last step to the first. key: the cell and place as `op` knows them.
+    masks: of the modifiers, by name, [T, B, S], or [B, S] where fixed over time.
     """
 
     cell: Cell
@@ -35,6 +37,7 @@ class Sweep:
     reset: Tensor | None = None
     reverse: bool = False
     key: str = ""
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,21 +50,14 @@ class Swept:
 
 
 def run(sweep: Sweep) -> Swept:
-    """Run a sweep as written, with the products W x of all steps made before the loop."""
-    cell = sweep.cell
-    values = _Values(sweep)
-    bound = cell.bind(values.callables)
-    products = values.x_products(sweep.x)
-    xs, parts = sweep.x.unbind(0), products.unbind(0)
-    below = [b.unbind(0) for b in sweep.below]
+    """Run a sweep as written, step by step."""
+    step = _modified(sweep) if sweep.place.modifiers.any else _as_written(sweep)
     states = sweep.states
     history: list[tuple[Tensor, ...]] = []
-    for t in range(len(xs))[:: -1 if sweep.reverse else 1]:
+    for t in range(len(sweep.x))[:: -1 if sweep.reverse else 1]:
         if sweep.reset is not None:
             states = tuple(s.masked_fill(sweep.reset[t, :, None], 0) for s in states)
-        values.now(xs[t], parts[t], states[0])
-        new = bound.step(xs[t], *states, *(b[t] for b in below))
-        new = new if isinstance(new, tuple) else (new,)
+        new = step(t, states)
         if sweep.valid is not None:
             keep = sweep.valid[t, :, None]
             new = tuple(torch.where(keep, n, s) for n, s in zip(new, states, strict=True))
@@ -74,6 +70,40 @@ def run(sweep: Sweep) -> Swept:
         for k, s in enumerate(states)
     )
     return Swept(output(sweep, sequences), states, sequences)
+
+
+Step = Callable[[int, tuple[Tensor, ...]], tuple[Tensor, ...]]
+
+
+def _as_written(sweep: Sweep) -> Step:
+    """Return the cell's own step, with the products W x of all steps made before the loop."""
+    values = _Values(sweep)
+    bound = sweep.cell.bind(values.callables)
+    xs, parts = sweep.x.unbind(0), values.x_products(sweep.x).unbind(0)
+    below = [b.unbind(0) for b in sweep.below]
+
+    def step(t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        values.now(xs[t], parts[t], states[0])
+        new = bound.step(xs[t], *states, *(b[t] for b in below))
+        return new if isinstance(new, tuple) else (new,)
+
+    return step
+
+
+def _modified(sweep: Sweep) -> Step:
+    """Return the step that the modifiers make of the cell's."""
+    evaluate = pipeline.modified_step(sweep.cell, sweep.place, sweep.weights)
+    cell, masks = sweep.cell, sweep.masks
+
+    def step(t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        inputs = {"x.x": sweep.x[t]}
+        inputs |= {f"state.{n}": s for n, s in zip(cell.states, states, strict=True)}
+        below = zip(cell.below, sweep.below, strict=False)
+        inputs |= {f"below.{n}": s[t] for n, s in below}
+        inputs |= {f"mask.{n}": m if m.ndim == 2 else m[t] for n, m in masks.items()}
+        return evaluate(inputs)
+
+    return step
 
 
 def output(sweep: Sweep, states: tuple[Tensor, ...]) -> Tensor:

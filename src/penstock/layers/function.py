@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -156,7 +157,7 @@ def _inputs(sweep: Sweep, tensors: tuple[Tensor, ...]) -> Inputs:
         tensors[0], tensors[1 : 1 + n], tensors[1 + n : 1 + n + m], tensors[1 + n + m :]
     )  # fmt: skip
     names = dict(zip(sweep.weights, weights, strict=True))
-    return Inputs(names, x, states, below, sweep.valid, sweep.reset, sweep.reverse)
+    return Inputs(names, x, states, below, sweep.valid, sweep.reset, sweep.reverse, sweep.masks)
 
 
 def _equations_gradient(
@@ -164,10 +165,9 @@ def _equations_gradient(
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients as differentiable functions, by way of the equations."""
     inputs = _inputs(sweep, tensors)
-    again = Sweep(
-        sweep.cell, sweep.place, inputs.weights, inputs.x, inputs.states, inputs.below,
-        sweep.valid, sweep.reset, sweep.reverse,
-    )  # fmt: skip
+    again = replace(
+        sweep, weights=inputs.weights, x=inputs.x, states=inputs.states, below=inputs.below
+    )
     swept = equations.run(again)
     results = zip((*swept.sequences, *swept.states), gradients, strict=True)
     given = [(r, g) for r, g in results if g is not None]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from penstock.cells import cell_name, find_cell
 from penstock.cells.base import Cell, Place
+from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Inputs, Kept, Program
 from penstock.layers import equations
@@ -41,8 +42,14 @@ def _find(key: str) -> tuple[Cell, Place, tuple[str, ...]]:
     if key not in _KNOWN:
         words = json.loads(key)
         cell = find_cell(words["cell"])(**words["hyperparameters"])
-        _KNOWN[key] = cell, Place(**words["place"]), tuple(words["parameters"])
+        _KNOWN[key] = cell, _place(words["place"]), tuple(words["parameters"])
     return _KNOWN[key]
+
+
+def _place(words: dict[str, Any]) -> Place:
+    changes = words["modifiers"]
+    changes["zoneout"] = tuple((state, p) for state, p in changes["zoneout"])
+    return Place(**words | {"modifiers": Modifiers(**changes)})
 
 
 def run(sweep: Sweep) -> Swept:
@@ -50,7 +57,8 @@ def run(sweep: Sweep) -> Swept:
     n = len(sweep.states)
     results = torch.ops.penstock.sweep(
         sweep.key, sweep.x, list(sweep.states), list(sweep.below), list(sweep.weights.values()),
-        sweep.valid, sweep.reset, sweep.reverse, torch.is_grad_enabled(),
+        sweep.valid, sweep.reset, list(sweep.masks.values()), sweep.reverse,
+        torch.is_grad_enabled(),
     )  # fmt: skip
     sequences, states = tuple(results[:n]), tuple(results[n : 2 * n])
     return Swept(equations.output(sweep, sequences), states, sequences)
@@ -72,12 +80,15 @@ def _sweep(
     weights: Sequence[Tensor],
     valid: Tensor | None,
     reset: Tensor | None,
+    masks: Sequence[Tensor],
     reverse: bool,
     keep: bool,
 ) -> list[Tensor]:
     """Return the sequences, the final states, and what the gradient needs."""
     program = _program(key, x.dtype)
-    kept = program.forward(_inputs(key, x, states, below, weights, valid, reset, reverse), keep)
+    kept = program.forward(
+        _inputs(key, x, states, below, weights, valid, reset, masks, reverse), keep
+    )
     sequences = [s[:-1] if reverse else s[1:] for s in kept.states]
     finals = [s[0 if reverse else -1].clone() for s in kept.states]
     return [*sequences, *finals, kept.saved]
@@ -97,10 +108,15 @@ def _inputs(
     states: Sequence[Tensor],
     below: Sequence[Tensor],
     weights: Sequence[Tensor],
-    *masks: Any,
+    valid: Tensor | None,
+    reset: Tensor | None,
+    masks: Sequence[Tensor],
+    reverse: bool,
 ) -> Inputs:
-    named = dict(zip(_find(key)[2], weights, strict=True))
-    return Inputs(named, x, tuple(states), tuple(below), *masks)
+    _, place, names = _find(key)
+    named = dict(zip(names, weights, strict=True))
+    drawn = dict(zip((name for name, *_ in place.modifiers.masks()), masks, strict=True))
+    return Inputs(named, x, tuple(states), tuple(below), valid, reset, reverse, drawn)
 
 
 @torch.library.custom_op("penstock::sweep_backward", mutates_args=())
@@ -112,13 +128,14 @@ def _sweep_backward(
     weights: Sequence[Tensor],
     valid: Tensor | None,
     reset: Tensor | None,
+    masks: Sequence[Tensor],
     reverse: bool,
     results: Sequence[Tensor],
     gradients: Sequence[Tensor],
 ) -> list[Tensor]:
     """Return the gradients of x, states, below and weights."""
     names, n = _find(key)[0].states, len(states)
-    inputs = _inputs(key, x, states, below, weights, valid, reset, reverse)
+    inputs = _inputs(key, x, states, below, weights, valid, reset, masks, reverse)
     sequences = zip(results[:n], states, strict=True)
     joined = (
         torch.cat([whole, first[None]] if reverse else [first[None], whole])
@@ -151,11 +168,12 @@ def _(
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    key, x, states, below, weights, valid, reset, reverse, _ = inputs
-    ctx.key, ctx.reverse, ctx.counts = key, reverse, (len(states), len(below), len(weights))
-    ctx.masks = [m is not None for m in (valid, reset)]
-    masks = [m for m in (valid, reset) if m is not None]
-    ctx.save_for_backward(x, *states, *below, *weights, *masks, *output)
+    key, x, states, below, weights, valid, reset, masks, reverse, _ = inputs
+    ctx.key, ctx.reverse = key, reverse
+    ctx.counts = len(states), len(below), len(weights), len(masks)
+    ctx.given = [m is not None for m in (valid, reset)]
+    given = [m for m in (valid, reset) if m is not None]
+    ctx.save_for_backward(x, *states, *below, *weights, *masks, *given, *output)
 
 
 def _backward(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:
@@ -164,16 +182,16 @@ def _backward(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:
     def take(n: int) -> list[Tensor]:
         return [tensors.pop(0) for _ in range(n)]
 
-    (x,), (states, below, weights) = take(1), (take(n) for n in ctx.counts)
-    valid, reset = (take(1)[0] if there else None for there in ctx.masks)
+    (x,), (states, below, weights, masks) = take(1), (take(n) for n in ctx.counts)
+    valid, reset = (take(1)[0] if there else None for there in ctx.given)
     found = torch.ops.penstock.sweep_backward(
-        ctx.key, x, states, below, weights, valid, reset, ctx.reverse, tensors,
+        ctx.key, x, states, below, weights, valid, reset, masks, ctx.reverse, tensors,
         list(gradients[: 2 * len(states)]),
     )  # fmt: skip
     parts = iter(found)
     dx = next(parts)
-    lists = [[next(parts) for _ in range(n)] for n in ctx.counts]
-    return (None, dx, *lists, None, None, None, None)
+    lists = [[next(parts) for _ in range(n)] for n in ctx.counts[:3]]
+    return (None, dx, *lists, None, None, [None] * len(masks), None, None)
 
 
 torch.library.register_autograd("penstock::sweep", _backward, setup_context=_setup)

@@ -1,14 +1,12 @@
 """One layer over any cell.
 
-Legend: T time, B batch, I input, H hidden, O features of a direction's output, S width of a state,
+Legend: T time, B batch, I input, H hidden, O features of the output, S width of a state,
 D directions, L layers.
 """
 
 import math
-import operator
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -16,10 +14,15 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from penstock.cells import Cell, cell_name, find_cell
-from penstock.cells.base import Gate, Place, Vector
+from penstock.cells.base import Gate, Place, Usage, Vector
+from penstock.cells.modifiers import Modifiers
+from penstock.compiler import pipeline
 from penstock.errors import ArgumentError
-from penstock.layers import function, op
+from penstock.layers import connections, function, op, options
+from penstock.layers.chunks import run_in_chunks
+from penstock.layers.connections import Connection
 from penstock.layers.equations import Sweep, Swept
+from penstock.layers.initialisers import Initialiser, find_initialiser
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
 from penstock.layers.stream import Stream
 
@@ -27,12 +30,24 @@ State = Tensor | tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One direction of one layer: its place, its parameters' names here by those of the cell."""
+class _Mode:
+    """A part as it is in training, or in evaluation."""
 
     place: Place
-    names: dict[str, str]
     key: str
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One direction of one layer: its parameters' names here by those of the cell, its modes."""
+
+    names: dict[str, str]
+    training: _Mode
+    evaluation: _Mode
+
+    @property
+    def place(self) -> Place:
+        return self.evaluation.place
 
 
 class Recurrent(nn.Module):
@@ -47,9 +62,29 @@ class Recurrent(nn.Module):
         batch_first: input and output are [B, T, ·] instead of [T, B, ·]; states are not affected.
         dropout: probability of zeroing an element of the output of each layer but the last, in
             training.
-        bidirectional: add a second direction that reads from the last step to the first; the
-            outputs of the two are put side by side.
+        bidirectional: add a second direction that reads from the last step to the first.
         device, dtype: of the parameters.
+        input_dropout: probability of zeroing a feature of each layer's input, the same features
+            at all steps of a sequence (variational dropout, arXiv:1512.05287).
+        recurrent_dropout: the same for what the gates read of the state.
+        weight_drop: probability of zeroing an element of U, the same at all steps (Merity et al.
+            2017, arXiv:1708.02182).
+        zoneout: probability with which a unit of a state keeps its old value at a step, for all
+            states, or by state: ``{"h": 0.05, "c": 0.5}`` (arXiv:1606.01305). In evaluation the
+            expectation is taken.
+        layer_norm: normalise W x and U h, each over all gates, and the state c on its way to the
+            output, with learned gains (arXiv:1607.06450).
+        clip_gates, clip_state: limits of the gates' pre-activations, and of the state c (or of
+            the first, where there is no c); 0 for none.
+        merge: how the outputs of two directions become one: "concat", "sum", "mean", "product".
+        connection: what goes around a layer as wide as its input: "none", "residual", "highway".
+        projection_size: P, the features that each layer's output is projected to; 0 for no
+            projection. (An LSTM whose recurrence is projected too is "projected_lstm".)
+        trainable_state: learn the initial state, ``initial_<state>`` [L·D, S], at first 0.
+        checkpoint: True, or the steps of a chunk: keep for the gradient only the states between
+            chunks, ⌈√T⌉ steps each if True, and compute the rest again (arXiv:1604.06174).
+        init: how parameters are drawn: "torch", "glorot", "orthogonal", "unit_forget", "keras",
+            "chrono", or a function of the layer (see `penstock.layers.initialisers`).
         hyperparameters: those that the cell declares, by name.
 
     Parameters are named and shaped as torch.nn's: ``weight_ih_l{k}`` [G·H, I],
@@ -61,6 +96,7 @@ class Recurrent(nn.Module):
     Raises:
         UnknownCellError: no cell has that name.
         ArgumentError: a size, option or hyperparameter has a value that cannot work.
+        TraceError: the compiler, which makes the modifiers, cannot read the cell's step.
     """
 
     def __init__(
@@ -75,46 +111,128 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
+        layer_norm: bool = False,
+        clip_gates: float = 0.0,
+        clip_state: float = 0.0,
+        merge: str = "concat",
+        connection: str = "none",
+        projection_size: int = 0,
+        trainable_state: bool = False,
+        checkpoint: bool | int = False,
+        init: str | Initialiser = "torch",
         **hyperparameters: Any,
     ) -> None:
         super().__init__()
         self.cell = find_cell(cell)(**hyperparameters)
-        self.input_size = _size("input_size", input_size)
-        self.hidden_size = _size("hidden_size", hidden_size)
-        self.num_layers = _size("num_layers", num_layers)
-        self.bias, self.batch_first, self.bidirectional = (
-            _flag(bias=bias),
-            _flag(batch_first=batch_first),
-            _flag(bidirectional=bidirectional),
+        self.input_size = options.size("input_size", input_size)
+        self.hidden_size = options.size("hidden_size", hidden_size)
+        self.num_layers = options.size("num_layers", num_layers)
+        self.bias = options.flag(bias=bias)
+        self.batch_first = options.flag(batch_first=batch_first)
+        self.bidirectional = options.flag(bidirectional=bidirectional)
+        self.dropout = options.dropout_between(dropout, self.num_layers)
+        self.input_dropout = options.probability("input_dropout", input_dropout)
+        self.weight_drop = options.probability("weight_drop", weight_drop)
+        self.modifiers = options.modifiers(
+            self.cell, recurrent_dropout, zoneout, layer_norm, clip_gates, clip_state
         )
-        self.dropout = _probability(dropout, self.num_layers)
+        self.merge, self.connection = merge, connection
+        connections.check(merge, connection)
+        self.projection_size = options.size("projection_size", projection_size, least=0)
+        self.trainable_state = options.flag(trainable_state=trainable_state)
+        self.checkpoint = (
+            checkpoint
+            if checkpoint is True
+            else options.size("checkpoint", int(checkpoint), least=0)
+        )
+        self._init = find_initialiser(init)
         self._state_sizes = self.cell.state_sizes(self.hidden_size)
-        self._parts: list[list[_Part]] = []
-        for layer in range(self.num_layers):
-            place = self._place(layer)
-            shapes = self.cell.shapes(place)
-            names = [n for n in shapes if self.bias or not n.startswith("bias")]
-            key = op.register(self.cell, place, tuple(names))
-            suffixes = [f"_l{layer}", f"_l{layer}_reverse"][: 1 + bidirectional]
-            self._parts.append([_Part(place, {n: n + s for n in names}, key) for s in suffixes])
-            for name in (n for part in self._parts[-1] for n in part.names.items()):
-                weight = torch.empty(shapes[name[0]], device=device, dtype=dtype)
-                self.register_parameter(name[1], nn.Parameter(weight))
+        self._make_parts({"device": device, "dtype": dtype})
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew from U(−1/√H, 1/√H), or as their declarations say."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+    def _make_parts(self, like: dict[str, Any]) -> None:
+        """Register the parameters of all layers and directions."""
+        self._parts: list[list[_Part]] = []
+        joined = list[Connection]()
+        size = self.input_size
+        for layer in range(self.num_layers):
+            place = Place(size, self.hidden_size, layer == 0, self.modifiers)
+            shapes = pipeline.shapes(self.cell, place)
+            names = [n for n in shapes if self.bias or not n.startswith("bias")]
+            suffixes = [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
+            modes = [self._mode(place, names, training) for training in (True, False)]
+            self._parts.append([_Part({n: n + s for n in names}, *modes) for s in suffixes])
+            for name, full in (n for part in self._parts[-1] for n in part.names.items()):
+                weight = torch.empty(shapes[name], **like)
+                self.register_parameter(full, nn.Parameter(weight))
+            out = self.cell.usage(place).output_size
+            wide = out * len(suffixes) if self.merge == "concat" else out
+            joined.append(
+                Connection(size, wide, self.merge, self.connection, self.projection_size, **like)
+            )
+            size = joined[-1].output_size
+        self.output_size = size
+        self._check_options(joined)
+        is_plain = self.merge == "concat" and all(c.is_plain for c in joined)
+        self.connections: Any = () if is_plain else nn.ModuleList(joined)
+        if self.trainable_state:
+            for state, width in zip(self.cell.states, self._state_sizes, strict=True):
+                rows = self.num_layers * (1 + self.bidirectional)
+                initial = nn.Parameter(torch.zeros(rows, width, **like))
+                self.register_parameter(f"initial_{state}", initial)
+
+    def _mode(self, place: Place, names: Sequence[str], training: bool) -> _Mode:
+        place = replace(place, modifiers=replace(self.modifiers, training=training))
+        return _Mode(place, op.register(self.cell, place, tuple(names)))
+
+    def _check_options(self, joined: Sequence[Connection]) -> None:
+        """Raise where an option would do nothing."""
+        if self.connection != "none" and not any(c.goes_around for c in joined):
+            raise ArgumentError(
+                f"connection={self.connection!r} goes around a layer as wide as its input, and "
+                f"none is: the input has {self.input_size} features, the output "
+                f"{self.output_size}; set projection_size={self.input_size}, or leave it out"
+            )
+        no_products = not self.cell.usage(self._parts[0][0].place).h_gates
+        if no_products and (self.modifiers.recurrent_dropout or self.weight_drop):
+            name = cell_name(type(self.cell))
+            raise ArgumentError(
+                f"recurrent_dropout and weight_drop act on U h, and {name} has no such product"
+            )
+
+    def uses(self) -> Iterator[tuple[Usage, dict[str, str]]]:
+        """Yield what the cell uses in each layer and direction, and its parameters' names here."""
         for part in (part for layer in self._parts for part in layer):
-            use = self.cell.usage(part.place)
+            yield self.cell.usage(part.place), part.names
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, as `init` and the cell's declarations say."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for use, names in self.uses():
+            for name in names.values():
+                nn.init.uniform_(getattr(self, name), -bound, bound)
             for name, gates in (("bias_ih", use.x_gates), ("bias_hh", use.h_gates)):
-                if name in part.names:
-                    self._set_biases(getattr(self, part.names[name]), name, gates)
+                if name in names:
+                    self._set_biases(getattr(self, names[name]), name, gates)
             for name in use.others:
                 if isinstance(declared := self.cell.declared[name], Vector):
-                    declared.start(getattr(self, part.names[f"weight_{name}"]).detach())
+                    declared.start(getattr(self, names[f"weight_{name}"]).detach())
+            for name, full in names.items():
+                if (
+                    name.startswith(("weight_gain_", "weight_shift_"))
+                    and name[7:] not in use.others
+                ):
+                    nn.init.constant_(getattr(self, full), float(name.startswith("weight_gain_")))
+        for connection in self.connections:
+            connection.reset_parameters()
+        for state in self.cell.states if self.trainable_state else ():
+            nn.init.zeros_(getattr(self, f"initial_{state}"))
+        self._init(self)
 
     def forward(
         self,
@@ -122,35 +240,51 @@ class Recurrent(nn.Module):
         state: State | None = None,
         lengths: Tensor | Sequence[int] | None = None,
         reset: Tensor | None = None,
-    ) -> tuple[Any, State]:
+        *,
+        all_states: bool = False,
+    ) -> Any:
         """Run the layer over sequences.
 
         Args:
             x: [T, B, I], [B, T, I] with batch_first, [T, I] for one sequence without a batch, or
                 a PackedSequence.
             state: the initial state [L·D, B, S] (no B where x has none), or a tuple of them in
-                the order of the cell's states; zero where None.
+                the order of the cell's states; where None, zero or the learned one. A state
+                carried from batch to batch must be detached in between, or gradients reach back
+                through all batches: ``state = tuple(s.detach() for s in state)``.
             lengths: [B] steps of each row. The output is 0 past a row's end, and its final state
                 is that of its last valid step.
             reset: bool, [T, B] ([B, T] with batch_first). Where True, the state is set to zero
                 before that step; the backward direction is cut at the same place.
+            all_states: return the states of all steps too; x must be a padded batch.
 
         Returns:
-            output: [T, B, O·D], or laid out as x is; and the final state, formed as `state`.
+            output: [T, B, O], or laid out as x is; the final state, formed as `state`; and with
+            all_states, each state at every step, [L·D, T, B, S] ([L·D, B, T, S] with
+            batch_first), formed as `state`.
 
         Raises:
             ArgumentError: shapes or types do not fit; the message says which and what is wanted.
         """
         if not isinstance(x, Tensor | PackedSequence):
             raise ArgumentError(f"x is a {type(x).__name__}; give a torch.Tensor")
+        if all_states and (isinstance(x, PackedSequence) or x.ndim != 3):
+            raise ArgumentError("all_states goes with a padded batch; give x as [T, B, I]")
         if isinstance(x, PackedSequence):
             return self._packed(Packing(x), state, lengths, reset)
         if x.ndim == 2:
-            output, states = self._run(x[:, None], state, lengths, reset, single=True)
+            output, states, _ = self._run(x[:, None], state, lengths, reset, single=True)
             return output[:, 0], self._as_given(tuple(s[:, 0] for s in states))
         time_first = x.transpose(0, 1) if self.batch_first and x.ndim == 3 else x
-        output, states = self._run(time_first, state, lengths, reset)
-        return output.transpose(0, 1) if self.batch_first else output, self._as_given(states)
+        output, states, swept = self._run(time_first, state, lengths, reset)
+        result = output.transpose(0, 1) if self.batch_first else output, self._as_given(states)
+        if not all_states:
+            return result
+        every = zip(*(s.sequences for s in swept), strict=True)
+        stacked = (torch.stack(s) for s in every)
+        return *result, self._as_given(
+            tuple(s.transpose(1, 2) if self.batch_first else s for s in stacked)
+        )
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return this layer as a stream: one step at a time, with the state held.
@@ -168,7 +302,13 @@ class Recurrent(nn.Module):
             for parts in self._parts
         ]
         places = [parts[0].place for parts in self._parts]
-        return Stream(self.cell, places, weights, _size("batch_size", batch_size))
+        initial = None
+        if self.trainable_state:
+            initial = [getattr(self, f"initial_{s}").detach() for s in self.cell.states]
+        return Stream(
+            self.cell, places, weights, options.size("batch_size", batch_size),
+            self.connections, initial,
+        )  # fmt: skip
 
     def _packed(
         self, packing: Packing, state: State | None, lengths: Any, reset: Tensor | None
@@ -179,12 +319,12 @@ class Recurrent(nn.Module):
             )
         x = packing.pad()
         states = packing.sort(self._initial(state, x)) if x.ndim == 3 else state
-        output, states = self._run(x, states, packing.lengths, None)
+        output, states, _ = self._run(x, states, packing.lengths, None)
         return packing.pack(output), self._as_given(packing.unsort(states))
 
     def _run(
         self, x: Tensor, state: State | None, lengths: Any, reset: Any, single: bool = False
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> tuple[Tensor, tuple[Tensor, ...], list[Swept]]:
         """Check the arguments, x being [T, B, I], and run all layers."""
         self._check_input(x)
         T, B = x.shape[:2]
@@ -196,45 +336,77 @@ class Recurrent(nn.Module):
         if valid is not None:  # what stands in the padding must not count, be it NaN or a reset
             x = x.masked_fill(~valid[..., None], 0)
             resets = None if resets is None else resets & valid
-        return self._layers(x, states, valid, resets)
+        output, swept = self._layers(x, states, valid, resets)
+        finals = zip(*(s.states for s in swept), strict=True)
+        return output, tuple(torch.stack(s) for s in finals), swept
 
     def _layers(
         self, x: Tensor, states: tuple[Tensor, ...], valid: Tensor | None, reset: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> tuple[Tensor, list[Swept]]:
         """Run x [T, B, I] through all layers and directions."""
-        finals: list[tuple[Tensor, ...]] = []
-        lower: list[Swept] = []
+        done: list[Swept] = []
+        D = 1 + self.bidirectional
         for layer, parts in enumerate(self._parts):
-            swept: list[Swept] = []
+            x = self._drop_features(x)
             for d, part in enumerate(parts):
+                mode = part.training if self.training else part.evaluation
                 sweep = Sweep(
                     cell=self.cell,
-                    place=part.place,
-                    weights={name: getattr(self, full) for name, full in part.names.items()},
+                    place=mode.place,
+                    weights=self._weights(part),
                     x=x,
-                    states=tuple(s[len(finals) + d] for s in states),
-                    below=self._below(lower[d]) if lower else (),
+                    states=tuple(s[len(done)] for s in states),
+                    below=self._below(done[-D]) if layer else (),
                     valid=valid,
                     reset=backward_reset(reset) if d and reset is not None else reset,
                     reverse=d == 1,
-                    key=part.key,
+                    key=mode.key,
+                    masks=self._masks(mode.place, x),
                 )
-                swept.append(function.run(sweep))
-            finals += [s.states for s in swept]
-            outputs = [s.output for s in swept]
-            x, lower = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1), swept
+                done.append(self._sweep(sweep))
+            outputs = [s.output for s in done[-D:]]
+            if self.connections:
+                x = self.connections[layer](x, outputs, valid)
+            else:
+                x = outputs[0] if D == 1 else torch.cat(outputs, dim=-1)
             if layer < self.num_layers - 1:
                 x = nn.functional.dropout(x, self.dropout, self.training)
-        return x, tuple(torch.stack(s) for s in zip(*finals, strict=True))
+        return x, done
+
+    def _sweep(self, sweep: Sweep) -> Swept:
+        if self.checkpoint is False or self.checkpoint == 0:
+            return function.run(sweep)
+        length = 0 if self.checkpoint is True else self.checkpoint
+        return run_in_chunks(sweep, function.run, length)
+
+    def _drop_features(self, x: Tensor) -> Tensor:
+        """Apply the dropout of whole features, the same at all steps."""
+        if not (self.training and self.input_dropout):
+            return x
+        return x * nn.functional.dropout(torch.ones_like(x[:1]), self.input_dropout)
+
+    def _weights(self, part: _Part) -> dict[str, Tensor]:
+        weights = {name: getattr(self, full) for name, full in part.names.items()}
+        if self.training and self.weight_drop:
+            dropped = nn.functional.dropout(weights["weight_hh"], self.weight_drop)
+            weights["weight_hh"] = dropped
+        return weights
+
+    def _masks(self, place: Place, x: Tensor) -> dict[str, Tensor]:
+        """Draw the modifiers' masks, by torch's generator."""
+        T, B = x.shape[:2]
+        sizes = dict(zip(self.cell.states, self._state_sizes, strict=True))
+        masks = {}
+        for name, state, p in place.modifiers.masks():
+            if state is None:
+                ones = x.new_ones(B, self._state_sizes[0])
+                masks[name] = nn.functional.dropout(ones, p)
+            else:
+                masks[name] = x.new_empty(T, B, sizes[state]).bernoulli_(p)
+        return masks
 
     def _below(self, lower: Swept) -> tuple[Tensor, ...]:
         return tuple(lower.sequences[self.cell.states.index(s)] for s in self.cell.below)
-
-    def _place(self, layer: int) -> Place:
-        if layer == 0:
-            return Place(self.input_size, self.hidden_size)
-        below = self.cell.usage(self._parts[layer - 1][0].place).output_size
-        return Place(below * (1 + self.bidirectional), self.hidden_size, lowest=False)
 
     def _set_biases(self, bias: Tensor, name: str, gates: Sequence[str]) -> None:
         """Set the biases that a gate gives a value: beside W where it has one, else beside U."""
@@ -262,6 +434,9 @@ class Recurrent(nn.Module):
         """Return the initial states, [L·D, B, S] each, after checking those given."""
         LD, B = self.num_layers * (1 + self.bidirectional), x.shape[1]
         sizes = self._state_sizes
+        if state is None and self.trainable_state:
+            learned = (getattr(self, f"initial_{s}") for s in self.cell.states)
+            return tuple(s[:, None].expand(-1, B, -1) for s in learned)
         if state is None:
             return tuple(x.new_zeros(LD, B, size) for size in sizes)
         states = (state,) if isinstance(state, Tensor) else tuple(state)
@@ -282,42 +457,16 @@ class Recurrent(nn.Module):
 
     def extra_repr(self) -> str:
         """Return what the layer's line in a printed model says."""
-        options = {
-            "num_layers": (self.num_layers, 1),
-            "bias": (self.bias, True),
-            "batch_first": (self.batch_first, False),
-            "dropout": (self.dropout, 0.0),
-            "bidirectional": (self.bidirectional, False),
-        }
+        shown = {
+            "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
+            "bidirectional": False, "input_dropout": 0.0, "weight_drop": 0.0, "merge": "concat",
+            "connection": "none", "projection_size": 0, "trainable_state": False, "checkpoint": 0,
+        }  # fmt: skip
         words = [repr(cell_name(type(self.cell))), str(self.input_size), str(self.hidden_size)]
-        words += [f"{name}={value}" for name, (value, usual) in options.items() if value != usual]
+        values = {name: (getattr(self, name), usual) for name, usual in shown.items()}
+        plain = Modifiers()
+        for one in fields(self.modifiers):
+            values[one.name] = getattr(self.modifiers, one.name), getattr(plain, one.name)
+        words += [f"{name}={value!r}" for name, (value, usual) in values.items() if value != usual]
         words += [f"{name}={value!r}" for name, value in self.cell.hyperparameters.items()]
         return ", ".join(words)
-
-
-def _size(name: str, size: int) -> int:
-    try:
-        whole = operator.index(size)
-    except TypeError:
-        whole = 0
-    if whole < 1 or isinstance(size, bool):
-        raise ArgumentError(f"{name} is {size!r}; it must be a whole number above 0")
-    return whole
-
-
-def _flag(**flags: bool) -> bool:
-    ((name, flag),) = flags.items()
-    if not isinstance(flag, bool):
-        raise ArgumentError(f"{name} is {flag!r}; it must be True or False")
-    return flag
-
-
-def _probability(dropout: float, num_layers: int) -> float:
-    if not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
-        raise ArgumentError(f"dropout is {dropout!r}; it must be a probability from 0 to 1")
-    if dropout and num_layers == 1:
-        warnings.warn(
-            f"dropout={dropout} acts between layers, and there is one layer: it does nothing",
-            stacklevel=3,
-        )
-    return float(dropout)

@@ -13,6 +13,7 @@ from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Bound, Inputs
 from penstock.errors import ArgumentError
 from penstock.layers import equations
+from penstock.layers.connections import Connection
 from penstock.layers.equations import Sweep
 
 
@@ -29,6 +30,8 @@ class Stream:
         places: Sequence[Place],
         weights: Sequence[Mapping[str, Tensor]],
         batch_size: int,
+        connections: Sequence[Connection] = (),
+        initial: Sequence[Tensor] | None = None,
     ) -> None:
         first = next(iter(weights[0].values()))
         self._cell, self._dtype, self._parity = cell, first.dtype, 0
@@ -39,19 +42,25 @@ class Stream:
             [first.new_zeros(2, batch_size, s) for s in cell.state_sizes(place.hidden_size)]
             for place in places
         ]
+        self._initial = initial
+        self.reset()
         self._steps = tuple(
-            tuple(_Step(*parts) for parts in self._parts(places, weights, parity))
-            for parity in (0, 1)
+            tuple(self._parts(places, weights, connections, parity)) for parity in (0, 1)
         )
 
     def _parts(
-        self, places: Sequence[Place], weights: Sequence[Mapping[str, Tensor]], parity: int
-    ) -> Iterator[tuple[Bound, Sweep, Tensor]]:
-        """Yield each layer's loop, its equations, and where its output lies."""
+        self,
+        places: Sequence[Place],
+        weights: Sequence[Mapping[str, Tensor]],
+        connections: Sequence[Connection],
+        parity: int,
+    ) -> Iterator["_Step"]:
+        """Yield each layer's step."""
         name = "interpreter" if pipeline.why_not("c") else "c"
         dtype = str(self._dtype).removeprefix("torch.")
         x, below = self._x, dict[str, Tensor]()
-        for place, own, states in zip(places, weights, self._states, strict=True):
+        after: Sequence[Connection | None] = connections or [None] * len(places)
+        for place, own, states, follows in zip(places, weights, self._states, after, strict=True):
             bias = any(n.startswith("bias_") for n in own)
             program = pipeline.program(self._cell, place, bias, dtype, name, streaming=True)
             lower = tuple(below[s] for s in self._cell.below) if below else ()
@@ -59,8 +68,13 @@ class Stream:
             new = tuple(state[1 - parity][None] for state in states)
             size = self._cell.usage(place).output_size
             output = new[0] if self._cell.output is None else x.new_zeros(*x.shape[:2], size)
-            yield program.bind(inputs), Sweep(self._cell, place, own, x, new), output
-            x, below = output, dict(zip(self._cell.states, new, strict=True))
+            joined = output
+            if follows is not None:
+                joined = x.new_zeros(*x.shape[:2], follows.output_size)
+            sweep = Sweep(self._cell, place, own, x, new)
+            yield _Step(program.bind(inputs), sweep, output, follows, joined)
+            x = joined
+            below = dict(zip(self._cell.states, new, strict=True))
 
     def step(self, x: Tensor) -> Tensor:
         """Feed one step and return the output.
@@ -102,22 +116,37 @@ class Stream:
                 state[self._parity] = given[k]
 
     def reset(self) -> None:
-        """Set all states to zero."""
-        for state in (state for layer in self._states for state in layer):
-            state.zero_()
+        """Set all states to zero, or to the learned initial ones."""
+        for k, layer in enumerate(self._states):
+            for n, state in enumerate(layer):
+                state[:] = 0 if self._initial is None else self._initial[n][k]
 
 
 class _Step:
-    """One layer of a stream, at even or at odd steps."""
+    """One layer of a stream, at even or at odd steps.
 
-    def __init__(self, bound: Bound, sweep: Sweep, output: Tensor) -> None:
-        self.bound, self.sweep, self.place = bound, sweep, output
-        self.output, self.maps = output[0], sweep.cell.output is not None
+    place: where the cell's output lies. joined: where that lies which the next layer reads.
+    """
+
+    def __init__(
+        self,
+        bound: Bound,
+        sweep: Sweep,
+        place: Tensor,
+        connection: Connection | None,
+        joined: Tensor,
+    ) -> None:
+        self.bound, self.sweep, self.place = bound, sweep, place
+        self.connection, self.joined, self.output = connection, joined, joined[0]
+        self.maps = sweep.cell.output is not None or connection is not None
 
     def map(self, x: Tensor | None) -> None:
-        """Apply the cell's output map to the new states."""
+        """Apply the cell's output map to the new states, and what stands between layers."""
         sweep = self.sweep
         if x is not None:
             sweep.x.copy_(x)
         with torch.no_grad():
-            self.place.copy_(equations.output(sweep, sweep.states))
+            if sweep.cell.output is not None:
+                self.place.copy_(equations.output(sweep, sweep.states))
+            if self.connection is not None:
+                self.joined.copy_(self.connection(sweep.x, [self.place]))

@@ -25,7 +25,7 @@ from penstock.tasks.evidence import Evidence
 from penstock.tasks.forecast_evidence import forecast_evidence
 from penstock.tasks.forecaster import MEDIAN, QUANTILES, Forecaster, extend, forecast
 from penstock.tasks.naive import pinball, point_forecasts, with_quantiles
-from penstock.tasks.selection import Selection, select, blocks_of
+from penstock.tasks.selection import Selection, blocks_of, select
 
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}

@@ -1,0 +1,49 @@
+"""A graph computed in torch, node by node: differentiable, to any order.
+
+The oracle of a modified step, which no cell's code says, and what is made once a sweep.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from penstock.compiler.graph import Graph, Node
+from penstock.compiler.ops import OPS
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+def evaluate(
+    graph: Graph,
+    inputs: Mapping[str, Tensor],
+    sizes: Mapping[str, int] = _NOTHING,
+    matrix: Callable[[str], Tensor] = _NOTHING.__getitem__,
+) -> dict[str, Tensor]:
+    """Return the outputs of a graph by name.
+
+    inputs: by kind and name, such as ``state.h``. sizes: of the widths. matrix: gives the weights.
+    """
+    like, values = next(iter(inputs.values())), list[Tensor]()
+    for node in graph.nodes:
+        args = [values[a] for a in node.args]
+        if node.op == "linear":
+            values.append(_product(node, args, matrix))
+        elif node.op in ("const", "features"):
+            number = node.value if node.op == "const" else float(sizes[node.name])
+            values.append(like.new_tensor(number))
+        elif node.is_input:
+            values.append(inputs[f"{node.op}.{node.name}"])
+        elif node.op == "expand":
+            values.append(args[0].expand(*args[0].shape[:-1], sizes[node.width]))
+        else:
+            values.append(OPS[node.op].torch(*args))
+    return {name: values[k] for name, k in graph.outputs.items()}
+
+
+def _product(node: Node, args: list[Tensor], matrix: Callable[[str], Tensor]) -> Tensor:
+    weights = [matrix(w.name).T if w.transposed else matrix(w.name) for w in node.weights]
+    terms = [linear(value, weight) for value, weight in zip(args, weights, strict=True)]
+    return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]

@@ -1,0 +1,175 @@
+"""Counts beside measures: torch's counter of FLOPs, real parameters, the memory of real sweeps."""
+
+import math
+
+import pytest
+import torch
+from shipped import CELLS, PLACED
+from sympy import Symbol
+from torch.nn.functional import linear
+from torch.utils.flop_counter import FlopCounterMode
+
+import penstock
+from penstock.cells import Cell, Gate, Matrix
+from penstock.cells.base import Place
+from penstock.compiler import pipeline
+from penstock.compiler.program import Inputs, Program
+from penstock.explain.counts import B, H, I, Sizes, T, count
+from penstock.layers import equations
+from penstock.layers.equations import Sweep
+
+SIZES = {T: 3, B: 16, I: 4, H: 5}  # with B = 16, buffers fill the cache lines that they lie in
+
+
+every_cell = pytest.mark.parametrize(("name", "lowest"), PLACED)
+
+
+def number(cell, expression):
+    return int(expression.subs(values(cell)))
+
+
+def values(cell, sizes=SIZES):
+    """Return what the letters of a cell's formulas stand for."""
+    own = Sizes(cell).own.items()
+    return {**sizes, **{symbol: cell.hyperparameters[name] for name, symbol in own}}
+
+
+def sweep(cell, lowest, make):
+    """Return a sweep of a cell with tensors from `make`."""
+    place = Place(SIZES[I], SIZES[H], lowest)
+    weights = {name: make(*shape) for name, shape in cell.shapes(place).items()}
+    states = tuple(make(SIZES[B], size) for size in cell.state_sizes(SIZES[H]))
+    lower = () if lowest else cell.below
+    below = tuple(make(SIZES[T], SIZES[B], SIZES[H]) for _ in lower)
+    return Sweep(cell, place, weights, make(SIZES[T], SIZES[B], SIZES[I]), states, below)
+
+
+def plain(cell, given):
+    """Return a cell bound to its equations as they stand: each gate makes its own products."""
+    use, weights = cell.usage(given.place), given.weights
+    stacks = (("weight_ih", use.x_gates), ("weight_hh", use.h_gates))
+    of_x, of_h = ({g: weights[s].split(SIZES[H])[k] for k, g in enumerate(gates)}
+                  for s, gates in stacks)  # fmt: skip
+
+    made = {}
+
+    def gate(declared):
+        def call(*values):
+            x, h = declared.arguments(values)
+            if (key := (declared.name, *map(id, values))) in made:  # the same product again
+                return made[key]
+            parts = [linear(x, of_x[declared.name])] if x is not None else []
+            parts += [linear(h, of_h[declared.name])] if h is not None else []
+            made[key] = sum(parts)
+            return made[key]
+
+        return call
+
+    run_with = equations._Values(given).callables
+    gates = {d.name: gate(d) for d in cell.declared.values() if isinstance(d, Gate)}
+    return cell.bind({**run_with, **gates})
+
+
+@every_cell
+@pytest.mark.parametrize("input_gradient", [False, True])
+def test_products_are_those_that_torch_counts(name, lowest, input_gradient):
+    cell = CELLS[name]()
+    given = sweep(cell, lowest, lambda *shape: torch.randn(shape, requires_grad=True))
+    x = given.x[0].detach().requires_grad_(input_gradient)
+    bound, below = plain(cell, given), [b[0] for b in given.below]
+    with FlopCounterMode(display=False) as forward:
+        new = bound.step(x, *given.states, *below)
+        new = new if isinstance(new, tuple) else (new,)
+        output = new[0] if cell.output is None else bound.output(x, *new)
+    with FlopCounterMode(display=False) as backward:
+        sum(part.sum() for part in (output, *new)).backward()
+    counted = count(cell, lowest)
+    assert forward.get_total_flops() == SIZES[B] * number(cell, counted.forward.products)
+    wanted = counted.backward.products + (counted.input_gradient if input_gradient else 0)
+    assert backward.get_total_flops() == SIZES[B] * number(cell, wanted)
+
+
+def test_all_operations_of_the_classical_cells():
+    """By hand, per unit: sums of the products and biases, activations, and the state's equation."""
+    wanted = {
+        "rnn": 2 * H * (I + H) + (1 + 1 + 1) * H,  # + b, + U h, tanh
+        "lstm": 2 * 4 * H * (I + H) + (4 + 4 + 4 + 3 + 2) * H,  # …, c = f c + i g, o tanh(c)
+        "gru": 2 * 3 * H * (I + H) + (3 + 1 + 3 + 1 + 3 + 4) * H,  # b, b′, U h, r ⊙ ·, σσtanh, h
+    }
+    for name, flops in wanted.items():
+        assert (count(CELLS[name]()).forward.total - flops).expand() == 0, name
+
+
+@every_cell
+@pytest.mark.parametrize("bias", [True, False])
+def test_parameters_are_those_of_a_layer(name, lowest, bias):
+    layer = penstock.Recurrent(name, SIZES[I], SIZES[H], num_layers=2 - lowest, bias=bias)
+    end = "_l0" if lowest else "_l1"
+    real = {n: tuple(p.shape) for n, p in layer.named_parameters() if n.endswith(end)}
+    sizes = SIZES if lowest else {**SIZES, I: layer.cell.usage(Place(4, 5)).output_size}
+    counted = count(layer.cell, lowest, bias).parameters
+    shapes = {
+        n: tuple(int(d.subs(values(layer.cell, sizes))) for d in s) for n, s in counted.items()
+    }
+    assert {f"{n}{end}": s for n, s in shapes.items()} == real
+
+
+class Recorder:
+    """A kernel that computes nothing and notes the memory that it is given."""
+
+    def forward(self, call):
+        pieces = call.buffers._pieces.items()
+        self.numbers = {name: math.prod(shape) for name, (_, _, shape) in pieces}
+
+    backward = forward
+
+    def held(self, *others):
+        """Return the numbers in all buffers but those that go in, and others."""
+        without = ("x", "below.", "vector.", "matrix.", *others)
+        return sum(n for name, n in self.numbers.items() if not name.startswith(without))
+
+
+@every_cell
+def test_memory_is_what_a_sweep_holds(name, lowest):
+    cell = CELLS[name]()
+    given = sweep(cell, lowest, torch.zeros)
+    stages = pipeline.lower(cell, given.place)
+    kernel = Recorder()
+    program = Program(cell, given.place, stages.hoisted, stages.plan, kernel)
+    inputs = Inputs(given.weights, given.x, given.states, given.below, None, None, False)
+    counted = count(cell, lowest)
+
+    program.forward(inputs, keep=False)
+    assert kernel.held() == number(cell, counted.sweep)
+    kept = program.forward(inputs, keep=True)
+    tensors = (*kept.states, kept.saved)
+    assert sum(t.numel() for t in tensors) == number(cell, counted.kept)
+    nothing = dict.fromkeys(cell.states)
+    program.backward(inputs, kept, nothing, nothing, needs_x=False)
+    assert kernel.held("state.", "lifted", "saved.") == number(cell, counted.working)
+
+
+@every_cell
+def test_memory_and_work_are_linear_in_time(name, lowest):
+    counted = count(CELLS[name](), lowest)
+    for memory in (counted.sweep, counted.kept, counted.working):
+        assert memory.as_poly(T).degree() == 1
+    assert T not in counted.forward.total.free_symbols | counted.backward.total.free_symbols
+
+
+def test_a_matrix_that_is_not_square():
+    class Low(Cell):
+        """A recurrence of low rank."""
+
+        a, p, q = Gate(h=False), Matrix(columns="rank"), Matrix(rows="rank")
+        rank: int = 3
+
+        def step(self, x, h):
+            return torch.tanh(self.a(x) + self.p(self.q(h)))
+
+    rank, counted = Symbol("R", positive=True, integer=True), count(Low())
+    assert counted.forward.products == 2 * H * I + 4 * H * rank
+    assert counted.backward.products == 2 * H * I + 8 * H * rank
+    assert counted.parameters["weight_p"] == (H, rank)
+    numbers = sum(math.prod(shape) for shape in counted.parameters.values())
+    assert numbers == H * I + H + 2 * H * rank
