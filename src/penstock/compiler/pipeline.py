@@ -122,7 +122,7 @@ def compile_cell(
     """
     stages = lower(cell, place, bias, streaming)
     kernel = find_backend(backend).prepare(stages.plan, dtype, build.library)
-    return Program(cell, place, stages.hoisted, stages.plan, kernel, shapes(cell, place))
+    return Program(cell, place, stages.hoisted, stages.plan, kernel)
 
 
 def program(

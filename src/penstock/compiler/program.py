@@ -4,7 +4,7 @@ Here stand the buffers, and the order of the work: products before the loop, the
 after it. Legend: T steps, B rows, I input, H hidden, S width of a state.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from penstock.cells.base import Cell, Matrix, Place, Vector
 from penstock.compiler.backends.base import Bound, Call, Kernel
-from penstock.compiler.graph import Hoisted, Loop, LoopPlan
+from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Node
 from penstock.compiler.memory import Buffers, Layout, Shape, empty, lay_out, workspace
 from penstock.compiler.products import Products, Stacks
 
@@ -54,19 +54,15 @@ class Program:
     """A cell at a place, compiled."""
 
     def __init__(
-        self,
-        cell: Cell,
-        place: Place,
-        hoisted: Hoisted,
-        plan: LoopPlan,
-        kernel: Kernel,
-        shapes: Mapping[str, Shape],
+        self, cell: Cell, place: Place, hoisted: Hoisted, plan: LoopPlan, kernel: Kernel
     ) -> None:
         self.cell, self.place, self.plan, self.kernel = cell, place, plan, kernel
         self.sizes = widths(cell, place)
         stacks = Stacks(cell, place)
         self._products = Products(stacks, hoisted, plan, self.sizes)
-        self._weights = _weight_layouts(plan, stacks, shapes)
+        nodes = (*plan.forward.graph.nodes, *plan.backward.graph.nodes)
+        added = {n.name: (self.sizes[n.width],) for n in nodes if n.op == "vector"}
+        self._weights = _weight_layouts(nodes, stacks, {**added, **cell.shapes(place)})
         read = {slot.buffer for slot in plan.backward.loads.values()}
         self._kept = {b for b in read if b == "lifted" or b.startswith("saved.")}
         self._layouts = lru_cache(64)(self._make_layouts)
@@ -213,10 +209,9 @@ def widths(cell: Cell, place: Place) -> dict[str, int]:
 
 
 def _weight_layouts(
-    plan: LoopPlan, stacks: Stacks, shapes: Mapping[str, Shape]
+    nodes: Sequence[Node], stacks: Stacks, shapes: Mapping[str, Shape]
 ) -> dict[str, Layout]:
     """Return, for each parameter, which weights and vectors of the loops it holds, and where."""
-    nodes = (*plan.forward.graph.nodes, *plan.backward.graph.nodes)
     vectors = {n.name for n in nodes if n.op == "vector" and not n.name.startswith("derived.")}
     names = {f"vector.{name}": name for name in sorted(vectors)}
     names |= {f"matrix.{w.name}": w.name for n in nodes for w in n.weights}
