@@ -124,8 +124,8 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     saved: list[int] = []
     cheap: list[bool] = []
     for k, node in enumerate(forward.nodes):
-        whole = node.op == "lifted" or _reads_rows(node)
-        dear = whole or not all(cheap[a] for a in node.args)
+        comes_late = node.op == "lifted" or _reads_rows(node)
+        dear = comes_late or not all(cheap[a] for a in node.args)
         if k in read and dear and k not in states:
             saved.append(k)
         cheap.append(not dear or k in states or k in saved)
