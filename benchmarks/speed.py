@@ -62,6 +62,7 @@ def main(
         "one_step": one_step,
         "compile_time": compile_time,
         "memory": memory,
+        "checkpoints": checkpoints,
     }
     figures: dict[str, Any] = {"machine": machine(), "quick": quick}
     for name in only.split(",") if only else parts:
@@ -440,11 +441,55 @@ def memory() -> dict[str, Any]:
     return {"rows": rows}
 
 
+def checkpoints() -> dict[str, Any]:
+    """Peak memory and time of a training step with checkpoints over time, beside the plain one."""
+    rows = []
+    table = Table(title="LSTM with checkpoints over time, B = 8, I = 32, H = 128")
+    for column in ("T", "plain MiB", "checkpoints MiB", "share", "time", "gradients differ by"):
+        table.add_column(column, justify="right")
+    for T in (1000, 4000, 16000):
+        shape = (T, 8, 32, 128)
+        peaks = {
+            kind: float(
+                subprocess.run(
+                    [sys.executable, __file__, "--peak", kind, "LSTM", *map(str, shape)],
+                    check=True, text=True, capture_output=True,
+                ).stdout
+            )
+            for kind in ("penstock", "checkpoint")
+        }  # fmt: skip
+        plain, remade = (penstock.Recurrent("lstm", 32, 128, checkpoint=c) for c in (False, True))
+        remade.load_state_dict(plain.state_dict())
+        x = torch.randn(T, 8, 32)
+        found = [gradients(layer, x) for layer in (plain, remade)]
+        differs = max(
+            float((a - b).norm() / a.norm()) for a, b in zip(*found, strict=True) if a.norm()
+        )
+        calls = {"plain": training(plain, x), "checkpoint": training(remade, x)}
+        t = medians(calls, 1.0)
+        rows.append({"T": T, "MiB": peaks, "differs": differs, "seconds": t})
+        table.add_row(
+            str(T), f"{peaks['penstock']:.0f}", f"{peaks['checkpoint']:.0f}",
+            f"{peaks['checkpoint'] / peaks['penstock']:.2f}",
+            f"{t['checkpoint'] / t['plain']:.2f}×", f"{differs:.1e}",
+        )  # fmt: skip
+    console.print(table)
+    return {"rows": rows}
+
+
+def gradients(layer: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the gradients of the parameters under a loss that depends on every output."""
+    output, _ = layer(x)
+    return torch.autograd.grad(output.square().mean(), list(layer.parameters()))
+
+
 def print_peak(library: str, name: str, *shape: str) -> None:
     """Print the peak of one training step in MiB."""
     T, B, I, H = map(int, shape)
-    module = penstock if library == "penstock" else torch.nn
-    layer = getattr(module, name)(I, H)
+    if library == "checkpoint":
+        layer: torch.nn.Module = penstock.Recurrent(name.lower(), I, H, checkpoint=True)
+    else:
+        layer = getattr(penstock if library == "penstock" else torch.nn, name)(I, H)
     training(layer, torch.randn(2, 1, I))()  # code and kernels are loaded
     x, found = torch.randn(T, B, I), dict[str, float]()
     call = training(layer, x)

@@ -260,9 +260,11 @@ def test_trainable_state():
     assert not stream.state[0].any()
 
 
+@pytest.mark.parametrize("checkpoint", [False, True])
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_all_states(batch_first):
-    layer = double("lstm", num_layers=2, bidirectional=True, batch_first=batch_first)
+def test_all_states(batch_first, checkpoint):
+    options = {"batch_first": batch_first, "checkpoint": checkpoint}
+    layer = double("lstm", num_layers=2, bidirectional=True, **options)
     x = draw(B, T, I) if batch_first else draw(T, B, I)
     output, state, (h, c) = layer(x, all_states=True)
     if batch_first:

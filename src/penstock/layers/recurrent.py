@@ -219,7 +219,7 @@ class Recurrent(nn.Module):
             output, states, _ = self._run(x[:, None], state, lengths, reset, single=True)
             return output[:, 0], self._as_given(tuple(s[:, 0] for s in states))
         time_first = x.transpose(0, 1) if self.batch_first and x.ndim == 3 else x
-        output, states, swept = self._run(time_first, state, lengths, reset)
+        output, states, swept = self._run(time_first, state, lengths, reset, False, all_states)
         result = output.transpose(0, 1) if self.batch_first else output, self._as_given(states)
         if not all_states:
             return result
@@ -266,7 +266,13 @@ class Recurrent(nn.Module):
         return packing.pack(output), self._as_given(packing.unsort(states))
 
     def _run(
-        self, x: Tensor, state: State | None, lengths: Any, reset: Any, single: bool = False
+        self,
+        x: Tensor,
+        state: State | None,
+        lengths: Any,
+        reset: Any,
+        single: bool = False,
+        all_states: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...], list[Swept]]:
         """Check the arguments, x being [T, B, I], and run all layers."""
         weight = getattr(self, next(iter(self._parts[0][0].names.values())))
@@ -280,12 +286,17 @@ class Recurrent(nn.Module):
         if valid is not None:  # what stands in the padding must not count, be it NaN or a reset
             x = x.masked_fill(~valid[..., None], 0)
             resets = None if resets is None else resets & valid
-        output, swept = self._layers(x, states, valid, resets)
+        output, swept = self._layers(x, states, valid, resets, all_states)
         finals = zip(*(s.states for s in swept), strict=True)
         return output, tuple(torch.stack(s) for s in finals), swept
 
     def _layers(
-        self, x: Tensor, states: tuple[Tensor, ...], valid: Tensor | None, reset: Tensor | None
+        self,
+        x: Tensor,
+        states: tuple[Tensor, ...],
+        valid: Tensor | None,
+        reset: Tensor | None,
+        all_states: bool,
     ) -> tuple[Tensor, list[Swept]]:
         """Run x [T, B, I] through all layers and directions."""
         done: list[Swept] = []
@@ -307,7 +318,7 @@ class Recurrent(nn.Module):
                     key=mode.key,
                     masks=self._masks(mode.place, x),
                 )
-                done.append(self._sweep(sweep))
+                done.append(self._sweep(sweep, all_states))
             outputs = [s.output for s in done[-D:]]
             if self.connections:
                 x = self.connections[layer](x, outputs, valid)
@@ -317,11 +328,11 @@ class Recurrent(nn.Module):
                 x = nn.functional.dropout(x, self.dropout, self.training)
         return x, done
 
-    def _sweep(self, sweep: Sweep) -> Swept:
+    def _sweep(self, sweep: Sweep, all_states: bool) -> Swept:
         if self.checkpoint is False or self.checkpoint == 0:
             return function.run(sweep)
         length = 0 if self.checkpoint is True else self.checkpoint
-        return run_in_chunks(sweep, function.run, length)
+        return run_in_chunks(sweep, function.run, length, all_states or bool(self.cell.below))
 
     def _drop_features(self, x: Tensor) -> Tensor:
         """Apply the dropout of whole features, the same at all steps."""
