@@ -731,7 +731,9 @@ def test_a_name_like_none_lists_all():
         penstock.Recurrent("xyzxyz", 2, 3)
 
 
-@pytest.mark.parametrize("what", [None, 7, torch.nn.LSTM, object()], ids=str)
+@pytest.mark.parametrize(
+    "what", [None, 7, torch.nn.LSTM, object()], ids=["None", "7", "LSTM", "object"]
+)
 def test_no_cell_at_all(what):
     with pytest.raises(ArgumentError, match="cell"):
         penstock.Recurrent(what, 2, 3)
