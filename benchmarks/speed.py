@@ -282,15 +282,22 @@ def peephole(I: int, H: int) -> tuple[penstock.Recurrent, Loop]:
 def custom(shapes: list[tuple[int, ...]], seconds: float) -> dict[str, Any]:
     """Training of custom cells, beside our LSTM and GRU and the ways people run a loop."""
     rows = []
-    pairs = {"peephole_lstm": "lstm", "lstm_gated_candidate": "lstm", "gru_reset_before": "gru"}
+    pairs: dict[str, tuple[str, str, dict[str, Any]]] = {  # the cell, what it is compared with
+        "peephole_lstm": ("peephole_lstm", "lstm", {}),
+        "lstm_gated_candidate": ("lstm_gated_candidate", "lstm", {}),
+        "gru_reset_before": ("gru_reset_before", "gru", {}),
+        "layer-norm lstm": ("lstm", "lstm", {"layer_norm": True}),
+        "zoneout lstm": ("lstm", "lstm", {"zoneout": {"h": 0.05, "c": 0.5}}),
+    }
     table = Table(title="custom cells: training time beside our own LSTM or GRU; loop / ours")
     for column in ("T, B, I, H", "cell", "of ours", "eager loop", "torch.jit", "torch.compile"):
         table.add_column(column, justify="right")
     for T, B, I, H in track(shapes, "custom cells", console=console):
         x = torch.randn(T, B, I)
-        for cell, like in pairs.items():
+        for cell, (name, like, options) in pairs.items():
             ours, loop = peephole(I, H)
-            ours = ours if cell == "peephole_lstm" else penstock.Recurrent(cell, I, H)
+            if cell != "peephole_lstm":
+                ours = penstock.Recurrent(name, I, H, **options)
             calls = {"ours": training(ours, x), "like": training(penstock.Recurrent(like, I, H), x)}
             if cell == "peephole_lstm":
                 torch.testing.assert_close(ours(x)[0], loop(x)[0], atol=1e-5, rtol=1e-4)
@@ -348,7 +355,7 @@ def one_step() -> dict[str, Any]:
     """One step from Python, B = 1, beside torch.nn's cells."""
     rows = []
     table = Table(title="one step, B = 1, µs")
-    for column in ("H", "cell", "stream", "torch.nn cell", "ratio", "layer"):
+    for column in ("H", "cell", "stream", "torch.nn cell", "ratio", "layer", "onnxruntime"):
         table.add_column(column, justify="right")
     for H in (16, 32, 64, 128, 256):
         for name in ("LSTM", "GRU"):
@@ -360,13 +367,13 @@ def one_step() -> dict[str, Any]:
                 "stream": partial(ours.stream(1).step, x[0]),
                 "cell": partial(theirs, x[0], own),
                 "layer": partial(ours, x, state),
-            }
+            } | onnx_call(name, getattr(torch.nn, name)(H, H), x)
             with torch.no_grad():
                 t = medians(calls, 0.3)
             rows.append({"H": H, "cell": name, **{k: v * 1e6 for k, v in t.items()}})
             ratio = t["cell"] / t["stream"]
-            us = [f"{t[k] * 1e6:.1f}" for k in ("stream", "cell", "layer")]
-            table.add_row(str(H), name, us[0], us[1], f"{ratio:.1f}×", us[2])
+            us = [f"{t[k] * 1e6:.1f}" for k in ("stream", "cell", "layer", "onnxruntime") if k in t]
+            table.add_row(str(H), name, us[0], us[1], f"{ratio:.1f}×", *us[2:])
     console.print(table)
     return {"rows": rows}
 
