@@ -22,7 +22,7 @@ def changed(row: int, text: str) -> str:
 FILES = {
     "an empty file": ("", ["data.csv is empty"]),
     "a header alone": ("year,v\n", ["no rows"]),
-    "text": (changed(17, "1916,abc"), ["'v'", "row 17", "'abc'", "empty"]),
+    "text": (changed(17, "1916,abc"), ["data.csv", "'v'", "row 17", "'abc'", "empty"]),
     "NaN": (changed(17, "1916,NaN"), ["'v'", "row 17", "empty"]),
     "inf": (changed(17, "1916,inf"), ["'v'", "row 17"]),
     "-inf": (changed(17, "1916,-inf"), ["'v'", "row 17"]),
@@ -35,6 +35,45 @@ FILES = {
     "no header": ("\n".join(ROWS), ["first line holds numbers"]),
 }
 
+
+def labelled(rows: str) -> str:
+    good = [f"s{k},{t},{'ab'[k % 2]}" for k in range(20) for t in range(4)]
+    return "\n".join(["id,x,label", *good, *rows.split()]) + "\n"
+
+
+# Of each kind of file: its name, what is in it, further options, and words of the message.
+KINDS: dict[str, tuple[str, str | bytes, list[str], list[str]]] = {
+    "text for a number": ("a.csv", labelled("s1,abc,b"), [], ["a.csv", "'x'", "row 81", "'abc'"]),
+    "an empty id": ("a.csv", labelled(",3,b"), [], ["a.csv", "'id'", "row 81", "fill it in"]),
+    "two labels": ("a.csv", labelled("s1,3,a"), ["--task", "classify"], ["'s1'", "--task tag"]),
+    "labels that are no numbers": (
+        "a.csv", labelled(""), ["--task", "regress"], ["a.csv", "'label'", "row 1", "'a'"],
+    ),
+    "an empty row": (
+        "a.csv", "t0,t1,t2,label\n1,2,3,a\n,,,b\n", [], ["a.csv", "row 2", "delete the row"],
+    ),
+    "no labels": ("a.csv", table(ROWS), ["--task", "classify"], ["--target", "year, v"]),
+    "a horizon": ("a.csv", labelled(""), ["--horizon", "3"], ["--horizon", "classify"]),
+    "one class": ("a.csv", "id,x,label\n1,2,a\n1,3,a\n2,3,a\n2,3,a", [], ["two such classes"]),
+    "a short text": ("a.txt", "abc", [], ["a.txt", "3 characters", "854"]),
+    "an empty text": ("a.txt", "", [], ["a.txt", "empty"]),
+    "no UTF-8": ("a.txt", b"ab\n\xff", ["--task", "text"], ["line 2", "byte 4", "--task bytes"]),
+    "a broken archive": ("a.npz", "PK nonsense", [], ["a.npz", "cannot be read"]),
+    "no ones and zeros": (
+        "a.csv",
+        "\n".join(["a,b,c,d,e,f,g,h,i", *["0,1,0,1,0,1,0,1,1"] * 20, "7" + ",1" * 8]),
+        ["--task", "frames"],
+        ["a.csv", "'a'", "row 21", "7.0 is not 0 or 1"],
+    ),
+    "a table for text": ("a.csv", table(ROWS), ["--task", "text"], ["a.csv", "no text", ".txt"]),
+    "text for a table": ("a.txt", "abc", ["--task", "forecast"], ["a.txt", "no table"]),
+    "an unknown column beside": ("a.csv", table(ROWS), ["--known", "w"], ["'w'"]),
+    "text in a column beside": (
+        "a.csv", "t,y,p\n" + "".join(f"{i},{i % 7},{'x' if i == 9 else 1}\n" for i in range(99)),
+        ["--time-column", "t", "--target", "y", "--known", "p"], ["a.csv", "'p'", "row 10", "'x'"],
+    ),
+}  # fmt: skip
+
 OPTIONS = {
     "unknown cell": (["--cells", "rnn,gruu"], ["'gruu'", "did you mean 'gru'"]),
     "no cell": (["--cells", ","], ["no cell"]),
@@ -44,6 +83,13 @@ OPTIONS = {
     "text for a horizon": (["--horizon", "x"], ["--horizon"]),
     "unknown target": (["--target", "w"], ["'w'"]),
     "unknown id": (["--id", "w"], ["'w'"]),
+    "unknown check": (["--skip-check", "leek"], ["'leek'", "did you mean 'leak'"]),
+    "no duration": (["--time", "ten"], ["'ten'", "10m"]),
+    "no time at all": (["--time", "0s"], ["'0s'", "10m"]),
+    "no rate": (["--rates", "1e-3,x"], ["'1e-3,x'", "1e-2"]),
+    "a rate below 0": (["--rates", "-1"], ["'-1'"]),
+    "no steps": (["--steps", "0"], ["steps is 0"]),
+    "no workers": (["--workers", "0"], ["workers is 0"]),
     "no seeds": (["--seeds", "0"], ["seeds is 0"]),
     "text for seeds": (["--seeds", "x"], ["--seeds"]),
     "unknown task": (["--task", "forcast"], ["did you mean 'forecast'"]),
@@ -69,6 +115,14 @@ def test_files(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     path, out = tmp_path / "data.csv", tmp_path / "out"
     path.write_text(text)
     check(["compare", str(path), "--out", str(out)], words, out, capsys)
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_every_kind_of_file(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, content, options, words = KINDS[case]
+    path, out = tmp_path / name, tmp_path / "out"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    check(["compare", str(path), "--out", str(out), *options], words, out, capsys)
 
 
 @pytest.mark.parametrize("case", OPTIONS)

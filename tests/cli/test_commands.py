@@ -11,8 +11,11 @@ import pytest
 
 import penstock
 from penstock.cells import cells
+from penstock.cli import compare as command
 from penstock.cli.main import run
 from penstock.compare import run as compare_module
+from penstock.compare.results import load_results
+from penstock.compare.workers import Here
 from penstock.data import samples
 from penstock.training.loop import Budget
 
@@ -21,7 +24,9 @@ SUNSPOTS = str(Path(samples.__file__).with_name("sunspots.csv"))
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few steps, in this process: starting others takes seconds."""
     monkeypatch.setattr(compare_module, "Budget", lambda: Budget(steps=8, round_steps=4))
+    monkeypatch.setattr(command, "_pool", lambda _workers, _ray: Here())
 
 
 @pytest.mark.usefixtures("quick")
@@ -32,16 +37,54 @@ def test_compare_then_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert all(len(line) <= 80 for line in printed.out.splitlines() if str(out) not in line)
     for word in ("MASE", "MAE", "±", "rnn", "seasonal naive", "drift", "last value", "season 11"):
         assert word in printed.out
-    assert re.search(r"(Winner|No clear winner|Nothing beats|The naive forecast)", printed.out)
-    assert {"results.json", "report.html", "models"} <= {p.name for p in out.iterdir()}
+    assert re.search(r"(Winner|No clear winner|Nothing beats|The naive method)", printed.out)
+    written = {"results.json", "results.csv", "report.html", "report.md", "models"}
+    assert written <= {p.name for p in out.iterdir()}
+    before = (out / "report.html").read_text()
+    (out / "report.html").unlink()
+    assert run(["report", str(out)]) == 0
+    assert "report.html" in capsys.readouterr().out
+    assert len((out / "report.html").read_text()) == len(before)
 
     assert run(["forecast", str(out), SUNSPOTS]) == 0
     to_screen = capsys.readouterr().out
-    assert to_screen.splitlines()[0] == "unique_id,step,ds,forecast"
+    assert to_screen.splitlines()[0] == "unique_id,step,ds,forecast,low,high"
     file = tmp_path / "ahead.csv"
     assert run(["forecast", str(out), SUNSPOTS, "--out", str(file)]) == 0
     assert file.read_text() == to_screen
     assert pl.read_csv(file)["ds"].to_list() == list(range(2009, 2021))
+
+
+PREDICTED = {
+    "forecast": ["unique_id", "step", "ds", "forecast", "low", "high"],
+    "classify": ["id", "predicted", "p_left turn", "p_right turn", "p_to and fro"],
+    "regress": ["id", "predicted"],
+    "tag": ["id", "step", "predicted", "probability"],
+    "text": ["step", "character", "probability"],
+    "frames": ["id", *(f"p_{k}" for k in range(12))],
+}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("name", sorted(samples.samples()))
+def test_every_sample_from_file_to_prediction(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    assert run(["compare", name, "--cells", "rnn", "--seeds", "1", "--out", out]) == 0
+    said = re.match(r"Task (\w+): ", capsys.readouterr().err)
+    assert said
+    results = load_results(tmp_path / "out" / "results.json")
+    baselines = [one.name for one in results.contestants if one.kind == "baseline"]
+    assert results.task == said[1]
+    assert len(baselines) >= 2
+    assert all(name in (tmp_path / "out" / "report.html").read_text("utf-8") for name in baselines)
+    assert run(["predict", out, name]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split(",") == PREDICTED[said[1]]
+    for other in {*samples.samples()} - {name}:  # a model is told what it did not learn from
+        assert run(["predict", out, other]) == 2
+        printed = capsys.readouterr()
+        assert (printed.out, len(printed.err.splitlines())) == ("", 1), other
 
 
 @pytest.mark.usefixtures("quick")
@@ -50,8 +93,8 @@ def test_compare_of_a_file_says_what_it_left_out(
 ) -> None:
     rows = [f"{i},{i % 7},{'' if i == 50 else i * i % 11},3" for i in range(120)]
     (tmp_path / "data.csv").write_text("\n".join(["t,a,b,flat", *rows]))
-    options = ["--time", "t", "--cells", "rnn", "--seeds", "1", "--out", str(tmp_path / "out")]
-    assert run(["compare", str(tmp_path / "data.csv"), *options]) == 0
+    options = ["--time-column", "t", "--cells", "rnn", "--seeds", "1"]
+    assert run(["compare", str(tmp_path / "data.csv"), *options, "--out", str(tmp_path / "o")]) == 0
     printed = capsys.readouterr().out
     assert "1 of 3 series left out, constant: flat" in printed
     assert "1 missing values carried forward" in printed
@@ -104,6 +147,7 @@ def test_an_interrupt_exits_130_and_leaves_what_is_done(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate()
     assert process.returncode == 130
-    assert printed == "penstock: interrupted; the same command goes on from here\n"
+    assert printed.startswith("Task forecast: ")
+    assert printed.endswith(".\npenstock: interrupted; the same command goes on from here\n")
     assert not (out / "results.json").exists()
     assert not list(out.rglob("*.tmp"))

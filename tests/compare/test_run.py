@@ -1,10 +1,6 @@
 import copy
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from comparing import QUICK, RATES, stored, walk
 from torch import nn
 
 import penstock
@@ -26,34 +23,19 @@ from penstock.compare.budget import (
 from penstock.compare.models import find_model, load_model
 from penstock.compare.results import Results, load_results
 from penstock.compare.run import compare
-from penstock.data import Dataset, read, sunspots
+from penstock.data import read, sunspots
 from penstock.errors import ArgumentError, DataError, ModelFileError
 from penstock.layers.recurrent import Recurrent
 from penstock.tasks.forecast import Forecast
 from penstock.training.loop import Budget
 
-QUICK = Budget(steps=12, round_steps=4, batch_size=8)
+SAME = {"cells": ["rnn", "gru"], "seeds": 2, "budget": QUICK, "learning_rates": RATES}
 
 
-def walk(seed: int, length: int = 600) -> Dataset:
-    steps = np.random.default_rng(seed).standard_normal(length)
-    return read(pl.DataFrame({"ds": np.arange(length), "y": steps.cumsum()}))
-
-
-def timeless(value: Any) -> Any:
-    """Return results without what is under a key `times`."""
-    if isinstance(value, dict):
-        return {key: timeless(inner) for key, inner in value.items() if key != "times"}
-    return [timeless(inner) for inner in value] if isinstance(value, list) else value
-
-
-def stored(out: Path) -> Any:
-    return timeless(json.loads((out / "results.json").read_text("utf-8")))
-
-
-def test_the_three_outputs_and_nothing_half_written(finished: tuple[Results, Path]) -> None:
+def test_the_outputs_and_nothing_half_written(finished: tuple[Results, Path]) -> None:
     _, out = finished
-    assert {p.name for p in out.iterdir()} == {"results.json", "report.html", "models", "trials"}
+    reports = {"results.json", "results.csv", "report.html", "report.md"}
+    assert {p.name for p in out.iterdir()} == reports | {"models", "trials"}
     names = {"rnn.json", "rnn.safetensors", "gru.json", "gru.safetensors"}
     assert {p.name for p in (out / "models").iterdir()} == names
     assert not list(out.rglob("*.tmp"))
@@ -65,14 +47,14 @@ def test_results_come_back_from_the_file(finished: tuple[Results, Path]) -> None
     loaded = load_results(out / "results.json")
     assert loaded.verdict == results.verdict
     assert [one.name for one in loaded.contestants] == [one.name for one in results.contestants]
-    assert {"last value", "seasonal naive", "drift", "rnn", "gru"} == {
-        one.name for one in loaded.contestants
+    assert {one.name for one in loaded.contestants} == {
+        *("last value", "seasonal naive", "drift", "moving average", "rnn", "gru")
     }
-    assert [one.rank for one in loaded.contestants] == [1, 2, 3, 4, 5]
+    assert [one.rank for one in loaded.contestants] == [1, 2, 3, 4, 5, 6]
 
 
 def test_two_runs_differ_in_times_alone(finished: tuple[Results, Path], tmp_path: Path) -> None:
-    compare(sunspots(), tmp_path / "b", cells=["rnn", "gru"], seeds=2, budget=QUICK)
+    compare(sunspots(), tmp_path / "b", **SAME)
     assert stored(finished[1]) == stored(tmp_path / "b")
 
 
@@ -86,41 +68,21 @@ def test_finished_trials_are_not_repeated(
         raise AssertionError("trained again")
 
     monkeypatch.setattr(trial_module, "Training", forbidden)
-    compare(sunspots(), out, cells=["rnn", "gru"], seeds=2, budget=QUICK)
+    compare(sunspots(), out, **SAME)
     assert stored(out) == stored(finished[1])
-    with pytest.raises(AssertionError, match="trained again"):  # another budget: other trials
-        compare(sunspots(), out, cells=["rnn"], seeds=1, budget=Budget(steps=8))
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from penstock.compare.run import compare
-from penstock.data import sunspots
-from penstock.training.loop import Budget
-def kill(job, progress):
-    if (job.cell, job.seed, progress.round) == ("gru", 0, 2):
-        os.kill(os.getpid(), signal.SIGKILL)
-compare(sunspots(), Path(sys.argv[1]), cells=["rnn", "gru"], seeds=2,
-        budget=Budget(steps=12, round_steps=4, batch_size=8), report=kill)
-"""
-
-
-def test_a_run_goes_on_after_kill_9(finished: tuple[Results, Path], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    done = subprocess.run([sys.executable, "-c", KILLED, str(out)], env=os.environ, check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert [p.name for p in out.iterdir()] == ["trials"]
-    assert len(list(out.rglob("checkpoint.safetensors"))) == 1
-    compare(sunspots(), out, cells=["rnn", "gru"], seeds=2, budget=QUICK)
-    assert stored(out) == stored(finished[1])
+    others = compare(sunspots(), out, **{**SAME, "budget": Budget(steps=8)})
+    failed = [trial for one in others.contestants for trial in one.trials]
+    assert {(trial.status, trial.ended) for trial in failed} == {
+        ("failed", "AssertionError: trained again")
+    }
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_nothing_beats_the_last_value_on_a_random_walk(tmp_path: Path, seed: int) -> None:
-    budget = Budget(steps=60)
-    found = compare(walk(seed), tmp_path, cells=["rnn", "gru"], seeds=2, horizon=2, budget=budget)
+    same = {**SAME, "budget": Budget(steps=60)}
+    found = compare(walk(seed), tmp_path, horizon=2, **same)
     assert found.verdict.recommended is None
+    assert found.verdict.best == "last value"
     assert found.verdict.kind in ("nothing beats naive", "naive is better")
 
 
@@ -129,8 +91,8 @@ def test_a_cell_wins_where_there_is_something_to_learn(tmp_path: Path) -> None:
     for _ in range(399):
         x.append(3.9 * x[-1] * (1 - x[-1]))  # the logistic map: no naive forecast sees it
     data = read(pl.DataFrame({"ds": np.arange(400), "x": x}))
-    budget = Budget(steps=100, learning_rate=1e-2)
-    found = compare(data, tmp_path, cells=["rnn"], seeds=2, horizon=1, budget=budget)
+    same = {**SAME, "cells": ["rnn"], "budget": Budget(steps=100)}
+    found = compare(data, tmp_path, horizon=1, **same)
     assert (found.verdict.kind, found.verdict.recommended) == ("winner", "rnn")
 
 
@@ -143,10 +105,11 @@ def test_a_diverged_trial_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return loss * float("nan") if is_gru else loss
 
     monkeypatch.setattr(Forecast, "loss", broken)
-    found = compare(sunspots(), tmp_path, cells=["rnn", "gru"], seeds=1, budget=QUICK)
+    found = compare(sunspots(), tmp_path, **SAME)
     gru = found.contestants[-1]
     assert (gru.name, gru.rank, gru.trials[0].status) == ("gru", None, "diverged")
-    assert "gru" in (tmp_path / "report.html").read_text("utf-8")
+    for report in ("report.html", "report.md", "results.csv"):
+        assert (tmp_path / report).read_text("utf-8").count("diverged") >= len(gru.trials)
     assert load_results(tmp_path / "results.json").contestants[-1].name == "gru"
 
 
@@ -157,7 +120,7 @@ def test_a_cell_of_ones_own_is_compared(tmp_path: Path) -> None:
         def step(self, x, h):  # type: ignore[no-untyped-def]
             return 0.5 * h + 0.5 * torch.tanh(self.n(x, h))
 
-    found = compare(sunspots(), tmp_path, cells=["leaky"], seeds=1, budget=QUICK)
+    found = compare(sunspots(), tmp_path, **{**SAME, "cells": ["leaky"]})
     assert "leaky" in {one.name for one in found.contestants}
 
 
@@ -202,7 +165,8 @@ def test_the_model_of_a_folder_is_the_one_recommended(finished: tuple[Results, P
         ({"schema": "penstock.model/9"}, "penstock.model/9"),
         ({"width": 3}, "size mismatch|cannot be used"),
         ({"cell": "gruu"}, "did you mean 'gru'"),
-        ({"settings": {}}, "cannot be used"),
+        ({"spec": {}}, "cannot be used"),
+        ({"task": "forcast"}, "did you mean 'forecast'"),
     ],
 )
 def test_models_that_do_not_fit_are_named(
@@ -227,7 +191,7 @@ def test_results_that_cannot_be_read_are_named(tmp_path: Path, content: str | No
 def test_threads_are_left_as_they_were(finished: tuple[Results, Path]) -> None:
     before = torch.get_num_threads()
     data = copy.copy(sunspots())
-    compare(data, finished[1], cells=["rnn", "gru"], seeds=2, budget=QUICK)
+    compare(data, finished[1], **SAME)
     assert torch.get_num_threads() == before
 
 

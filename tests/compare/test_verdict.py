@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from penstock.compare.comparisons import compare_all
 from penstock.compare.results import Contestant, Trial, Verdict
-from penstock.compare.verdict import compare_all, judge
+from penstock.compare.verdict import judge
 
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2])  # hard and easy stretches, the same for everyone
 
@@ -10,7 +11,7 @@ BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2])  # hard and easy stretches, the sam
 def cell(name: str, level: float, spread: float = 0.01, seeds: int = 3) -> Contestant:
     rng = np.random.default_rng(len(name))
     blocks = BLOCKS + level + spread * rng.standard_normal((seeds, 5))
-    trials = [Trial(s, "finished", "steps", [], 0, {}, list(b)) for s, b in enumerate(blocks)]
+    trials = [Trial(s, 1e-3, "finished", "steps", blocks=list(b)) for s, b in enumerate(blocks)]
     return contestant(name, "cell", blocks, trials)
 
 
@@ -26,7 +27,8 @@ def contestant(name: str, kind: str, blocks: np.ndarray, trials: list[Trial]) ->
 
 def verdict(*contestants: Contestant) -> Verdict:
     ranked = sorted(contestants, key=lambda one: one.metrics["MASE"])
-    return judge(ranked, compare_all(ranked))
+    naive = [one.name for one in contestants if one.kind == "baseline"]
+    return judge(ranked, compare_all(ranked), naive)
 
 
 def test_a_winner() -> None:
@@ -56,7 +58,7 @@ def test_nothing_beats_the_naive_forecast_where_intervals_overlap() -> None:
         "last value",
         None,
     )
-    assert found.sentences[0].startswith("Nothing beats the naive forecast 'last value'")
+    assert found.sentences[0].startswith("Nothing beats the naive method 'last value'")
 
 
 def test_a_cell_must_beat_every_naive_forecast() -> None:
@@ -72,7 +74,7 @@ def test_one_seed_is_said() -> None:
 @pytest.mark.parametrize("lost", [1, 3])
 def test_diverged_trials_are_said(lost: int) -> None:
     whole = cell("a", 0.0)
-    dead = [Trial(s, "diverged", "diverged", [], 0) for s in range(lost)]
+    dead = [Trial(s, 1e-3, "diverged", "diverged") for s in range(lost)]
     trials = [*dead, *whole.trials[lost:]]
     rank = 1 if lost < 3 else None
     broken = Contestant(
@@ -86,9 +88,9 @@ def test_diverged_trials_are_said(lost: int) -> None:
 def test_pairing_by_seed_removes_what_seeds_share() -> None:
     shared = np.array([[0.0], [2.0], [4.0]])
     rows = BLOCKS + shared
-    trials = [Trial(s, "finished", "steps", [], 0, {}, list(b)) for s, b in enumerate(rows)]
+    trials = [Trial(s, 1e-3, "finished", "steps", blocks=list(b)) for s, b in enumerate(rows)]
     one = contestant("a", "cell", rows, trials)
-    better = [Trial(s, "finished", "steps", [], 0, {}, list(b - 0.1)) for s, b in enumerate(rows)]
+    better = [Trial(s, 1e-3, "finished", "steps", blocks=list(b - 0.1)) for s, b in enumerate(rows)]
     other = contestant("b", "cell", rows - 0.1, better[::-1])
     (first, *_) = compare_all([other, one])
     assert first.interval == pytest.approx((-0.1, -0.1))

@@ -124,6 +124,17 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, words: list[str
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+@pytest.mark.parametrize(("late", "words"), [("x7", "row 20001: 'x7' is not"), ("2.5", "")])
+def test_types_may_change_late_in_a_file(tmp_path: Path, late: str, words: str) -> None:
+    rows = [f"{k},{k % 9}" for k in range(20000)]
+    path = write(tmp_path, "\n".join(["ds,y", *rows, f"20000,{late}", "20001,1", ""]))
+    if words:
+        with pytest.raises(DataError, match=words):
+            read(path)
+    else:
+        assert read(path).series[0].values[-2:].tolist() == [2.5, 1]
+
+
 def test_garbled_files_are_named(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).bytes(3000)
     for name in ("data.csv", "data.parquet", "data.csv.gz"):

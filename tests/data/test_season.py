@@ -14,6 +14,16 @@ def test_a_season_is_found_under_trend_and_noise(season: int) -> None:
     assert find_season([pattern[STEPS % season] + 0.1 * STEPS + noise]) == season
 
 
+@pytest.mark.parametrize("season", [7, 12, 24])
+@pytest.mark.parametrize("seed", range(5))
+def test_weak_seasons_are_found(season: int, seed: int) -> None:
+    noise = np.random.default_rng(seed).standard_normal(1000)
+    wave = 0.5 * np.sin(2 * np.pi * np.arange(1000) / season)  # a ninth of the variance
+    assert find_season([wave + noise]) == season
+    walk = np.cumsum(0.2 * np.random.default_rng(seed + 5).standard_normal(1000))
+    assert find_season([3 * wave + noise + walk]) == season
+
+
 def test_the_sunspots_have_eleven_years() -> None:
     assert find_season([sunspots().series[0].values[:185]]) == 11
 

@@ -5,11 +5,11 @@ import polars as pl
 import pytest
 import torch
 
-from penstock.data import Dataset, read, sunspots
+from penstock.data import Dataset, Source, read, sunspots
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks import find_task, tasks
 from penstock.tasks.forecast import Forecast
-from penstock.tasks.forecaster import extend
+from penstock.tasks.forecaster import MEDIAN, QUANTILES, Forecaster, extend
 from penstock.training.loop import Budget, Training
 
 
@@ -29,7 +29,9 @@ def test_tasks_are_found_by_looking() -> None:
 
 def test_an_untrained_network_forecasts_the_last_value() -> None:
     task = Forecast.prepare(sunspots())
-    assert torch.equal(task.predict(task.network("gru", 5)), task.baselines()["last value"])
+    expected = task.baselines()["last value"][..., MEDIAN]
+    found = task.predict(task.network("gru", 5))
+    assert all(torch.equal(found[..., q], expected) for q in range(len(QUANTILES)))
 
 
 def test_a_level_never_seen_in_training_changes_little() -> None:
@@ -52,6 +54,7 @@ def test_metrics_and_baselines_by_hand() -> None:
         "last value": lambda t, _: values[t - 1],
         "seasonal naive": lambda t, k: values[t + k - m],
         "drift": lambda t, k: values[t - 1] + (k + 1) * (values[t - 1] - values[0]) / (t - 1),
+        "moving average": lambda t, _: values[t - m : t].mean(),
     }
     for name, forecast in forecasts.items():
         errors = [[abs(values[t + k] - forecast(t, k)) for k in range(3)] for t in starts]
@@ -96,12 +99,12 @@ def test_missing_targets_are_never_scored() -> None:
     values[170] = None
     task = Forecast.prepare(dataset(y=values), 2)
     context, _, observed = task.parts["test"].batch(torch.arange(task.size("test")))
-    predictions = last = context[:, -1:].expand(-1, 2).clone()
-    wrong = torch.where(observed, last, torch.tensor(1e9))
+    predictions = last = context[:, -1:, None].expand(-1, 2, len(QUANTILES)).clone()
+    wrong = torch.where(observed[..., None], last, torch.tensor(1e9))
     assert task.measure(wrong) == task.measure(predictions)
     assert not observed.all()
     batch = task.batch("test", torch.arange(task.size("test")))
-    spoilt = (batch[0], torch.where(batch[2], batch[1], torch.tensor(1e9)), batch[2])
+    spoilt = (batch[0], torch.where(batch[2], batch[1], torch.tensor(1e9)), *batch[2:])
     network = task.network("rnn", 3)
     assert torch.equal(task.loss(network, batch), task.loss(network, spoilt))
 
@@ -178,3 +181,147 @@ def test_examples_are_in_the_unit_of_the_data() -> None:
         at = int(shown["times"][shown["context"]]) - 1700
         assert shown["actual"] == values[at - shown["context"] : at + 12].tolist()
         assert ahead == pytest.approx([values[at - 1]] * 12)
+
+
+def promoted(length: int = 160, ahead: int = 0, known: str = "promo") -> pl.DataFrame:
+    """Noise that jumps by 20 where `known` is 1; the last `ahead` rows have no value."""
+    draw = np.random.default_rng(0)
+    promo = (draw.random(length) < 0.3).astype(float)
+    y = [*(20 * promo + draw.standard_normal(length))[: length - ahead], *[None] * ahead]
+    return pl.DataFrame({"t": np.arange(length), "y": y, known: promo})
+
+
+def with_beside(**options: tuple[str, ...]) -> Forecast:
+    return Forecast.prepare(read(promoted(), target=["y"], time_column="t", **options), 2)
+
+
+@pytest.mark.parametrize("kind", ["known", "past"])
+def test_windows_hold_the_columns_beside(kind: str) -> None:
+    task = with_beside(**{kind: ("promo",)})
+    promo = promoted()["promo"].to_numpy()
+    scale = getattr(task.selection, kind)[0]
+    train = promo[: task.selection.splits[0].train]
+    assert (scale.mean, scale.std) == pytest.approx((train.mean(), train.std()))
+    *_, past, known = task.batch("test", torch.arange(task.size("test")))
+    L, h = task.selection.context, 2
+    for window, at in enumerate(task.parts["test"].targets.tolist()):
+        if kind == "known":
+            expected = scale.apply(promo[at - L : at + h])
+            assert known[window, :, 0].numpy() == pytest.approx(expected, abs=1e-5)
+            assert past.shape == (len(known), L, 0)
+        else:
+            expected = scale.apply(promo[at - L : at])
+            assert past[window, :, 0].numpy() == pytest.approx(expected, abs=1e-5)
+            assert known.shape == (len(past), L + h, 0)
+
+
+def trained(task: Forecast) -> torch.nn.Module:
+    torch.manual_seed(0)
+    network = task.network("gru", 8)
+    Training(task, network, seed=0, budget=Budget(steps=200, learning_rate=1e-2)).run()
+    return network
+
+
+def test_what_is_known_ahead_is_used_and_what_is_not_cannot_be() -> None:
+    scores = {}
+    for kind in ("known", "past"):
+        task = with_beside(**{kind: ("promo",)})
+        scores[kind] = task.measure(task.predict(trained(task))).metrics["MASE"]
+    assert scores["known"] < 0.5 * scores["past"]
+
+
+def test_columns_ahead_reach_their_own_step_alone() -> None:
+    task = with_beside(known=("promo",))
+    network = task.network("gru", 5)
+    torch.nn.init.normal_(network.head.weight)
+    context, _, _, past, known = task.batch("test", torch.arange(3))
+    changed = known.clone()
+    changed[:, -1] += 1  # the column at the last step ahead
+    with torch.no_grad():
+        one, other = (network(context, past, columns) for columns in (known, changed))
+    assert torch.equal(one[:, 0], other[:, 0])
+    assert not torch.isclose(one[:, 1], other[:, 1]).any()
+
+
+def test_a_model_with_columns_ahead_needs_them_for_the_steps_to_come() -> None:
+    task = with_beside(known=("promo",))
+    network, spec = trained(task), task.spec()
+    source = Source("next.csv", promoted(162, ahead=2))
+    frame, _ = task.apply(network, spec, source)
+    promo = promoted(162)["promo"].to_list()[-2:]
+    assert frame["ds"].to_list() == [160, 161]
+    for value, on in zip(frame["forecast"], promo, strict=True):
+        assert value == pytest.approx(20 * on, abs=5)
+    with pytest.raises(DataError, match=r"'y' has 1 rows after its last value.*needs 2.*promo"):
+        task.apply(network, spec, Source("next.csv", promoted(161, ahead=1)))
+
+
+def test_missing_cells_beside_are_carried_forward_and_the_mean_at_first() -> None:
+    frame = promoted().with_columns(promo=pl.when(pl.col("t") > 4).then("promo"))
+    frame = frame.with_columns(promo=pl.when(pl.col("t") != 50).then("promo"))
+    data = read(frame, target=["y"], time_column="t", past=["promo"])
+    assert np.isnan(data.series[0].past[:5, 0]).all()
+    assert data.series[0].past[50, 0] == data.series[0].past[49, 0]
+    panel = Forecast.prepare(data, 2).parts["train"].panel
+    assert panel.past[:5, 0].tolist() == [0] * 5
+
+
+def test_the_interval_of_a_naive_forecast_is_that_of_its_past_errors() -> None:
+    task = Forecast.prepare(sunspots(), 2)
+    train = task.parts["train"]
+    values, scale = sunspots().series[0].values, task.selection.scales[0]
+    starts = train.targets.numpy()
+    found = task.baselines()["last value"]
+    for k in range(2):
+        errors = values[starts + k] - values[starts - 1]
+        low, high = np.quantile(errors, [0.1, 0.9]) / scale.std
+        assert (found[:, k, 0] - found[:, k, 1]).numpy() == pytest.approx(low)
+        assert (found[:, k, 2] - found[:, k, 1]).numpy() == pytest.approx(high)
+
+
+def test_pinball_and_missed_by_hand() -> None:
+    task = Forecast.prepare(sunspots(), 2)
+    found = task.baselines()["drift"]
+    _, target, observed = task.parts["test"].batch(torch.arange(task.size("test")))
+    assert observed.all()
+    y, p = target.numpy(), found.numpy()
+    losses = [
+        np.where(y > p[..., j], q * (y - p[..., j]), (1 - q) * (p[..., j] - y))
+        for j, q in enumerate(QUANTILES)
+    ]
+    unit = task.selection.scales[0].std / task.selection.naive_errors[0]
+    metrics = task.measure(found).metrics
+    assert metrics["pinball"] == pytest.approx(np.mean(losses) * unit)
+    outside = (y < p[..., 0]) | (y > p[..., 2])
+    assert metrics["80 % missed"] == pytest.approx(outside.mean())
+
+
+def test_intervals_cover_what_they_say() -> None:
+    draw = np.random.default_rng(1)
+    task = Forecast.prepare(dataset(y=np.sin(np.arange(900) / 3) + 0.3 * draw.standard_normal(900)))
+    missed = task.measure(task.predict(trained(task))).metrics["80 % missed"]
+    assert 0.1 < missed < 0.35
+
+
+def test_quantiles_are_in_order_and_drawn_as_bands() -> None:
+    task = Forecast.prepare(sunspots())
+    network = task.network("rnn", 5)
+    torch.nn.init.normal_(network.head.weight)
+    found = task.predict(network)
+    assert (found.diff(dim=-1) >= 0).all()
+    bands, points = task.example_bands(found), task.example_predictions(found)
+    for band, row in zip(bands, points, strict=True):
+        assert all(low <= point <= high for (low, high), point in zip(band, row, strict=True))
+
+
+def test_beyond_the_end_the_network_reads_the_last_values_and_what_is_known() -> None:
+    network = Forecaster("gru", 4, horizon=2, past=1, known=1)
+    torch.nn.init.normal_(network.head.weight)
+    context, past, known = torch.randn(1, 3), torch.randn(1, 3, 1), torch.randn(1, 5, 1)
+    y, rows = context[0], []
+    for t in range(5):
+        last = min(t, 2)
+        rows.append([y[last] - y[2], y[last].tanh(), past[0, last, 0], known[0, t, 0]])
+    with torch.no_grad():
+        output, _ = network.recurrent(torch.tensor([rows]))
+        assert torch.allclose(network(context, past, known), network.head(output[:, 3:]))

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from penstock.tasks.naive import drift, last_value, seasonal_naive
+from penstock.tasks.naive import drift, last_value, moving_average, seasonal_naive, with_quantiles
 
 VALUES = np.random.default_rng(0).standard_normal((3, 20))
 
@@ -25,3 +26,19 @@ def test_drift_is_the_line_through_first_and_last() -> None:
     for row, forecast in zip(VALUES, found, strict=True):
         line = np.poly1d(np.polyfit([0, 19], [row[0], row[-1]], 1))
         assert np.allclose(forecast, line([20, 21, 22]))
+
+
+def test_moving_average() -> None:
+    found = moving_average(torch.from_numpy(VALUES), 3, 5).numpy()
+    assert found == pytest.approx(np.repeat(VALUES[:, -5:].mean(1)[:, None], 3, axis=1))
+
+
+def test_intervals_shift_the_forecast_by_past_errors() -> None:
+    errors = np.random.default_rng(1).standard_normal((50, 4))
+    errors[3, 2] = np.nan
+    points = torch.from_numpy(VALUES[:, :4])
+    found = with_quantiles(points, torch.from_numpy(errors), (0.1, 0.5, 0.9)).numpy()
+    expected = np.nanquantile(errors, [0.1, 0.9], axis=0)
+    assert found[..., 0] == pytest.approx(VALUES[:, :4] + expected[0])
+    assert np.array_equal(found[..., 1], VALUES[:, :4])
+    assert found[..., 2] == pytest.approx(VALUES[:, :4] + expected[1])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from penstock.training import checkpoint
-from penstock.training.loop import Budget, Progress, Training, derive_seed
+from penstock.training.loop import Budget, Progress, Training, derive_seed, weights_at
 
 BUDGET = Budget(steps=23, round_steps=4, patience=10, batch_size=8, learning_rate=0.1)
 
@@ -28,6 +28,9 @@ class Line:
 
     def size(self, part: str) -> int:
         return 150 if part == "train" else 50
+
+    def draw(self, steps: int, batch_size: int) -> Tensor:
+        return torch.randint(self.size("train"), (steps, batch_size))
 
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         shifted = index if part == "train" else index + 150
@@ -52,7 +55,7 @@ def train(path: Path | None = None, budget: Budget = BUDGET) -> tuple[nn.Module,
 def assert_same(one: tuple[nn.Module, Progress], other: tuple[nn.Module, Progress]) -> None:
     for a, b in zip(one[0].parameters(), other[0].parameters(), strict=True):
         assert torch.equal(a, b)
-    assert replace(one[1], seconds=0.0) == replace(other[1], seconds=0.0)
+    assert replace(one[1], times=[]) == replace(other[1], times=[])
 
 
 def test_it_learns_and_keeps_the_best_weights() -> None:
@@ -81,6 +84,19 @@ def test_a_loss_that_is_not_finite_ends_it(call: int) -> None:
     progress = Training(Line(broken=call), network(), seed=0, budget=BUDGET).run()
     assert progress.diverged
     assert progress.ended(BUDGET) == "diverged"
+
+
+def test_the_trail_holds_the_weights_of_each_round_that_was_the_best(tmp_path: Path) -> None:
+    net = network()
+    training = Training(Line(), net, seed=5, budget=BUDGET, trail=tmp_path)
+    progress = training.run()
+    losses = [float("inf") if loss is None else loss for _, loss in progress.losses]
+    lowest = [n for n, loss in enumerate(losses) if all(loss < other for other in losses[:n])]
+    assert {path.stem for path in tmp_path.iterdir()} == {str(n) for n in lowest}
+    for number in lowest:
+        net.load_state_dict(checkpoint.load(weights_at(tmp_path, number))[0])
+        assert training._validate() == losses[number]
+    assert len(progress.times) == progress.round + 1
 
 
 def test_gradients_are_clipped() -> None:

@@ -6,30 +6,38 @@ from typing import Self
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from penstock.compare import table
-from penstock.compare.results import Results
+from penstock.compare.results import Results, Trial
+from penstock.compare.run import Watcher
 from penstock.compare.trial import Job
 from penstock.training.loop import Progress as Trained
 
 
-class Bar:
-    """A progress bar over trials; nothing where stderr is no terminal."""
+class Bar(Watcher):
+    """Progress over trials, with the time left; nothing where stderr is no terminal."""
 
-    def __init__(self, trials: int) -> None:
+    def __init__(self) -> None:
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._all = self._bar.add_task("training", total=trials)
-        self._done: dict[tuple[str, int], float] = {}
+        self._lines: dict[Job, TaskID] = {}
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -39,19 +47,33 @@ class Bar:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
 
-    def report(self, job: Job, progress: Trained) -> None:
-        """Note a round of a trial."""
-        ended = bool(progress.ended(job.budget))
-        self._done[job.cell, job.seed] = 1 if ended else progress.round / job.budget.rounds
-        self._bar.update(
-            self._all,
-            completed=sum(self._done.values()),
-            description=f"{job.cell}, seed {job.seed}, round {progress.round}",
-        )
+    def begins(self, trials: int) -> None:
+        """Show how many trials there are to be."""
+        self._all = self._bar.add_task(f"{trials} trials", total=trials)
+
+    def round(self, job: Job, progress: Trained) -> None:
+        """Show a round of a trial."""
+        if job not in self._lines:
+            self._lines[job] = self._bar.add_task(_label(job), total=job.budget.rounds)
+        self._bar.update(self._lines[job], completed=progress.round)
+
+    def ends(self, job: Job, trial: Trial) -> None:
+        """Leave a line about a trial, and count it."""
+        if job in self._lines:
+            self._bar.remove_task(self._lines.pop(job))
+        took = f", {trial.times['train']:.1f} s" if trial.times else f": {trial.ended}"
+        if self._bar.console.is_terminal:
+            self._bar.console.print(f"{_label(job)}: {trial.status}{took}", style="dim")
+        self._bar.advance(self._all)
+
+
+def _label(job: Job) -> str:
+    rate = f"learning rate {job.budget.learning_rate:g}"
+    return f"{job.cell}, {rate}" if job.purpose == "tuning" else f"{job.cell}, seed {job.seed}"
 
 
 def show(results: Results, out: Path) -> None:
@@ -59,27 +81,26 @@ def show(results: Results, out: Path) -> None:
     console = Console(highlight=False, markup=False)
     console.print(_about(results), *(f"Note: {note}." for note in results.notes), sep="\n")
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for number, (head, _) in enumerate(table.columns(results)):
-        narrow = head.replace(" ", "\n").replace("/", "/\n")  # all fits 80 columns
+    columns = [column for column in table.columns(results) if not column.wide]
+    for number, column in enumerate(columns):
+        narrow = column.head.replace(" ", "\n").replace("/", "/\n")  # all fits 80 columns
         grid.add_column(narrow, justify="right" if number else "left", no_wrap=True)
-    for row in table.rows(results):
-        grid.add_row(*row)
+    for one in results.contestants:
+        grid.add_row(*(column.cell(one) for column in columns))
     console.print(grid)
-    for sentence in results.verdict.sentences:
+    for sentence in (*results.verdict.sentences, *results.verdict.times.get("sentences", [])):
         console.print(sentence)
-    console.print(f"Written to {out}: results.json, report.html, models/", soft_wrap=True)
+    for found in results.checks:
+        for message in found.messages:
+            console.print(f"Check {found.code} {found.name}: {message}.", style="yellow")
+    for sentence in results.cut:
+        console.print(sentence, style="yellow")
+    files = "results.json, results.csv, report.html, report.md, models/"
+    console.print(f"Written to {out}: {files}", soft_wrap=True)
 
 
 def _about(results: Results) -> str:
-    data, settings = (
-        results.data,
-        ", ".join(
-            f"{name} {results.settings[name]}"
-            for name in ("horizon", "context", "season")
-            if name in results.settings
-        ),
-    )
-    return (
-        f"{results.task} on {data['name']}: {data['rows']:,} rows, {data['series']} series, "
-        f"{data['missing']} missing; {settings}"
-    )
+    data, settings = results.data, results.settings
+    chosen = [f"{n} {settings[n]}" for n in ("horizon", "context", "season") if n in settings]
+    read = f"{data['rows']:,} rows, {data['series']:,} series, {data['missing']:,} missing"
+    return f"{results.task} on {data['name']}: {'; '.join([read, ', '.join(chosen)]).strip('; ')}"

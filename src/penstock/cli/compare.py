@@ -1,37 +1,75 @@
 """`penstock compare`: which cell for my data?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from penstock.cli._duration import seconds
+from penstock.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from penstock.compare.workers import Pool
+    from penstock.training.loop import Budget
 
 
 def compare(
     data: Annotated[
-        Path | None, typer.Argument(help="CSV or Parquet file; the yearly sunspots if left out.")
+        Path, typer.Argument(help="A CSV, Parquet, .txt or .npz file, or the name of a sample.")
+    ] = Path("sunspots"),
+    task: Annotated[
+        str | None, typer.Option(help="What to learn; inferred from the data if left out.")
     ] = None,
-    task: Annotated[str, typer.Option(help="What to learn.")] = "forecast",
-    target: Annotated[str, typer.Option(help="Columns of values, with commas between.")] = "",
+    target: Annotated[
+        str, typer.Option(help="Columns to learn: values or labels, with commas between.")
+    ] = "",
     horizon: Annotated[int | None, typer.Option(help="Steps to forecast.")] = None,
     cells: Annotated[str, typer.Option(help="Cells, with commas between.")] = "rnn,lstm,gru",
-    seeds: Annotated[int, typer.Option(help="Trainings of each cell.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings of each cell that are measured.")] = 5,
+    steps: Annotated[int | None, typer.Option(help="Steps of a training at most.")] = None,
+    rates: Annotated[
+        str, typer.Option(help="Learning rates to try for each cell, with commas between.")
+    ] = "",
+    time: Annotated[
+        str, typer.Option(help="Time for all, as 10m: what does not fit is left out, and said.")
+    ] = "",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("penstock-compare"),
     id_column: Annotated[str | None, typer.Option("--id", help="Column of series ids.")] = None,
-    time_column: Annotated[str | None, typer.Option("--time", help="Column of times.")] = None,
+    time_column: Annotated[
+        str | None, typer.Option("--time-column", help="Column of times.")
+    ] = None,
+    known: Annotated[str, typer.Option(help="Columns known ahead of time, as holidays.")] = "",
+    past: Annotated[str, typer.Option(help="Columns known up to now, as the weather.")] = "",
+    skip_check: Annotated[
+        list[str] | None, typer.Option(help="A check to switch off, by name; repeat for more.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Trials at a time; as many as there are cores if left out.")
+    ] = None,
+    ray: Annotated[str, typer.Option(help="Address of a Ray cluster to send the trials to.")] = "",
 ) -> None:
-    """Train cells under equal budgets, compare them with naive forecasts, and say which to use."""
+    """Train cells under equal budgets, compare them with naive methods, and say which to use.
+
+    A run that was cut off goes on where it was: give the same command again.
+    """
     # Imported here: torch takes seconds, which `penstock --help` need not.
     from penstock.cli import _screen  # noqa: PLC0415
     from penstock.compare import run  # noqa: PLC0415
-    from penstock.data import read, sunspots  # noqa: PLC0415
+    from penstock.compare.schedule import LEARNING_RATES  # noqa: PLC0415
+    from penstock.data import Options  # noqa: PLC0415
+    from penstock.data.samples import load_or_sample  # noqa: PLC0415
+    from penstock.tasks import find_task, infer  # noqa: PLC0415
 
-    names = _names(cells)
-    run.check_arguments(out, names, seeds)
-    if data is None:
-        dataset = sunspots()
-    else:
-        dataset = read(data, target=_names(target), id_column=id_column, time_column=time_column)
-    with _screen.Bar(len(names) * seeds) as bar:
+    limit = seconds(time) if time else None
+    names, numbers = _names(cells), _rates(rates) or LEARNING_RATES
+    run.check_arguments(out, names, seeds, skip_check or ())
+    options = Options(_names(target), id_column, time_column, _names(known), _names(past))
+    source = load_or_sample(data)
+    if task is None:
+        task, reason = infer(source, options)
+        typer.echo(f"Task {task}: {reason}. Another is chosen with --task.", err=True)
+    dataset = find_task(task).read(source, options)
+    with _screen.Bar() as bar:
         results = run.compare(
             dataset,
             out,
@@ -39,10 +77,47 @@ def compare(
             cells=names,
             seeds=seeds,
             horizon=horizon,
-            report=bar.report,
+            budget=_budget(steps),
+            learning_rates=numbers,
+            seconds=limit,
+            pool=_pool(workers, ray),
+            watcher=bar,
+            skip_checks=skip_check or (),
         )
     _screen.show(results, out)
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        rates = tuple(map(float, _names(text)))
+    except ValueError:
+        rates = (-1.0,)
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise ArgumentError(f"--rates is {text!r}; give numbers above 0, such as 1e-3,1e-2")
+    return tuple(dict.fromkeys(rates))
+
+
+def _budget(steps: int | None) -> "Budget | None":
+    from penstock.training.loop import Budget  # noqa: PLC0415
+
+    if steps is None:
+        return None
+    if steps < 1:
+        raise ArgumentError(f"--steps is {steps}; it must be at least 1")
+    return Budget(steps=steps)
+
+
+def _pool(workers: int | None, ray: str) -> "Pool":
+    from penstock.compare.workers import Processes, usable_cores  # noqa: PLC0415
+
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"--workers is {workers}; it must be at least 1")
+    if ray:
+        from penstock.compare.cluster import Cluster  # noqa: PLC0415
+
+        return Cluster(ray, workers)
+    return Processes(workers or usable_cores())

@@ -19,11 +19,15 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def choose_width(task: Task, cell: str | type[Cell], parameters: int) -> int:
-    """Return the width at which a cell's network comes nearest to a number of parameters."""
+    """Return the width at which a cell's network comes nearest to a number of parameters.
+
+    What the task's data need beside them is added.
+    """
+    spec, parameters = task.spec(), parameters + task.extra_parameters()
 
     def count(width: int) -> int:
         with torch.device("meta"):
-            return count_parameters(task.network(cell, width))
+            return count_parameters(task.rebuild(spec, cell, width))
 
     low, high = 1, 2
     while count(high) < parameters and high < _WIDEST:

@@ -2,22 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from penstock.compare.budget import count_parameters, flops_per_step
+from penstock.compare.clock import Outcomes, round_seconds
 from penstock.compare.results import Contestant, Trial
 from penstock.compare.statistics import mean_over_seeds
-from penstock.compare.trial import Job
 from penstock.tasks import Task
 
 
-def cell_contestant(group: Sequence[Job], trials: list[Trial]) -> Contestant:
-    """Return a cell as a contestant, from its jobs and their results."""
-    job = group[0]
-    network = job.task.network(job.cell, job.width)
+def cell_contestant(
+    task: Task, outcomes: Outcomes, tuning: Sequence[Trial], same_clock: dict[str, Any] | None
+) -> Contestant:
+    """Return a cell as a contestant, from its trials."""
+    job, _ = outcomes[0]
+    trials = [trial for _, trial in outcomes]
+    network = task.network(job.cell, job.width)
     finished = [trial for trial in trials if trial.status == "finished"]
-    scores = {m: np.array([t.metrics[m] for t in finished]) for m in job.task.metrics}
+    scores = {m: np.array([t.metrics[m] for t in finished]) for m in task.metrics}
     estimates = {m: mean_over_seeds(s) for m, s in scores.items() if finished}
     best = best_trial(trials)
     return Contestant(
@@ -29,17 +33,28 @@ def cell_contestant(group: Sequence[Job], trials: list[Trial]) -> Contestant:
         blocks=[trial.blocks for trial in finished],
         profile=np.mean([t.profile for t in finished], axis=0).tolist() if finished else [],
         predictions=best.predictions if best else [],
+        bands=best.bands if best else [],
         width=job.width,
         parameters=count_parameters(network),
         flops_per_step=flops_per_step(network),
+        learning_rate=job.budget.learning_rate,
         trials=trials,
+        tuning=list(tuning),
         model=f"models/{job.cell}.safetensors" if best else None,
-        times={
-            name: float(np.mean([trial.times[name] for trial in finished]))
-            for name in ("train", "predict")
-            if finished
-        },
+        times=_times(outcomes, same_clock),
     )
+
+
+def _times(outcomes: Outcomes, same_clock: dict[str, Any] | None) -> dict[str, Any]:
+    pace = round_seconds(outcomes)
+    if pace is None:
+        return {}
+    finished = [trial.times for _, trial in outcomes if trial.status == "finished"]
+    train = float(np.mean([times["train"] for times in finished]))
+    predict = min(times["predict"] for times in finished)
+    budget = outcomes[0][0].budget
+    steps = min(budget.round_steps, budget.steps)
+    return {"train": train, "predict": predict, "step": pace / steps, "same_clock": same_clock}
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
@@ -61,6 +76,7 @@ def baseline_contestants(task: Task) -> Iterator[Contestant]:
             blocks=[list(found.blocks)],
             profile=list(found.profile),
             predictions=task.example_predictions(predictions),
+            bands=task.example_bands(predictions),
         )
 
 

@@ -1,7 +1,8 @@
 """Trained models on disk: <name>.safetensors with the weights, <name>.json with the rest.
 
-The JSON has the keys schema ("penstock.model/1"), task, cell, width, seed, settings (as the task
-gave them), columns (read in training) and metrics (on the test windows).
+The JSON has the keys schema ("penstock.model/2"), task, cell, width, seed, spec (what the task
+needs to rebuild the network and to use it on other data), settings (as the task gave them), columns
+(read in training) and metrics (on the test windows).
 """
 
 import json
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 from penstock.atomic import replacing
 from penstock.compare.results import load_results, write_json
 from penstock.errors import ArgumentError, ModelFileError
-from penstock.tasks.forecaster import Forecaster
+from penstock.tasks import find_task
 
-SCHEMA = "penstock.model/1"
+SCHEMA = "penstock.model/2"
 
 
 def save_model(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -52,7 +53,7 @@ def find_model(path: Path) -> Path:
 
 
 def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a trained forecasting network, and what its JSON file says.
+    """Return a trained network, and what its JSON file says.
 
     Raises:
         ModelFileError: one of the two files is missing or damaged, or they do not fit together.
@@ -63,7 +64,8 @@ def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         about = json.loads(path.read_text("utf-8"))
         if about["schema"] != SCHEMA:
             raise ModelFileError(f"{path} has the schema {about['schema']!r}; this is {SCHEMA}")
-        network = Forecaster(about["cell"], about["width"], about["settings"]["horizon"])
+        task = find_task(about["task"])
+        network = task.rebuild(about["spec"], about["cell"], about["width"])
         network.load_state_dict(load_file(path.with_suffix(".safetensors")))
     except (OSError, SafetensorError, RuntimeError, TypeError, KeyError, ValueError) as error:
         if isinstance(error, ArgumentError | ModelFileError):

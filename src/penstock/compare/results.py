@@ -1,4 +1,4 @@
-"""What a comparison leaves behind: the schema of results.json, version penstock.results/1.
+"""What a comparison leaves behind: the schema of results.json, version penstock.results/2.
 
 The file is a `Results` as JSON: an object's keys are the attributes below. All that is a time is
 under a key `times`, so that two runs with the same seeds differ nowhere else. No torch is needed
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from penstock.atomic import replacing
 from penstock.errors import DataError
 
-SCHEMA = "penstock.results/1"
+SCHEMA = "penstock.results/2"
 
 Bounds = tuple[float, float]
 
@@ -24,30 +24,36 @@ class Trial:
 
     Attributes:
         seed: what its weights and batches depend on.
-        status: "finished", or "diverged" where a loss was not finite.
-        ended: why training stopped: "patience", "steps" or "diverged".
+        learning_rate: of Adam.
+        status: "finished"; "diverged" where a loss was not finite; "failed" where an error or the
+            end of its process stopped it; "cut" where the time of the whole run was up.
+        ended: why training stopped: "patience", "steps", "diverged", or what failed, in words.
         losses: (training, validation) loss of each round; the first is before any step.
         best_round: the round whose weights were kept.
-        metrics, blocks, profile: as `penstock.tasks.base.Measured`; empty where it diverged.
-        predictions: for the windows of `Results.examples`, in the data's unit.
-        times: seconds, {"train": …, "predict": …}.
+        metrics, blocks, profile: as `penstock.tasks.base.Measured`; empty unless it finished.
+            A trial that tunes the learning rate has none: it never sees test data.
+        predictions, bands: for the windows of `Results.examples`, in the data's unit; bands are
+            intervals, and empty where the task has none.
+        times: seconds of the processor, {"train": …, "predict": …, "rounds": […]}.
     """
 
     seed: int
-    status: Literal["finished", "diverged"]
+    learning_rate: float
+    status: Literal["finished", "diverged", "failed", "cut"]
     ended: str
-    losses: list[list[float | None]]
-    best_round: int
+    losses: list[list[float | None]] = field(default_factory=list)
+    best_round: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     blocks: list[float] = field(default_factory=list)
     profile: list[float] = field(default_factory=list)
     predictions: list[list[float]] = field(default_factory=list)
-    times: dict[str, float] = field(default_factory=dict)
+    bands: list[list[Bounds]] = field(default_factory=list)
+    times: dict[str, Any] = field(default_factory=dict)
 
     @property
     def best_loss(self) -> float:
         """The validation loss of the weights kept."""
-        loss = self.losses[self.best_round][1]
+        loss = self.losses[self.best_round][1] if self.losses else None
         return float("inf") if loss is None else loss
 
 
@@ -58,19 +64,23 @@ class Contestant:
     Attributes:
         name: of the cell or of the naive method.
         kind: "cell" or "baseline".
-        rank: from 1 by the first metric; None where every trial diverged.
+        rank: from 1 by the first metric; None where no trial finished.
         metrics: means over the trials that finished.
         intervals: 95 % Student-t intervals of these means over seeds; None where unknown.
         width: hidden units.
         parameters: of the whole network.
         flops_per_step: of matrix products in one step of the recurrent layers, for one sequence
             (a multiply-add counts 2; elementwise work is not counted).
+        learning_rate: of the trials, chosen among those of `tuning`; None for a baseline.
         blocks: [trials finished][K] scores; a baseline has one row.
         profile: mean over trials of the score by step ahead.
-        predictions: of the trial with the best validation loss, for the examples.
+        predictions, bands: of the trial with the best validation loss, for the examples.
         trials: none for a baseline.
+        tuning: a trial for each learning rate tried.
         model: path of the model file beside results.json, or None.
-        times: mean seconds a trial, {"train": …, "predict": …}.
+        times: seconds of the processor, {"train": mean of a trial, "predict": all test windows,
+            "step": one optimisation step, both at their quickest}, and "same_clock": {"rounds",
+            "metrics", "intervals"}, what validation chose within `Results.times["clock"]`.
     """
 
     name: str
@@ -81,12 +91,20 @@ class Contestant:
     blocks: list[list[float]]
     profile: list[float]
     predictions: list[list[float]]
+    bands: list[list[Bounds]] = field(default_factory=list)
     width: int | None = None
     parameters: int = 0
     flops_per_step: int = 0
+    learning_rate: float | None = None
     trials: list[Trial] = field(default_factory=list)
+    tuning: list[Trial] = field(default_factory=list)
     model: str | None = None
-    times: dict[str, float] = field(default_factory=dict)
+    times: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> list[Trial]:
+        """The trials that have a result."""
+        return [trial for trial in self.trials if trial.status == "finished"]
 
 
 @dataclass(frozen=True)
@@ -113,13 +131,38 @@ class Verdict:
         kind: "winner", "no clear winner", "nothing beats naive", "naive is better" or "failed".
         best: the contestant that won or has the lowest error; a naive one where a naive one wins.
         recommended: the cell to take, or None.
+        smallest: of the cells that cannot be told from the best, the one to take for its size.
         sentences: the answer and its reasons, in words.
+        times: what rests on measured time: {"fastest": a cell or None, "sentences": […]}.
     """
 
     kind: Literal["winner", "no clear winner", "nothing beats naive", "naive is better", "failed"]
     best: str
     recommended: str | None
     sentences: list[str]
+    smallest: str | None = None
+    times: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        code: "P001", …; see `penstock.compare.checks`.
+        name: of the check.
+        status: "fired", "silent", or "skipped" (switched off).
+        grave: where it fires, the comparison itself cannot be trusted.
+        about: when it fires, and what to do then.
+        messages: what it found, a sentence each; empty unless it fired.
+    """
+
+    code: str
+    name: str
+    status: Literal["fired", "silent", "skipped"]
+    grave: bool
+    about: str
+    messages: list[str]
 
 
 @dataclass(frozen=True)
@@ -129,21 +172,30 @@ class Results:
     Attributes:
         task: its name.
         metrics: names; the first is the score.
+        profile_of: of what the contestants' profiles are, such as "step ahead".
+        profile_names: the name of each value of a profile.
         data: name, rows, missing values, columns, and a hash of the values.
         settings: what the task decided (`Task.settings`).
-        budget: what each trial could use (`Budget`), and the common number of parameters.
+        budget: what each trial could use (`Budget`), the common number of parameters, and the
+            learning rates to try.
         seeds: of the trials of each cell.
         notes: what the user should know about the data.
         contestants: by rank.
-        comparisons: each cell against each other contestant.
+        comparisons: each contestant against each other.
         verdict: the answer.
+        checks: what each check found.
+        cut: what was left out as time was up, a sentence each.
         examples: test windows to draw.
         versions: of penstock and torch.
+        times: seconds, {"total": of this run, "clock": the time in which the fastest cell takes
+            all its steps}, and "workers", the trials at a time.
         schema: the version of this schema.
     """
 
     task: str
     metrics: list[str]
+    profile_of: str
+    profile_names: list[str]
     data: dict[str, Any]
     settings: dict[str, Any]
     budget: dict[str, Any]
@@ -152,8 +204,11 @@ class Results:
     contestants: list[Contestant]
     comparisons: list[Comparison]
     verdict: Verdict
+    checks: list[Finding]
+    cut: list[str]
     examples: list[dict[str, Any]]
     versions: dict[str, str]
+    times: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 
     def save(self, path: Path) -> None:
@@ -170,7 +225,11 @@ def load_results(path: Path) -> Results:
     try:
         raw = json.loads(path.read_text("utf-8"))
         if raw["schema"] != SCHEMA:
-            raise DataError(f"{path} has the schema {raw['schema']!r}; this is {SCHEMA}")
+            raise DataError(
+                f"{path} has the schema {raw['schema']!r}, and this version reads {SCHEMA}; run "
+                "penstock compare on the data again"
+            )
+        raw["checks"] = [Finding(**entry) for entry in raw["checks"]]
         raw["contestants"] = [_contestant(entry) for entry in raw["contestants"]]
         raw["comparisons"] = [Comparison(**entry) for entry in raw["comparisons"]]
         return Results(**{**raw, "verdict": Verdict(**raw["verdict"])})
@@ -188,4 +247,5 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _contestant(raw: dict[str, Any]) -> Contestant:
-    return Contestant(**{**raw, "trials": [Trial(**trial) for trial in raw["trials"]]})
+    trials = {name: [Trial(**trial) for trial in raw[name]] for name in ("trials", "tuning")}
+    return Contestant(**{**raw, **trials})

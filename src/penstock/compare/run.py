@@ -1,18 +1,18 @@
-"""The comparison: trials, baselines, verdict, and the files that it leaves."""
+"""The comparison: trials, baselines, checks, verdict, and the files that it leaves."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
-from functools import partial
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from penstock import __version__
 from penstock.cells import find_cell
-from penstock.compare.budget import PARAMETERS, choose_width
+from penstock.compare.checks import Case, cautioned, find_checks, run_checks
+from penstock.compare.clock import Outcomes, same_clock
+from penstock.compare.comparisons import compare_all
 from penstock.compare.contestants import (
     baseline_contestants,
     best_trial,
@@ -20,24 +20,43 @@ from penstock.compare.contestants import (
     ranked,
 )
 from penstock.compare.models import save_model
-from penstock.compare.report import write_report
-from penstock.compare.results import Results, Trial
-from penstock.compare.trial import WEIGHTS, Job, run_trial
-from penstock.compare.verdict import compare_all, judge
-from penstock.data import Dataset
+from penstock.compare.plan import Plan
+from penstock.compare.report import write_reports
+from penstock.compare.results import Contestant, Results, Trial
+from penstock.compare.schedule import (
+    LEARNING_RATES,
+    Rung,
+    Schedule,
+    best_rates,
+    cut_words,
+)
+from penstock.compare.trial import Job
+from penstock.compare.verdict import judge
+from penstock.compare.workers import Bench, Here, Pool, Run
 from penstock.errors import ArgumentError
-from penstock.tasks import Task, find_task
+from penstock.tasks import Data, find_task
 from penstock.training import checkpoint
-from penstock.training.loop import Budget, Progress, make_fabric
+from penstock.training.loop import Budget, Progress, weights_at
 
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
-DEFAULT_SEEDS = 3
+DEFAULT_SEEDS = 5
 
-Report = Callable[[Job, Progress], None]
+
+class Watcher:
+    """Hears how a run goes on; this one does nothing with it."""
+
+    def begins(self, trials: int) -> None:
+        """Hear how many trials there are to be."""
+
+    def round(self, job: Job, progress: Progress) -> None:
+        """Hear of a round of training."""
+
+    def ends(self, job: Job, trial: Trial) -> None:
+        """Hear of the end of a trial."""
 
 
 def compare(
-    dataset: Dataset,
+    dataset: Data,
     out: Path,
     *,
     task: str = "forecast",
@@ -45,62 +64,67 @@ def compare(
     seeds: int = DEFAULT_SEEDS,
     horizon: int | None = None,
     budget: Budget | None = None,
-    report: Report = lambda _job, _progress: None,
+    learning_rates: Sequence[float] = LEARNING_RATES,
+    seconds: float | None = None,
+    pool: Pool | None = None,
+    watcher: Watcher | None = None,
+    skip_checks: Sequence[str] = (),
 ) -> Results:
     """Train cells under equal budgets, measure them against naive forecasts, and judge.
 
-    Every cell gets the same number of parameters (its width is chosen so), of steps at most, and
-    the same seeds, learning rate and patience. Test windows are used once, at the end of a trial.
+    Every cell gets the same number of parameters (its width is chosen so), of steps at most, the
+    same patience, and the same learning rates to try: a trial each, among which validation data
+    choose. Then each is trained with the same seeds. Test windows are used once, at the end of a
+    trial, and in none that tunes; of a cell slower than the fastest once more, for what it reaches
+    in that one's time (see `penstock.compare.clock`).
 
-    Leaves in `out`: results.json, report.html, models/<cell>.safetensors and .json, and the trials
-    in trials/. A run that was cut off goes on from there; a trial that is there is not repeated.
+    Leaves in `out`: results.json, results.csv, report.html, report.md, models/<cell>.safetensors
+    and .json, and the trials in trials/. A run that was cut off goes on from there; a trial that
+    is there is not repeated.
 
     Args:
-        dataset: see `penstock.data.read`.
+        dataset: what the task's `read` returned.
         out: the folder to write to; it is made, once the arguments are known to be right.
         task: the name of a task.
         cells: names of cells.
-        seeds: trials of each cell, seeds 0 to seeds − 1.
+        seeds: trials of each cell that are measured, with seeds 0 to seeds − 1.
         horizon: steps to forecast; None leaves it to the task.
-        budget: what each trial may use.
-        report: called after each round of training.
+        budget: what each trial may use, but for the learning rate.
+        learning_rates: to try for each cell, in this order; a single one is taken as it is.
+        seconds: the time for all. Rates and seeds are left out where it is short.
+        pool: where trials run; in this process if left out.
+        watcher: hears how the run goes on.
+        skip_checks: names or codes of checks to switch off; see `penstock.compare.checks`.
 
     Raises:
         ArgumentError: an argument cannot work.
         DataError: the data do not suffice.
     """
-    check_arguments(out, cells, seeds)
-    bound, budget = find_task(task).prepare(dataset, horizon), budget or Budget()
-    jobs = _jobs(bound, dataset, cells, seeds, budget)
-    _make_folder(out)
-    found = [(group, _run(group, out, report)) for group in jobs]
-    entrants = [cell_contestant(group, trials) for group, trials in found]
-    entrants += baseline_contestants(bound)
-    contestants = ranked(entrants, bound.metrics[0])
-    comparisons = compare_all(contestants)
-    results = Results(
-        task=task,
-        metrics=list(bound.metrics),
-        data=_about(dataset),
-        settings=bound.settings(),
-        budget={**asdict(budget), "parameters": PARAMETERS},
-        seeds=list(range(seeds)),
-        notes=list(bound.notes()),
-        contestants=contestants,
-        comparisons=comparisons,
-        verdict=judge(contestants, comparisons),
-        examples=bound.examples(),
-        versions={"penstock": __version__, "torch": torch.__version__},
+    check_arguments(out, cells, seeds, skip_checks)
+    started, pool, watcher = time.time(), pool or Here(), watcher or Watcher()
+    bound = find_task(task).prepare(dataset, horizon)
+    plan = Plan(
+        bound,
+        dataset.fingerprint(),
+        tuple(cells),
+        seeds,
+        budget or Budget(),
+        tuple(learning_rates),
     )
-    for group, trials in found:
-        _save_best(group, trials, dataset, out)
-    write_report(results, out / "report.html")
+    plan.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
+    _make_folder(out)
+    schedule = Schedule(seconds, out / "trials", started)
+    run = _Run(plan, out, schedule, pool, watcher, find_checks(skip_checks))
+    results = run.results(dataset)
+    write_reports(results, out)
     results.save(out / "results.json")
     return results
 
 
-def check_arguments(out: Path, cells: Sequence[str], seeds: int) -> None:
-    """Raise unless folder, cells and number of seeds can work; touches nothing.
+def check_arguments(
+    out: Path, cells: Sequence[str], seeds: int, skip_checks: Sequence[str] = ()
+) -> None:
+    """Raise unless folder, cells, number of seeds and names of checks can work; touches nothing.
 
     Raises:
         ArgumentError: one of them cannot.
@@ -113,6 +137,7 @@ def check_arguments(out: Path, cells: Sequence[str], seeds: int) -> None:
         raise ArgumentError(f"a cell is named twice in {','.join(cells)}; name each once")
     if seeds < 1:
         raise ArgumentError(f"the number of seeds is {seeds}; it must be at least 1")
+    find_checks(skip_checks)
     nearest_folder = next(p for p in (out, *out.absolute().parents) if p.exists())
     if not nearest_folder.is_dir():
         raise ArgumentError(f"{nearest_folder} is a file; choose another folder with --out")
@@ -127,63 +152,110 @@ def _make_folder(out: Path) -> None:
         raise ArgumentError(f"cannot make the folder {out} ({error.strerror})") from None
 
 
-def _jobs(
-    task: Task, dataset: Dataset, cells: Sequence[str], seeds: int, budget: Budget
-) -> list[list[Job]]:
-    """Return the jobs, a list for each cell."""
-    data = dataset.fingerprint()
-    widths = {cell: choose_width(task, cell, PARAMETERS) for cell in cells}
-    return [
-        [Job(task, data, cell, widths[cell], seed, budget) for seed in range(seeds)]
-        for cell in cells
-    ]
+@dataclass
+class _Run:
+    """One comparison on its way from a plan to results."""
 
+    plan: Plan
+    out: Path
+    schedule: Schedule
+    pool: Pool
+    watcher: Watcher
+    skip: Collection[str]
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread: as fast for networks this small, and the same on any machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    def __post_init__(self) -> None:
+        trials, deadline = self.schedule.root, self.schedule.deadline
+        self.bench = Bench(self.plan.task, trials, deadline, self.watcher.round)
 
+    def results(self, dataset: Data) -> Results:
+        """Train, measure, check and judge."""
+        plan, task = self.plan, self.plan.task
+        tuning, testing, tuned, tested = self._trials()
+        found = {cell: [one for one in tested if one[0].cell == cell] for cell in plan.cells}
+        clock, contestants = self._contestants(found, tuned)
+        comparisons = compare_all(contestants)
+        naive = list(task.baselines())
+        case = Case(task, contestants, comparisons, naive, plan.budget.rounds)
+        findings = run_checks(case, self.skip)
+        self._save_models(found, dataset)
+        return Results(
+            task=task.name,
+            metrics=list(task.metrics),
+            profile_of=task.profile_of,
+            profile_names=task.profile_names(),
+            data=dataset.about(),
+            settings=task.settings(),
+            budget=plan.record(),
+            seeds=sorted({job.seed for job, _ in tested}),
+            notes=list(task.notes()),
+            contestants=contestants,
+            comparisons=comparisons,
+            verdict=cautioned(judge(contestants, comparisons, naive), findings),
+            checks=findings,
+            cut=cut_words(tuning, testing, [*tuned, *tested]),
+            examples=task.examples(),
+            versions={"penstock": __version__, "torch": torch.__version__},
+            times={
+                "total": time.time() - self.schedule.started,
+                "clock": clock,
+                "workers": self.pool.workers,
+            },
+        )
 
-def _run(group: Sequence[Job], out: Path, report: Report) -> list[Trial]:
-    fabric = make_fabric()
-    with _one_thread():
-        return [run_trial(job, out / "trials", fabric, partial(report, job)) for job in group]
+    def _trials(self) -> tuple[list[Rung], list[Rung], Outcomes, Outcomes]:
+        """Return the rungs that tune and that are measured, and what came out of each."""
+        plan, tuning = self.plan, self.plan.tuning()
+        self.watcher.begins((len(tuning) + plan.seeds) * len(plan.cells))
+        with self.pool.open(self.bench) as run:
+            tuned = self._train(run, self.schedule.tuning(tuning))
+            testing = plan.testing(best_rates(plan.cells, tuned, plan.learning_rates[0]))
+            return tuning, testing, tuned, self._train(run, self.schedule.testing(testing))
 
+    def _train(self, run: Run, jobs: Iterator[Job]) -> Outcomes:
+        """Run jobs and return them with their trials, in the order of the jobs."""
+        begun: list[Job] = []
 
-def _about(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "rows": dataset.rows,
-        "series": len(dataset.series),
-        "missing": dataset.missing,
-        "columns": _columns(dataset),
-        "sha256": dataset.fingerprint(),
-    }
+        def noted() -> Iterator[Job]:
+            for job in jobs:
+                begun.append(job)
+                yield job
 
+        found = {}
+        for job, trial in run(noted()):
+            self.schedule.note(job)
+            self.watcher.ends(job, trial)
+            found[job] = trial
+        return [(job, found[job]) for job in begun]
 
-def _columns(dataset: Dataset) -> dict[str, Any]:
-    return {**asdict(dataset.columns), "targets": list(dataset.columns.targets)}
+    def _contestants(
+        self, found: Mapping[str, Outcomes], tuned: Outcomes
+    ) -> tuple[float | None, list[Contestant]]:
+        task = self.plan.task
+        clock, within = same_clock(task, found, self.bench.root)
+        entrants = [
+            cell_contestant(
+                task, outcomes, [t for j, t in tuned if j.cell == cell], within.get(cell)
+            )
+            for cell, outcomes in found.items()
+        ]
+        return clock, ranked([*entrants, *baseline_contestants(task)], task.metrics[0])
 
-
-def _save_best(group: Sequence[Job], trials: Sequence[Trial], dataset: Dataset, out: Path) -> None:
-    best = best_trial(trials)
-    if best is None:
-        return
-    job = next(job for job in group if job.seed == best.seed)
-    weights, _ = checkpoint.load(job.folder(out / "trials") / WEIGHTS)
-    about = {
-        "task": job.task.name,
-        "cell": job.cell,
-        "width": job.width,
-        "seed": job.seed,
-        "settings": job.task.settings(),
-        "columns": _columns(dataset),
-        "metrics": best.metrics,
-    }
-    save_model(out / "models" / job.cell, weights, about)
+    def _save_models(self, found: Mapping[str, Outcomes], dataset: Data) -> None:
+        """Write each cell's best trial by validation as a model."""
+        for cell, outcomes in found.items():
+            best = best_trial([trial for _, trial in outcomes])
+            if best is None:
+                continue
+            job = next(job for job, trial in outcomes if trial is best)
+            weights, _ = checkpoint.load(weights_at(job.trail(self.bench.root), best.best_round))
+            about = {
+                "task": self.plan.task.name,
+                "cell": cell,
+                "width": job.width,
+                "seed": job.seed,
+                "spec": self.plan.task.spec(),
+                "settings": self.plan.task.settings(),
+                "columns": dataset.about()["columns"],
+                "metrics": best.metrics,
+            }
+            save_model(self.out / "models" / cell, weights, about)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -16,85 +17,157 @@ from penstock import __version__
 from penstock.cells import find_cell
 from penstock.compare.results import Trial, write_json
 from penstock.tasks import Task
-from penstock.training import checkpoint
-from penstock.training.loop import Budget, Progress, Training, derive_seed
+from penstock.training.loop import Budget, Progress, Training, derive_seed, make_fabric
 
-_RESULT, _CHECKPOINT, WEIGHTS = "trial.json", "checkpoint.safetensors", "weights.safetensors"
+RESULT, _CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
+
+Purpose = Literal["tuning", "test"]
+Report = Callable[["Job", Progress], None]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a trial does: which cell, how wide, on what, with what."""
+    """What a trial does.
 
-    task: Task
-    data: str  # the dataset's fingerprint
+    Attributes:
+        cell: its name.
+        width: hidden units.
+        seed: what weights and batches depend on.
+        budget: what it may use, the learning rate with it.
+        purpose: "tuning" sees training and validation data alone; "test" is measured in the end.
+        digest: a hash of all that the result depends on beside cell and seed.
+    """
+
     cell: str
     width: int
     seed: int
     budget: Budget
+    purpose: Purpose
+    digest: str
 
-    def folder(self, root: Path) -> Path:
-        """Return where the trial is kept: root/<hash of all that its result depends on>/…"""
+    @classmethod
+    def make(
+        cls,
+        task: Task,
+        data: str,
+        cell: str,
+        width: int,
+        seed: int,
+        budget: Budget,
+        purpose: Purpose,
+    ) -> "Job":
+        """Return the job of a task on the data with that fingerprint."""
         depends = {
             "penstock": __version__,
             "torch": torch.__version__,
-            "task": [self.task.name, self.task.settings()],
-            "data": self.data,
-            "cell": [self.cell, self.width, _source(self.cell)],
-            "budget": asdict(self.budget),
+            "task": [task.name, task.settings()],
+            "data": data,
+            "cell": [cell, width, _source(cell)],
+            "budget": asdict(budget),
+            "purpose": purpose,
         }
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
-        return root / digest[:16] / f"{self.cell}-{self.seed}"
+        return cls(cell, width, seed, budget, purpose, digest[:16])
+
+    def folder(self, root: Path) -> Path:
+        """Return where the trial is kept: root/<digest>/<cell>-<seed>."""
+        return root / self.digest / f"{self.cell}-{self.seed}"
+
+    def trail(self, root: Path) -> Path:
+        """Return the folder of the weights of each round that was the best so far."""
+        return self.folder(root) / _TRAIL
+
+    def unfinished(self, status: Literal["failed", "cut"], why: str) -> Trial:
+        """Return the row of a trial that came to no end of its own."""
+        return Trial(self.seed, self.budget.learning_rate, status, why)
+
+
+class OutOfTimeError(Exception):
+    """The time of the whole run was up in the middle of a trial."""
+
+
+def stored(job: Job, root: Path) -> bool:
+    """Whether the trial's result is there."""
+    return (job.folder(root) / RESULT).exists()
+
+
+def attempt(
+    task: Task, job: Job, root: Path, *, deadline: float = float("inf"), report: Report
+) -> Trial:
+    """Run a trial and return its row, also where it fails, or where time is up at `deadline`.
+
+    The deadline is one of `time.time()`, so that other processes know it. A trial that failed or
+    was cut leaves no result behind: the same run started again tries it again, a cut one from its
+    last checkpoint.
+    """
+
+    def checked(progress: Progress) -> None:
+        report(job, progress)
+        if time.time() > deadline and not progress.ended(job.budget):
+            raise OutOfTimeError
+
+    try:
+        return run_trial(task, job, root, make_fabric(), checked)
+    except OutOfTimeError:
+        return job.unfinished("cut", "the time of the run was up")
+    except Exception as error:  # a row in the table, not the end of the other trials
+        return job.unfinished("failed", f"{type(error).__name__}: {error}".partition("\n")[0])
 
 
 def run_trial(
-    job: Job, root: Path, fabric: Fabric, report: Callable[[Progress], None] = lambda _: None
+    task: Task,
+    job: Job,
+    root: Path,
+    fabric: Fabric,
+    report: Callable[[Progress], None] = lambda _: None,
 ) -> Trial:
     """Return the trial's result: from its folder if it is there, else from training.
 
     A training that was cut off goes on from its checkpoint.
     """
     folder = job.folder(root)
-    if (folder / _RESULT).exists():
-        return Trial(**json.loads((folder / _RESULT).read_text("utf-8")))
+    if stored(job, root):
+        return Trial(**json.loads((folder / RESULT).read_text("utf-8")))
     fabric.seed_everything(derive_seed(job.seed), verbose=False)
-    network = job.task.network(job.cell, job.width)
+    network = task.network(job.cell, job.width)
     training = Training(
-        job.task,
+        task,
         network,
         seed=job.seed,
         budget=job.budget,
         path=folder / _CHECKPOINT,
+        trail=None if job.purpose == "tuning" else job.trail(root),
         fabric=fabric,
     )
-    trial = _measure(job, network, training.run(report))
-    checkpoint.save(folder / WEIGHTS, network.state_dict(), {"seed": job.seed})
-    write_json(folder / _RESULT, asdict(trial))
+    trial = _result(task, job, network, training.run(report))
+    write_json(folder / RESULT, asdict(trial))
     (folder / _CHECKPOINT).unlink(missing_ok=True)
     return trial
 
 
-def _measure(job: Job, network: nn.Module, progress: Progress) -> Trial:
-    ended, times = progress.ended(job.budget), {"train": progress.seconds}
-    losses, best = progress.losses, progress.best_round
-    if progress.diverged:
-        return Trial(job.seed, "diverged", ended, losses, best, times=times)
-    start = time.perf_counter()
-    predictions = job.task.predict(network)
-    times["predict"] = time.perf_counter() - start
-    found = job.task.measure(predictions)
-    return Trial(
+def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Trial:
+    rounds = progress.times
+    trial = Trial(
         job.seed,
-        "finished",
-        ended,
-        losses,
-        best,
-        found.metrics,
-        list(found.blocks),
-        list(found.profile),
-        job.task.example_predictions(predictions),
-        times,
+        job.budget.learning_rate,
+        "diverged" if progress.diverged else "finished",
+        progress.ended(job.budget),
+        progress.losses,
+        progress.best_round,
+        times={"train": sum(rounds), "rounds": rounds},
     )
+    if progress.diverged or job.purpose == "tuning":
+        return trial
+    start = time.process_time()  # the network is on the CPU again
+    predictions = task.predict(network)
+    trial.times["predict"] = time.process_time() - start
+    found = task.measure(predictions)
+    trial.metrics.update(found.metrics)
+    trial.blocks.extend(found.blocks)
+    trial.profile.extend(found.profile)
+    trial.predictions.extend(task.example_predictions(predictions))
+    trial.bands.extend(task.example_bands(predictions))
+    return trial
 
 
 def _source(cell: str) -> str:

@@ -1,138 +1,158 @@
-"""Contestants → comparisons → the verdict in words."""
+"""Contestants and comparisons → the verdict in words.
+
+A cell is of use if it beats every naive method beyond doubt: its interval against each lies below
+0. It wins if that holds against every other cell too. Where it does not, the cells that cannot be
+told from the best are equals, and of equals the smallest or the fastest may be the one to take.
+"""
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from penstock.compare.comparisons import Table, names
 from penstock.compare.results import Comparison, Contestant, Verdict
-from penstock.compare.statistics import paired_difference
+
+_SAME_SIZE = 1.05  # widths are whole numbers, so equal budgets differ by some per cent
+_SAME_SPEED = 1.2
 
 
-def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
-    """Return each cell against each other contestant; those without a finished trial left out."""
-    ranked = [one for one in contestants if one.rank is not None]
-    return [
-        _compare(one, other)
-        for one in ranked
-        for other in ranked
-        if one.kind == "cell" and one is not other
-    ]
-
-
-def _compare(one: Contestant, other: Contestant) -> Comparison:
-    """Pair by block, and by seed where both have trials of the same seeds."""
-    rows = [_by_seed(one), _by_seed(other)]
-    seeds = [seed for seed in rows[0] if None in rows[1] or seed in rows[1]]
-    if not seeds:  # each diverged where the other finished: pair the means
-        first, second = (np.mean([*row.values()], axis=0, keepdims=True) for row in rows)
-    else:
-        first, second = (np.array([row.get(s, row.get(None)) for s in seeds]) for row in rows)
-    found = paired_difference(first - second)
-    return Comparison(one.name, other.name, found.mean, found.interval)
-
-
-def _by_seed(one: Contestant) -> dict[int | None, list[float]]:
-    """Return a cell's blocks by seed; a baseline's under None, for all seeds."""
-    if one.kind == "baseline":
-        return {None: one.blocks[0]}
-    return {trial.seed: trial.blocks for trial in one.trials if trial.status == "finished"}
-
-
-def judge(contestants: Sequence[Contestant], comparisons: Sequence[Comparison]) -> Verdict:
+def judge(
+    contestants: Sequence[Contestant], comparisons: Sequence[Comparison], simplest: Sequence[str]
+) -> Verdict:
     """Return the verdict on contestants in the order of their rank.
 
-    A cell is recommended only if its interval lies below 0 against every naive forecast. It wins
-    if that holds against every other cell as well.
+    Of naive methods that cannot be told apart, the first of `simplest` stands for all.
     """
     cells = [one for one in contestants if one.kind == "cell" and one.rank is not None]
-    naive = next(one for one in contestants if one.kind == "baseline")
+    table = Table(contestants, comparisons)
+    naive = _best_naive(simplest, table)
     if not cells:
-        words = f"Every trial diverged; the best naive forecast is '{naive.name}'."
-        return Verdict("failed", naive.name, None, [words])
-    table = _Table(contestants, comparisons)
+        words = f"No trial of any cell finished; the best naive method is '{naive}'."
+        return Verdict("failed", naive, None, [words, *_lost_words(contestants)])
     useful = [cell for cell in cells if all(table.below(cell.name, n) for n in table.naive)]
     if not useful:
-        return _naive_wins(cells, naive, table)
+        return _naive_wins(contestants, cells, naive, table)
     best = useful[0]
-    rivals = [cell.name for cell in cells if cell is not best]
-    open_ = [name for name in rivals if not table.below(best.name, name)]
-    sentences = [
-        f"{best.name} beats every naive forecast: {table.words(best.name, naive.name)}.",
-        *_seed_words(cells),
-    ]
-    if open_:
-        head = (
-            f"No clear winner: {best.name} cannot be told apart from {_names(open_)}: "
-            + "; ".join(table.words(best.name, name) for name in open_)
-            + "."
-        )
-        return Verdict(
-            "no clear winner", best.name, best.name, [head, *sentences, _cheapest(cells)]
-        )
-    against = "; ".join(table.words(best.name, name) for name in rivals)
-    head = f"Winner: {best.name}" + (f", {against}." if rivals else ", the only cell compared.")
-    return Verdict("winner", best.name, best.name, [head, *sentences])
+    equals = [c for c in useful if c is best or not table.below(best.name, c.name)]
+    open_ = [c for c in cells if c is not best and not table.below(best.name, c.name)]
+    smallest, closest = _smallest(best, equals), table.naive[0]
+    return Verdict(
+        "no clear winner" if open_ else "winner",
+        best.name,
+        best.name,
+        [
+            _unclear(best, open_, table) if open_ else _clear(best, cells, table),
+            f"{best.name} beats every naive method: {table.words(best.name, closest)}.",
+            *_lost_words(contestants),
+            *_seed_words(cells),
+            *_size_words(best, smallest, equals),
+        ],
+        smallest.name,
+        _speed(best, equals, cells, table.score),
+    )
 
 
-class _Table:
-    """Comparisons looked up by the two names, and put into words."""
-
-    def __init__(
-        self, contestants: Sequence[Contestant], comparisons: Sequence[Comparison]
-    ) -> None:
-        self.score = next(iter(contestants[0].metrics))
-        self.naive = [one.name for one in contestants if one.kind == "baseline"]
-        self._found = {(one.first, one.second): one for one in comparisons}
-
-    def below(self, first: str, second: str) -> bool:
-        """Whether the first is surely better."""
-        interval = self._found[first, second].interval
-        return interval is not None and interval[1] < 0
-
-    def above(self, first: str, second: str) -> bool:
-        """Whether the first is surely worse."""
-        interval = self._found[first, second].interval
-        return interval is not None and interval[0] > 0
-
-    def words(self, first: str, second: str) -> str:
-        """Return "MASE lower by 0.20 than 'drift' (95 % interval 0.10 to 0.30)"."""
-        found = self._found[first, second]
-        sign = -1 if found.difference < 0 else 1
-        side = "lower" if sign < 0 else "higher"
-        text = f"{self.score} {side} by {abs(found.difference):.3g} than '{second}'"
-        if found.interval is None:
-            return f"{text} (too few test windows for an interval)"
-        low, high = sorted(sign * bound for bound in found.interval)
-        return f"{text} (95 % interval {low:.3g} to {high:.3g})"
+def _best_naive(simplest: Sequence[str], table: Table) -> str:
+    """Return the first naive method that no other beats beyond doubt."""
+    return next(
+        name
+        for name in simplest
+        if not any(table.below(other, name) for other in simplest if other != name)
+    )
 
 
-def _naive_wins(cells: Sequence[Contestant], naive: Contestant, table: _Table) -> Verdict:
-    reasons = "; ".join(f"{c.name}: {table.words(c.name, naive.name)}" for c in cells)
-    take = f"Take '{naive.name}': it needs no training. More data may change this."
-    sentences = [f"{reasons}.", *_seed_words(cells), take]
-    if all(table.above(cell.name, naive.name) for cell in cells):
-        head = f"The naive forecast is better: '{naive.name}' beats every cell."
-        return Verdict("naive is better", naive.name, None, [head, *sentences])
-    head = f"Nothing beats the naive forecast '{naive.name}' beyond doubt."
-    return Verdict("nothing beats naive", naive.name, None, [head, *sentences])
+def _clear(best: Contestant, cells: Sequence[Contestant], table: Table) -> str:
+    against = "; ".join(table.words(best.name, c.name) for c in cells if c is not best)
+    return f"Winner: {best.name}" + (f", {against}." if against else ", the only cell compared.")
+
+
+def _unclear(best: Contestant, open_: Sequence[Contestant], table: Table) -> str:
+    words = "; ".join(table.words(best.name, one.name) for one in open_)
+    rivals = names([one.name for one in open_])
+    return f"No clear winner: {best.name} cannot be told apart from {rivals}: {words}."
+
+
+def _naive_wins(
+    contestants: Sequence[Contestant],
+    cells: Sequence[Contestant],
+    naive: str,
+    table: Table,
+) -> Verdict:
+    reasons = [f"{c.name}: {table.words(c.name, naive)}." for c in cells]
+    take = f"Take '{naive}': it needs no training. More data may change this."
+    sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells), take]
+    if all(table.above(cell.name, naive) for cell in cells):
+        head = f"The naive method is better: '{naive}' beats every cell."
+        return Verdict("naive is better", naive, None, [head, *sentences])
+    head = f"Nothing beats the naive method '{naive}' beyond doubt."
+    return Verdict("nothing beats naive", naive, None, [head, *sentences])
+
+
+def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
+    """Say which trials have no result."""
+    sentences = []
+    for status, head in (("diverged", "diverged"), ("failed", "failed"), ("cut", "were cut short")):
+        counts = {
+            one.name: sum(trial.status == status for trial in one.trials) for one in contestants
+        }
+        if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
+            sentences.append(f"Trials that {head}: {', '.join(lost)}.")
+    return sentences
 
 
 def _seed_words(cells: Sequence[Contestant]) -> list[str]:
-    lost = [f"{c.name} ({n})" for c in cells if (n := _diverged(c))]
-    words = [f"Trials that diverged: {', '.join(lost)}."] if lost else []
     if min(len(cell.blocks) for cell in cells) < 2:
-        words.append("With one seed the spread over seeds is unknown: the intervals leave it out.")
-    return words
+        return ["With one seed the spread over seeds is unknown: the intervals leave it out."]
+    return []
 
 
-def _diverged(cell: Contestant) -> int:
-    return sum(trial.status == "diverged" for trial in cell.trials)
+def _smallest(best: Contestant, equals: Sequence[Contestant]) -> Contestant:
+    """Return the one with clearly the fewest parameters, or else FLOPs; or else the best."""
+    for cost in ("parameters", "flops_per_step"):
+        least = min(equals, key=lambda one: getattr(one, cost))
+        if getattr(least, cost) * _SAME_SIZE < getattr(best, cost):
+            return least
+    return best
 
 
-def _cheapest(cells: Sequence[Contestant]) -> str:
-    least = min(cells, key=lambda cell: cell.flops_per_step)
-    return f"{least.name} takes the fewest FLOPs a step ({least.flops_per_step:,})."
+def _size_words(best: Contestant, smallest: Contestant, equals: Sequence[Contestant]) -> list[str]:
+    cost = f"{best.name} has {best.parameters:,} parameters and takes {best.flops_per_step:,} FLOPs"
+    if len(equals) == 1:
+        return [f"{cost} a step."]
+    if smallest is best:
+        return [f"{cost} a step; no cell that cannot be told from it is clearly smaller."]
+    return [
+        f"{cost} a step; where size counts, take {smallest.name}, which cannot be told from it: "
+        f"{smallest.parameters:,} parameters, {smallest.flops_per_step:,} FLOPs a step."
+    ]
 
 
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
+def _speed(
+    best: Contestant, equals: Sequence[Contestant], cells: Sequence[Contestant], score: str
+) -> dict[str, object]:
+    """Return what rests on measured time, kept apart as it differs from run to run."""
+    timed = [one for one in equals if one.times]
+    if best not in timed:
+        return {}
+    fastest = min(timed, key=lambda one: one.times["predict"])
+    ratio = best.times["predict"] / fastest.times["predict"]
+    if ratio < _SAME_SPEED:
+        fastest = best
+    words = (
+        f"{best.name} predicts all test windows in {_seconds(best.times['predict'])} and takes "
+        f"{_seconds(best.times['step'])} a training step"
+    )
+    if fastest is not best:
+        words += f"; where speed counts, take {fastest.name}, {ratio:.2g} times as fast to predict"
+    elif len(timed) > 1:
+        words += "; no cell that cannot be told from it is clearly faster"
+    clock = min((c for c in cells if c.times), key=lambda c: _at_clock(c, score))
+    same = f"Within the time of the fastest cell's training, {clock.name} has the lowest {score}"
+    return {"fastest": fastest.name, "sentences": [f"{words}.", f"{same}."]}
+
+
+def _at_clock(one: Contestant, score: str) -> float:
+    found: float = one.times["same_clock"]["metrics"][score]
+    return found
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2g} s" if value >= 1 else f"{1000 * value:.2g} ms"

@@ -1,10 +1,10 @@
 """Which columns hold ids, times and values, and their cells as times and numbers."""
 
-from collections.abc import Sequence
+import math
 
 import polars as pl
 
-from penstock.data.series import Columns
+from penstock.data.series import Columns, Options
 from penstock.errors import ArgumentError, DataError, nearest
 
 _TIME_NAMES = ("date", "time", "timestamp", "datetime", "day", "month", "year")
@@ -13,49 +13,61 @@ _TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H
 _LARGEST = 1e100  # squares of values must be finite
 
 
-def choose_columns(
-    frame: pl.DataFrame,
-    targets: Sequence[str] = (),
-    id_column: str | None = None,
-    time_column: str | None = None,
-) -> Columns:
+def choose_columns(frame: pl.DataFrame, options: Options) -> Columns:
     """Return the columns to read.
 
     Ids: as told, or ``unique_id`` (without either, the data are wide). Times: as told, or ``ds``,
     or the first column of dates, or one named date, time, timestamp, datetime, day, month or year.
     Values: as told, or ``y``; else, of wide data, every other column, and of long data the only
-    other column of numbers.
+    other column of numbers. Columns known ahead, or up to now: those told.
 
     Raises:
         ArgumentError: a column told is not there.
         DataError: no column of values is left, or long data have several.
     """
-    for name in (*targets, id_column, time_column):
+    check_names(frame, options)
+    ids = options.id or ("unique_id" if "unique_id" in frame.columns else None)
+    time = options.time or find_time(frame, ids)
+    rest = [c for c in frame.columns if c not in (ids, time, *options.known, *options.past)]
+    targets = options.target or _default_targets(frame, rest, ids)
+    told: set[str | None] = {*targets}
+    if clash := {ids, time} & told:
+        raise ArgumentError(f"column {clash.pop()!r} cannot be both the target and ids or times")
+    if clash := {ids, time, *targets} & {*options.known, *options.past}:
+        raise ArgumentError(f"column {clash.pop()!r} is read already; take it out of the others")
+    return Columns(ids, time, tuple(targets), options.known, options.past)
+
+
+def check_names(frame: pl.DataFrame, options: Options) -> None:
+    """Raise unless every column told is there.
+
+    Raises:
+        ArgumentError: one is not; the message suggests the nearest names.
+    """
+    told = (*options.target, options.id, options.time, *options.known, *options.past)
+    for name in told:
         if name is not None and name not in frame.columns:
             raise ArgumentError(f"there is no column {name!r}: {nearest(name, frame.columns)}")
-    ids = id_column or next((c for c in frame.columns if c == "unique_id"), None)
-    time = time_column or _find_time(frame, ids)
-    rest = [c for c in frame.columns if c not in (ids, time)]
-    if not targets:
-        targets = ["y"] if "y" in rest else _default_targets(frame, rest, ids)
-    if clash := {ids, time} & {*targets}:
-        raise ArgumentError(f"column {clash.pop()!r} cannot be both the target and ids or times")
-    return Columns(ids, time, tuple(targets))
 
 
-def _find_time(frame: pl.DataFrame, ids: str | None) -> str | None:
-    columns = [c for c in frame.columns if c != ids]
-    dated = [c for c in columns if frame.schema[c].is_temporal()]
+def find_time(frame: pl.DataFrame, ids: str | None) -> str | None:
+    """Return the column of times, by its type or name; None where there is none."""
+    schema = frame.schema  # made anew at each access
+    columns = [c for c in schema if c != ids]
+    dated = [c for c in columns if schema[c].is_temporal()]
     named = [c for c in columns if c.lower() in _TIME_NAMES]
     return next((c for c in ["ds", *dated, *named] if c in columns), None)
 
 
 def _default_targets(frame: pl.DataFrame, rest: list[str], ids: str | None) -> list[str]:
+    if "y" in rest:
+        return ["y"]
     if not rest:
         raise DataError(f"no column of values is left beside {', '.join(frame.columns)}")
     if ids is None:
         return rest
-    numeric = [c for c in rest if frame.schema[c].is_numeric()] or rest
+    schema = frame.schema
+    numeric = [c for c in rest if schema[c].is_numeric()] or rest
     if len(numeric) > 1:
         raise DataError(
             f"several columns could be the values ({', '.join(numeric[:5])}); choose with --target"
@@ -80,9 +92,18 @@ def numbers(column: pl.Series) -> pl.Series:
         raise DataError(
             f"column {column.name!r} holds {column.dtype}, not numbers; choose others with --target"
         )
-    _reject(column, values.is_not_null() & ~values.is_finite(), "is not a finite number")
-    _reject(column, values.abs() > _LARGEST, "is too large to compute with")
+    if not _all_fit(values):
+        _reject(column, values.is_not_null() & ~values.is_finite(), "is not a finite number")
+        _reject(column, values.abs() > _LARGEST, "is too large to compute with")
     return values
+
+
+def _all_fit(values: pl.Series) -> bool:
+    """Whether all is finite and no value too large; quick, as there may be 10,000 columns."""
+    low, high = values.min(), values.max()
+    if low is None or high is None:  # nothing there
+        return True
+    return math.isfinite(values.sum()) and max(-low, high) <= _LARGEST  # type: ignore
 
 
 def _reject(column: pl.Series, bad: pl.Series, what: str) -> None:

@@ -1,7 +1,8 @@
 """What the readers make of a file: a `Dataset` of `Series`, frozen."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,12 +10,47 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class Options:
+    """What the user said about the columns; empty or None where it is left to the reader.
+
+    Attributes:
+        target: the columns to learn: values to forecast, or the column of labels.
+        id: the column that names the sequence of a row.
+        time: the column of times.
+        known: columns that are known ahead of time, such as holidays or prices.
+        past: columns that are known up to the present alone, such as the weather.
+    """
+
+    target: tuple[str, ...] = ()
+    id: str | None = None
+    time: str | None = None
+    known: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+
+    @staticmethod
+    def of_record(columns: dict[str, Any]) -> "Options":
+        """Return the options by which the columns of a record are read from another file."""
+        several = (tuple(columns.get(name, ())) for name in ("targets", "known", "past"))
+        target, known, past = several
+        return Options(target, columns["id"], columns["time"], known, past)
+
+
+@dataclass(frozen=True)
 class Columns:
-    """The columns in use: of ids (None for wide data), of times (None: row numbers), of values."""
+    """The columns in use.
+
+    Attributes:
+        id: None for wide data.
+        time: None where the rows of each series are counted.
+        targets: the values.
+        known, past: known ahead of time, and known up to the present alone.
+    """
 
     id: str | None
     time: str | None
     targets: tuple[str, ...]
+    known: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,12 +62,17 @@ class Series:
         times: [n] time stamps or integers, strictly increasing.
         values: [n] float64, finite; a missing value repeats the one before it.
         observed: [n] bool, False where the value was missing. First and last are True.
+        known: [n + f, K] columns known ahead, of n steps and of f that follow; NaN before the
+            first value of a column.
+        past: [n, P] columns known up to the present alone.
     """
 
     id: str
     times: pl.Series
     values: NDArray[np.float64]
     observed: NDArray[np.bool_]
+    known: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    past: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -61,9 +102,25 @@ class Dataset:
         return sum(map(len, self.series))
 
     def fingerprint(self) -> str:
-        """Return a hash of the series: ids, values, and which of them were observed."""
+        """Return a hash of the series: ids, values, which were observed, and columns beside."""
         digest = hashlib.sha256()
         for one in self.series:
             digest.update(f"{one.id}\0{len(one)}\0".encode())
-            digest.update(one.values.tobytes() + one.observed.tobytes())
+            for array in (one.values, one.observed, one.known, one.past):
+                digest.update(array.tobytes())
         return digest.hexdigest()
+
+    def about(self) -> dict[str, Any]:
+        """Return what the record of a comparison says of the data."""
+        return {
+            "name": self.name,
+            "rows": self.rows,
+            "series": len(self.series),
+            "missing": self.missing,
+            "columns": {name: _plain(value) for name, value in asdict(self.columns).items()},
+            "sha256": self.fingerprint(),
+        }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

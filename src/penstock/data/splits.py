@@ -1,8 +1,12 @@
-"""Chronological splits: the past trains, what follows validates, the end tests."""
+"""Splits of time: the past trains, what follows validates, the end tests; and of sets, by id."""
 
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+PARTS = ("train", "validation", "test")
 VALIDATION_SHARE = 0.15
 TEST_SHARE = 0.25
 
@@ -39,3 +43,21 @@ def rows_needed(context: int, horizon: int) -> int:
     """
     lengths = itertools.count(context + 3 * horizon)
     return next(n for n in lengths if split(n, horizon).train >= context + horizon)
+
+
+def split_set(strata: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Return the members of each part of a set [S], drawn by chance with a fixed seed.
+
+    Each stratum (a class, say) gives each part its share, and at least one member where it has
+    three. The order of a part is random, so that stretches of it are alike.
+    """
+    draw = np.random.default_rng(0)
+    part = np.zeros(len(strata), np.int64)
+    for stratum in np.unique(strata):
+        members = draw.permutation(np.flatnonzero(strata == stratum))
+        n = len(members)
+        test = max(round(TEST_SHARE * n), int(n >= 3))
+        validation = max(round(VALIDATION_SHARE * n), int(n >= 3))
+        part[members[:test]] = 2
+        part[members[test : test + validation]] = 1
+    return {name: draw.permutation(np.flatnonzero(part == k)) for k, name in enumerate(PARTS)}

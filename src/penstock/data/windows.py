@@ -20,22 +20,33 @@ class Panel:
     Attributes:
         values: [N] float64, scaled.
         observed: [N] bool.
+        known, past: [N, K] and [N, P] float32, scaled columns beside the values.
         offsets: [S + 1], where each series starts.
         splits: the split of each series.
     """
 
     values: Tensor
     observed: Tensor
+    known: Tensor
+    past: Tensor
     offsets: NDArray[np.int64]
     splits: tuple[Split, ...]
 
     @staticmethod
-    def of(series: Sequence[Series], scales: Sequence[Scale], splits: Sequence[Split]) -> "Panel":
-        """Return the series as a panel, each scaled by its own scale."""
+    def of(
+        series: Sequence[Series],
+        scales: Sequence[Scale],
+        splits: Sequence[Split],
+        known: Sequence[Scale] = (),
+        past: Sequence[Scale] = (),
+    ) -> "Panel":
+        """Return the series as a panel: each by its own scale, columns beside by one for all."""
         scaled = [scale.apply(one.values) for one, scale in zip(series, scales, strict=True)]
         return Panel(
             torch.from_numpy(np.concatenate(scaled)),
             torch.from_numpy(np.concatenate([one.observed for one in series])),
+            scale_columns([one.known[: len(one)] for one in series], known),
+            scale_columns([one.past for one in series], past),
             np.cumsum([0, *map(len, series)]),
             tuple(splits),
         )
@@ -70,6 +81,27 @@ class Windows:
         contexts = self.panel.values.unfold(0, self.context, 1)[starts - self.context]
         targets = self.panel.values.unfold(0, self.horizon, 1)[starts]
         return contexts, targets, self.panel.observed.unfold(0, self.horizon, 1)[starts]
+
+    def beside(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return past [B, L, P] and known [B, L + h, K] columns of windows."""
+        starts = self.targets[index] - self.context
+        steps = self.context, self.context + self.horizon
+        past, known = (
+            columns.unfold(0, length, 1)[starts].transpose(1, 2)
+            if columns.shape[1]
+            else torch.empty(len(index), length, 0)
+            for columns, length in zip((self.panel.past, self.panel.known), steps, strict=True)
+        )
+        return past, known
+
+
+def scale_columns(parts: Sequence[NDArray[np.float64]], scales: Sequence[Scale]) -> Tensor:
+    """Return parts [n, F] one after the other, scaled, float32; what is missing is the mean, 0."""
+    if not scales:
+        return torch.empty(sum(map(len, parts)), 0)
+    whole = np.concatenate(parts)
+    columns = [scale.apply(whole[:, k]) for k, scale in enumerate(scales)]
+    return torch.from_numpy(np.nan_to_num(np.stack(columns, axis=1)).astype(np.float32))
 
 
 def windows(panel: Panel, part: str, context: int, horizon: int, limit: int) -> Windows:

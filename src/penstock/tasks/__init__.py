@@ -1,19 +1,30 @@
 """The tasks: one file each. `tasks()` finds them by looking."""
 
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Iterable, Iterator
 
-from penstock.errors import ArgumentError, nearest
-from penstock.tasks.base import Task
+from penstock.data.files import Source
+from penstock.data.series import Options
+from penstock.errors import ArgumentError, DataError, nearest
+from penstock.tasks.base import Data, Task
 
-__all__ = ["Task", "find_task", "tasks"]
+__all__ = ["Data", "Task", "find_task", "infer", "tasks"]
 
 
 def tasks() -> dict[str, type[Task]]:
     """Return every task by name, sorted by name."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return {task.name: task for task in sorted(Task.__subclasses__(), key=lambda t: t.name)}
+    return {task.name: task for task in sorted(_below(Task.__subclasses__()), key=lambda t: t.name)}
+
+
+def _below(kinds: Iterable[type[Task]]) -> Iterator[type[Task]]:
+    for task in kinds:
+        yield from _below(task.__subclasses__())
+        if not inspect.isabstract(task):
+            yield task
 
 
 def find_task(name: str) -> type[Task]:
@@ -26,3 +37,15 @@ def find_task(name: str) -> type[Task]:
     if name not in known:
         raise ArgumentError(f"unknown task {name!r}: {nearest(name, known)}")
     return known[name]
+
+
+def infer(source: Source, options: Options) -> tuple[str, str]:
+    """Return the name of the task for a source, and why, as one sentence.
+
+    Raises:
+        DataError: no task takes such data.
+    """
+    for name, task in tasks().items():
+        if reason := task.suits(source, options):
+            return name, reason
+    raise DataError(f"{source.name}: no task takes such data; choose one with --task")

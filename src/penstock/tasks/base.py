@@ -1,13 +1,27 @@
-"""What a task is: it owns its loss, its errors, its baselines and its predictions."""
+"""What a task is: it owns its loss, its errors, its baselines, its predictions and its data."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
+import polars as pl
+import torch
 from torch import Tensor, nn
 
 from penstock.cells import Cell
-from penstock.data import Dataset
+from penstock.data.files import Source
+from penstock.data.series import Options
+from penstock.tasks.evidence import Evidence
+
+
+class Data(Protocol):
+    """What a comparison asks of data that a task has read."""
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that is learned from."""
+
+    def about(self) -> dict[str, Any]:
+        """Return name, rows, series, missing, columns and sha256, for the record."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +30,9 @@ class Measured:
 
     Attributes:
         metrics: the task's metrics by name.
-        blocks: [K] the task's score over each of K consecutive stretches of test time, for paired
-            comparisons.
-        profile: the score at each step ahead (or of each class, as the task says).
+        blocks: [K] the task's score over each of K consecutive stretches of test time, or groups
+            of test sequences, for paired comparisons.
+        profile: [P] the score at each of `Task.profile_names`.
     """
 
     metrics: dict[str, float]
@@ -26,20 +40,47 @@ class Measured:
     profile: tuple[float, ...]
 
 
+EXAMPLES = 4  # test windows to draw
+
+
+def spread(size: int, most: int = EXAMPLES) -> Tensor:
+    """Return up to `most` numbers from 0 to size − 1, evenly spread, with both ends."""
+    count = min(most, size)
+    return torch.arange(count) * (size - 1) // max(count - 1, 1)
+
+
 class Task(ABC):
     """A task bound to data: what to learn from them, and how well it was learned.
 
-    A subclass in this package is found by its `name`. Lower metrics are better; the first of
-    `metrics` is the score by which contestants are ranked and compared.
+    A subclass in this package is found by its `name`. The first of `metrics` is the score by which
+    contestants are ranked and compared; lower is better. `profile_of` says of what the profile is,
+    one value each. `chance` names the naive method that never looks at the input, if there is one.
     """
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
+    profile_of: ClassVar[str]
+    chance: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
-    def prepare(cls, dataset: Dataset, horizon: int | None = None) -> Self:
-        """Return the task on a dataset: split, scaled, cut into windows.
+    def suits(cls, source: Source, options: Options) -> str:
+        """Return why this is the task for a source, as one sentence; "" where it is not."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, source: Source, options: Options) -> Data:
+        """Return the data to learn from.
+
+        Raises:
+            DataError: the source or one of its cells cannot be used.
+            ArgumentError: an option cannot be.
+        """
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, data: Any, horizon: int | None = None) -> Self:
+        """Return the task on what `read` returned: split, scaled, cut into windows.
 
         Raises:
             DataError: the data do not suffice.
@@ -55,12 +96,43 @@ class Task(ABC):
         """Return what the user should know about these decisions, a sentence each."""
 
     @abstractmethod
-    def network(self, cell: str | type[Cell], width: int) -> nn.Module:
+    def spec(self) -> dict[str, Any]:
+        """Return what a trained network needs to be used on other data (values fit for JSON)."""
+
+    @classmethod
+    @abstractmethod
+    def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> nn.Module:
         """Return an untrained network around layers of a cell with `width` hidden units."""
+
+    @classmethod
+    @abstractmethod
+    def apply(
+        cls, network: nn.Module, spec: dict[str, Any], source: Source
+    ) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Return a trained network's predictions for other data, and notes on them.
+
+        Raises:
+            DataError: the source or one of its cells cannot be used.
+        """
+
+    def network(self, cell: str | type[Cell], width: int) -> nn.Module:
+        """Return an untrained network for this task."""
+        return self.rebuild(self.spec(), cell, width)
+
+    def extra_parameters(self) -> int:
+        """Return how many learned values the data need beside those that all comparisons give.
+
+        So that many symbols, classes or columns leave a network its width.
+        """
+        return 0
 
     @abstractmethod
     def size(self, part: str) -> int:
         """Return the number of windows in the part "train", "validation" or "test"."""
+
+    def draw(self, steps: int, batch_size: int) -> Tensor:
+        """Return the training windows of the next steps [steps, B], from torch's random numbers."""
+        return torch.randint(self.size("train"), (steps, batch_size))
 
     @abstractmethod
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
@@ -83,9 +155,32 @@ class Task(ABC):
         """Return the errors of predictions for the test windows."""
 
     @abstractmethod
+    def profile_names(self) -> list[str]:
+        """Return the name of each value of the profile."""
+
+    @abstractmethod
     def examples(self) -> list[dict[str, Any]]:
-        """Return some test windows to draw, in the data's own unit (values fit for JSON)."""
+        """Return some test windows to draw, in the data's own unit (values fit for JSON).
+
+        Keys: series, the name of the window's sequence; times, [n] names of places on the x axis;
+        actual, [n] what came (None: unknown); context, how many of these were known; kind, "line"
+        or "bars"; unit, what the y axis shows; levels, names of the y axis's whole numbers, or [].
+        """
 
     @abstractmethod
     def example_predictions(self, predictions: Tensor) -> list[list[float]]:
-        """Return the predictions for the windows of `examples`, in the data's own unit."""
+        """Return the predictions for the windows of `examples`, one for each time past context."""
+
+    def example_bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
+        """Return an interval for each example prediction; none where a task has no intervals."""
+        return []
+
+    def contents(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return windows as `batch` does, with zeros where a row has ended: equal ones are equal
+        whatever else is in the batch.
+        """
+        return self.batch(part, index)
+
+    def evidence(self) -> Evidence:
+        """Return what the checks of a comparison look at; nothing unless a task says more."""
+        return Evidence()

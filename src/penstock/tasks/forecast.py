@@ -1,30 +1,35 @@
 """Forecasting: from the last L values of a series, the next h; one model over all series.
 
-The network (see `forecaster`) is trained on the mean absolute error of scaled values, as the
-metrics are absolute errors too. Training windows are those of the training parts; validation and
-test windows have all their targets in their own part.
+The network (see `forecaster`) is trained on the pinball loss of scaled values, which at the median
+is half the absolute error, as the score is an absolute error too. Training windows are those of
+the training parts; validation and test windows have all their targets in their own part.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional import mean_absolute_error
 
 from penstock.cells import Cell
-from penstock.data import Dataset
+from penstock.data import Dataset, Options, Source
+from penstock.data.frames import are_frames
+from penstock.data.layout import find_layout
+from penstock.data.readers import read_series
+from penstock.data.scaling import Scale
 from penstock.data.windows import Panel, Windows, windows
-from penstock.tasks.base import Measured, Task
-from penstock.tasks.forecaster import Forecaster, forecast
-from penstock.tasks.naive import drift, last_value, seasonal_naive
-from penstock.tasks.selection import Selection, select
+from penstock.tasks.base import Measured, Task, spread
+from penstock.tasks.evidence import Evidence
+from penstock.tasks.forecast_evidence import forecast_evidence
+from penstock.tasks.forecaster import MEDIAN, QUANTILES, Forecaster, extend, forecast
+from penstock.tasks.naive import pinball, point_forecasts, with_quantiles
+from penstock.tasks.selection import Selection, blocks_of, select
 
-_MOST_BLOCKS = 10
-_EXAMPLES = 4
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
+_PAST_ERRORS = 4000  # training windows from which the intervals of naive forecasts are taken
 
 
 @dataclass(frozen=True)
@@ -33,25 +38,44 @@ class Forecast(Task):
 
     Metrics: MASE, the mean of |y − ŷ| / (mean |y_t − y_{t−m}| of the series' training part)
     (Hyndman & Koehler 2006; m is the season; below 1 is better than the seasonal naive forecast
-    was one step ahead), and MAE, the mean of |y − ŷ| in the data's unit.
+    was one step ahead; ŷ is the median), MAE, the mean of |y − ŷ| in the data's unit, pinball, the
+    mean of max(q e, (q − 1) e), e = y − ŷ_q, over the quantiles q, in the unit of MASE, and
+    80 % missed, the share of values outside the interval of 80 %: at best 0.2.
     """
 
+    dataset: Dataset
     selection: Selection
     parts: dict[str, Windows]
 
     name = "forecast"
-    metrics = ("MASE", "MAE")
+    metrics = ("MASE", "MAE", "pinball", "80 % missed")
+    profile_of = "step ahead"
 
     @classmethod
-    def prepare(cls, dataset: Dataset, horizon: int | None = None) -> Self:
+    def suits(cls, source: Source, options: Options) -> str:
+        """Return why a source holds series to forecast: a table without classes or such."""
+        if source.table is None or are_frames(source.table, options):
+            return ""
+        layout = find_layout(source.table, options)
+        if layout and (layout.per == "sequence" or layout.classes):
+            return ""
+        return "the table has no column of labels, so its numbers are series in time"
+
+    @classmethod
+    def read(cls, source: Source, options: Options) -> Dataset:
+        """Return the series; see `penstock.data.read`."""
+        return read_series(source, options)
+
+    @classmethod
+    def prepare(cls, data: Dataset, horizon: int | None = None) -> Self:
         """Return the task on a dataset; see `penstock.tasks.selection.select`."""
-        chosen = select(dataset, horizon)
-        panel = Panel.of(chosen.series, chosen.scales, chosen.splits)
+        chosen = select(data, horizon)
+        panel = Panel.of(chosen.series, chosen.scales, chosen.splits, chosen.known, chosen.past)
         parts = {
             part: windows(panel, part, chosen.context, chosen.horizon, limit)
             for part, limit in _LIMITS.items()
         }
-        return cls(chosen, parts)
+        return cls(data, chosen, parts)
 
     def settings(self) -> dict[str, Any]:
         """Return horizon, context, season, and how many series and windows there are."""
@@ -69,66 +93,107 @@ class Forecast(Task):
         """Return the notes of the reader and of the selection."""
         return self.selection.notes
 
-    def network(self, cell: str | type[Cell], width: int) -> nn.Module:
+    def spec(self) -> dict[str, Any]:
+        """Return horizon, context, columns, and the scales of the columns beside the values."""
+        chosen = self.selection
+        return {
+            "horizon": chosen.horizon,
+            "context": chosen.context,
+            "columns": self.dataset.about()["columns"],
+            "known": [asdict(scale) for scale in chosen.known],
+            "past": [asdict(scale) for scale in chosen.past],
+        }
+
+    @classmethod
+    def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Forecaster:
         """Return an untrained `Forecaster`."""
-        return Forecaster(cell, width, self.selection.horizon)
+        return Forecaster(cell, width, spec["horizon"], len(spec["past"]), len(spec["known"]))
+
+    @classmethod
+    def apply(
+        cls, network: nn.Module, spec: dict[str, Any], source: Source
+    ) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Return the forecast beyond the end of each series; see `extend`."""
+        dataset = cls.read(source, Options.of_record(spec["columns"]))
+        known, past = ([Scale(**scale) for scale in spec[name]] for name in ("known", "past"))
+        frame, short = extend(network, dataset, spec["context"], known, past)
+        return frame, (f"too short, left out: {', '.join(short[:5])}",) if short else ()
 
     def size(self, part: str) -> int:
         """Return the number of windows of a part."""
         return len(self.parts[part])
 
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
-        """Return contexts [B, L], changes from the last value [B, h], and which were observed."""
+        """Return windows: contexts, changes from the last value, which were observed, beside.
+
+        Shapes: [B, L], [B, h], [B, h], and the columns beside, [B, L, P] and [B, L + h, K].
+        """
         context, target, observed = self.parts[part].batch(index)
-        return context.float(), (target - context[:, -1:]).float(), observed
+        beside = self.parts[part].beside(index)
+        return context.float(), (target - context[:, -1:]).float(), observed, *beside
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """Return the mean absolute error over the observed targets."""
-        context, change, observed = batch
-        error: Tensor = network(context) - change
-        return error.abs()[observed].mean()
+        """Return the mean pinball loss over the observed targets, half of it that of the median."""
+        context, change, observed, past, known = batch
+        losses = pinball(network(context, past, known), change, QUANTILES)[observed]
+        return losses.mean() + losses[:, MEDIAN].mean() / len(QUANTILES)
 
     def predict(self, network: nn.Module) -> Tensor:
-        """Return forecasts [W, h] for the test windows, in scaled units."""
-        return forecast(network, self._test()[0])
+        """Return forecasts [W, h, Q] for the test windows, in scaled units."""
+        test = self.parts["test"]
+        return forecast(network, self._test()[0], *test.beside(torch.arange(len(test))))
 
     def baselines(self) -> dict[str, Tensor]:
-        """Return the forecasts "last value", "seasonal naive" and "drift", in scaled units."""
-        context, _, _ = self._test()
-        test, h = self.parts["test"], self.selection.horizon
-        start = torch.from_numpy(test.panel.offsets)[test.owner]
-        last = test.targets - 1
-        values = test.panel.values
+        """Return naive forecasts [W, h, Q], in scaled units.
+
+        Their intervals are the quantiles of the errors that each made on training windows.
+        """
+        train, test = self.parts["train"], self.parts["test"]
+        before = spread(len(train), _PAST_ERRORS)
+        _, target, observed = train.batch(before)
+        points = point_forecasts(test, torch.arange(len(test)), self.selection.season)
+        past = point_forecasts(train, before, self.selection.season)
         return {
-            "last value": last_value(context, h),
-            "seasonal naive": seasonal_naive(context, h, self.selection.season),
-            "drift": drift(values[start], values[last], last - start, h),
+            name: with_quantiles(
+                forecasts, torch.where(observed, target - past[name], torch.nan), QUANTILES
+            )
+            for name, forecasts in points.items()
         }
 
     def measure(self, predictions: Tensor) -> Measured:
-        """Return MASE and MAE, and MASE by block of time and by step ahead."""
+        """Return the metrics, and MASE by block of time and by step ahead."""
         _, target, observed = self._test()
         unit = self._of_owner([scale.std for scale in self.selection.scales])
         weight = unit / self._of_owner(self.selection.naive_errors)
-
-        def error(factor: Tensor, rows: Tensor | slice = slice(None)) -> float:
-            factor, seen = factor[rows].expand_as(observed[rows]), observed[rows]
-            predicted, actual = (values[rows] * factor for values in (predictions, target))
-            return float(mean_absolute_error(predicted[seen], actual[seen]))
-
-        blocks = self._blocks()
-        steps = range(self.selection.horizon)
-        scaled = (predictions - target).abs() * weight
+        error = (predictions[..., MEDIAN] - target).abs()
+        scaled = error * weight
+        missed = (target < predictions[..., 0]) | (target > predictions[..., -1])
+        losses = pinball(predictions, target, QUANTILES)
+        blocks = blocks_of(self.selection, self.parts["test"])
         return Measured(
-            {"MASE": error(weight), "MAE": error(unit)},
-            tuple(error(weight, blocks == block) for block in torch.unique(blocks)),
-            tuple(float(scaled[:, k][observed[:, k]].mean()) for k in steps),
+            {
+                "MASE": float(scaled[observed].mean()),
+                "MAE": float((error * unit)[observed].mean()),
+                "pinball": float((losses.mean(dim=-1) * weight)[observed].mean()),
+                "80 % missed": float(missed[observed].double().mean()),
+            },
+            tuple(
+                float(scaled[blocks == block][observed[blocks == block]].mean())
+                for block in torch.unique(blocks)
+            ),
+            tuple(
+                float(step[seen].mean()) for step, seen in zip(scaled.T, observed.T, strict=True)
+            ),
         )
 
+    def profile_names(self) -> list[str]:
+        """Return the steps ahead."""
+        return [str(k + 1) for k in range(self.selection.horizon)]
+
     def examples(self) -> list[dict[str, Any]]:
-        """Return four test windows: series, times, context, and what came (None: missing)."""
+        """Return four test windows, with what came (None: missing)."""
         found = []
-        for window in self._example_index().tolist():
+        for window in spread(self.size("test")).tolist():
             test = self.parts["test"]
             one = self.selection.series[int(test.owner[window])]
             at = int(test.targets[window]) - int(test.panel.offsets[test.owner[window]])
@@ -140,16 +205,35 @@ class Forecast(Task):
                     "times": [str(time) for time in one.times[begin:end]],
                     "actual": [None if np.isnan(value) else float(value) for value in actual],
                     "context": self.selection.context,
+                    "kind": "line",
+                    "unit": one.id,
+                    "levels": [],
                 }
             )
         return found
 
     def example_predictions(self, predictions: Tensor) -> list[list[float]]:
-        """Return the forecasts for the windows of `examples`."""
-        index = self._example_index()
+        """Return the medians for the windows of `examples`."""
+        return [rows[:, MEDIAN].tolist() for rows in self._unscaled(predictions)]
+
+    def example_bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:
+        """Return the intervals of 80 % for the windows of `examples`."""
+        return [
+            [(low, high) for low, *_, high in rows.tolist()] for rows in self._unscaled(predictions)
+        ]
+
+    def evidence(self) -> Evidence:
+        """Return the changes to foretell, the columns beside them, and the spans of time."""
+        columns = self.dataset.columns
+        known, past, timed = columns.known, columns.past, columns.time is not None
+        return forecast_evidence(self.selection, self.parts["train"], known, past, timed)
+
+    def _unscaled(self, predictions: Tensor) -> list[np.ndarray]:
+        """Return the forecasts [h, Q] for the windows of `examples`, in the data's unit."""
+        index = spread(self.size("test"))
         owners = self.parts["test"].owner[index].tolist()
         return [
-            self.selection.scales[owner].undo(predictions[window].numpy()).tolist()
+            self.selection.scales[owner].undo(predictions[window].numpy())
             for window, owner in zip(index.tolist(), owners, strict=True)
         ]
 
@@ -159,19 +243,3 @@ class Forecast(Task):
     def _of_owner(self, values: Any) -> Tensor:
         """Return a value of each series for every test window, [W, 1]."""
         return torch.as_tensor(values)[self.parts["test"].owner][:, None]
-
-    def _example_index(self) -> Tensor:
-        count = min(_EXAMPLES, self.size("test"))
-        return torch.linspace(0, self.size("test") - 1, count).long()
-
-    def _blocks(self) -> Tensor:
-        """Return the block of each test window [W]: a stretch of time of at least a horizon.
-
-        Where the test parts are too short for two such stretches, groups of series.
-        """
-        test, chosen = self.parts["test"], self.selection
-        stretches = max(cut.end - cut.validation for cut in chosen.splits) // chosen.horizon - 1
-        count = min(_MOST_BLOCKS, stretches)
-        if count >= 2 or len(chosen.series) == 1:
-            return (test.place * max(count, 2)).long()
-        return test.owner * min(_MOST_BLOCKS, len(chosen.series)) // len(chosen.series)

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from penstock.data import Dataset, Series
 from penstock.data.scaling import Scale, fit_scale, naive_error
 from penstock.data.season import find_season
 from penstock.data.splits import Split, rows_needed, split
+from penstock.data.windows import Windows
 from penstock.errors import ArgumentError, DataError
 
 SHORTEST_CONTEXT = 8
 _LONGEST_CONTEXT = 96
 _SHORTEST_WANTED = 16
 _LONGEST_DEFAULT_HORIZON = 12
+_MOST_BLOCKS = 10
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Selection:
         context: L, the steps that the network sees.
         season: m, in steps; 1 is none.
         series, splits, scales: one each.
+        known, past: the scale of each column beside the values, over all series.
         naive_errors: [S], the denominators of MASE, in each series' unit.
         notes: what was left out, and why.
     """
@@ -38,6 +42,8 @@ class Selection:
     series: tuple[Series, ...]
     splits: tuple[Split, ...]
     scales: tuple[Scale, ...]
+    known: tuple[Scale, ...]
+    past: tuple[Scale, ...]
     naive_errors: NDArray[np.float64]
     notes: tuple[str, ...]
 
@@ -66,6 +72,18 @@ def select(dataset: Dataset, horizon: int | None = None) -> Selection:
     context = max(season, min(wanted, _LONGEST_CONTEXT, room))
     kept = [one for one in varied if split(len(one), horizon).train >= context + horizon]
     return _selection(dataset, kept, horizon, context, season, _left_out(dataset, kept, varied))
+
+
+def blocks_of(chosen: Selection, test: Windows) -> Tensor:
+    """Return the block of each test window [W]: a stretch of time of at least a horizon.
+
+    Where the test parts are too short for two such stretches, groups of series.
+    """
+    stretches = max(cut.end - cut.validation for cut in chosen.splits) // chosen.horizon - 1
+    count = min(_MOST_BLOCKS, stretches)
+    if count >= 2 or len(chosen.series) == 1:
+        return (test.place * max(count, 2)).long()
+    return test.owner * min(_MOST_BLOCKS, len(chosen.series)) // len(chosen.series)
 
 
 def _checked_horizon(dataset: Dataset, horizon: int | None) -> int:
@@ -141,6 +159,20 @@ def _selection(
         tuple(kept),
         tuple(split(len(one), horizon) for one in kept),
         tuple(fit_scale(values, observed) for values, observed in parts),
+        _beside([one.known[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
+        _beside([one.past[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
         np.array([naive_error(values, season) for values, _ in parts]),
         (*dataset.notes, *notes),
+    )
+
+
+def _beside(parts: Sequence[NDArray[np.float64]]) -> tuple[Scale, ...]:
+    """Return the scale of each column of parts [n, F]; a column without a value has 0 and 0."""
+    if not parts[0].shape[1]:
+        return ()
+    whole = np.concatenate(parts)
+    seen = ~np.isnan(whole)
+    return tuple(
+        fit_scale(whole[:, k], seen[:, k]) if seen[:, k].any() else Scale(0.0, 0.0)
+        for k in range(whole.shape[1])
     )

@@ -31,6 +31,9 @@ class Learner(Protocol):
     def size(self, part: str) -> int:
         """Return the number of windows of the part "train" or "validation"."""
 
+    def draw(self, steps: int, batch_size: int) -> Tensor:
+        """Return the training windows of the next steps [steps, B], from torch's random numbers."""
+
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         """Return the windows of a part at `index` [B]."""
 
@@ -73,14 +76,15 @@ class Progress:
         losses: [training, validation] loss of each round; the first is before any step.
         best_round: the round with the lowest validation loss.
         diverged: a loss was not finite.
-        seconds: time spent, over all restarts.
+        times: seconds that each round took, its validation included, over all restarts: of the
+            processor on a CPU, so that it counts nothing how busy the machine is.
     """
 
     round: int = 0
     losses: list[list[float | None]] = field(default_factory=list)
     best_round: int = 0
     diverged: bool = False
-    seconds: float = 0.0
+    times: list[float] = field(default_factory=list)
 
     @property
     def best_loss(self) -> float:
@@ -102,6 +106,11 @@ def make_fabric() -> Fabric:
     return Fabric(accelerator="auto", devices=1)
 
 
+def weights_at(trail: Path, number: int) -> Path:
+    """Return where a training keeps the weights of a round that was the best so far."""
+    return trail / f"{number}.safetensors"
+
+
 def derive_seed(*numbers: int) -> int:
     """Return one seed from several numbers, well mixed."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
@@ -116,6 +125,8 @@ class Training:
         seed: what the drawing of batches, and dropout, depend on.
         budget: what it may use.
         path: of the checkpoint; training goes on from there if it exists. None writes none.
+        trail: folder that gets the weights of each round that was the best so far, as
+            <round>.safetensors. None keeps the best of all alone.
         fabric: device and precision.
     """
 
@@ -127,22 +138,26 @@ class Training:
         seed: int,
         budget: Budget,
         path: Path | None = None,
+        trail: Path | None = None,
         fabric: Fabric | None = None,
     ) -> None:
         self.learner, self.network, self.seed, self.budget = learner, network, seed, budget
-        self.path, self.fabric = path, fabric or make_fabric()
+        self.path, self.trail, self.fabric = path, trail, fabric or make_fabric()
         adam = torch.optim.Adam(network.parameters(), lr=budget.learning_rate)
         self.model, self.optimizer = self.fabric.setup(network, adam)
         self.progress, self.best = Progress(), self._weights()
+
+    def _clock(self) -> float:
+        return time.process_time() if self.fabric.device.type == "cpu" else time.perf_counter()
 
     def run(self, report: Callable[[Progress], None] = lambda _: None) -> Progress:
         """Train to the end and leave the best weights in the network; `report` after each round."""
         if self.path is not None and self.path.exists():
             self._restore(self.path)
         else:
-            self._finish_round(None, time.perf_counter())
+            self._finish_round(None, self._clock())
         while not self.progress.ended(self.budget):
-            start = time.perf_counter()
+            start = self._clock()
             self.progress.round += 1
             self._finish_round(self._train_round(), start)
             report(self.progress)
@@ -155,7 +170,7 @@ class Training:
         done = (self.progress.round - 1) * self.budget.round_steps
         steps = min(self.budget.round_steps, self.budget.steps - done)
         self.fabric.seed_everything(derive_seed(self.seed, self.progress.round), verbose=False)
-        drawn = torch.randint(self.learner.size("train"), (steps, self.budget.batch_size))
+        drawn = self.learner.draw(steps, self.budget.batch_size)
         self.model.train()
         return float(torch.stack([self._step(index) for index in drawn]).mean())
 
@@ -191,7 +206,9 @@ class Training:
         progress.diverged = finite != list(losses)
         if progress.round == 0 or (not progress.diverged and losses[1] < progress.best_loss):
             progress.best_round, self.best = progress.round, self._weights()
-        progress.seconds += time.perf_counter() - start
+        progress.times.append(self._clock() - start)
+        if self.trail is not None and progress.best_round == progress.round:
+            checkpoint.save(weights_at(self.trail, progress.round), self.best, {})
         if self.path is not None:
             self._save(self.path)
 

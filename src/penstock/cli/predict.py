@@ -1,0 +1,36 @@
+"""`penstock predict`: use a trained model."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    model: Annotated[
+        Path, typer.Argument(help="models/<cell>.json, or the folder that compare left.")
+    ],
+    data: Annotated[Path, typer.Argument(help="A file of the kind that the model learned from.")],
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write; printed if left out.")
+    ] = None,
+) -> None:
+    """Print what a model makes of other data, as CSV: of series, what comes after their ends."""
+    from penstock.atomic import replacing  # noqa: PLC0415
+    from penstock.compare.models import load_model  # noqa: PLC0415  (torch takes seconds)
+    from penstock.data.samples import load_or_sample  # noqa: PLC0415
+    from penstock.errors import ArgumentError  # noqa: PLC0415
+    from penstock.tasks import find_task  # noqa: PLC0415
+
+    if out is not None and out.is_dir():
+        raise ArgumentError(f"{out} is a folder; give the name of a file with --out")
+    network, about = load_model(model)
+    frame, notes = find_task(about["task"]).apply(network, about["spec"], load_or_sample(data))
+    for note in notes:
+        print(f"penstock: {note}", file=sys.stderr)
+    if out is None:
+        typer.echo(frame.write_csv(), nl=False)
+        return
+    with replacing(out) as temporary:
+        frame.write_csv(temporary)

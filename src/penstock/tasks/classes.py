@@ -1,0 +1,68 @@
+"""Scores of predicted classes, and naive predictions of them.
+
+Predictions are logarithms of probabilities [W, C]; targets [W] number the classes, −1 where the
+class is not known: it is then never scored.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import nll_loss
+from torchmetrics.functional.classification import multiclass_recall
+
+from penstock.tasks.base import Measured
+from penstock.tasks.labelled import group_means
+
+METRICS = ("error rate", "balanced error", "log loss")
+
+
+def measure(predictions: Tensor, targets: Tensor) -> Measured:
+    """Return the share of wrong classes, one minus the mean recall of a class, and the log loss.
+
+    The log loss is the mean of −ln p of the true class. The profile is the share of wrong ones in
+    each class that there is among the targets.
+    """
+    scored = targets >= 0
+    predictions, targets = predictions[scored].double(), targets[scored]
+    wrong = predictions.argmax(dim=1) != targets
+    count = predictions.shape[1]
+    recall = multiclass_recall(predictions, targets, num_classes=count, average="none")
+    recall = recall[present(targets)]
+    return Measured(
+        {
+            "error rate": float(wrong.double().mean()),
+            "balanced error": float(1 - recall.mean()),
+            "log loss": float(nll_loss(predictions, targets)),
+        },
+        group_means(wrong),
+        tuple((1 - recall).tolist()),
+    )
+
+
+def present(targets: Tensor) -> Tensor:
+    """Return the classes that there are among targets, in order."""
+    found: Tensor = torch.unique(targets[targets >= 0])
+    return found
+
+
+def log_prior(targets: Tensor, count: int) -> Tensor:
+    """Return the logarithm of each class's share [C], every class counted once more."""
+    counts = torch.bincount(targets[targets >= 0], minlength=count).double() + 1
+    return (counts / counts.sum()).log()
+
+
+def given_symbols(symbols: Tensor, targets: Tensor, wanted: Tensor, count: int) -> Tensor:
+    """Return ln p(class | symbols) [W, C], counted: p = (n(class, symbols) + p(class)) / (n + 1).
+
+    Symbols never seen give the shares of the classes.
+
+    Shapes: symbols [N, S] and targets [N] to count, wanted [W, S].
+    """
+    prior = log_prior(targets, count).exp()
+    known = targets >= 0
+    _, key = torch.unique(torch.cat([symbols[known], wanted]), dim=0, return_inverse=True)
+    seen, asked = key[: int(known.sum())], key[int(known.sum()) :]
+    counts = torch.zeros(int(key.max()) + 1, count, dtype=torch.float64)
+    counts.index_put_((seen, targets[known]), torch.ones((), dtype=torch.float64), accumulate=True)
+    shares = (counts + prior) / (counts.sum(dim=1, keepdim=True) + 1)
+    found: Tensor = shares.log()[asked]
+    return found

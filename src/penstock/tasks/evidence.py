@@ -1,0 +1,28 @@
+"""What a task tells the checks of a comparison about its data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE = 5000  # training windows looked at, evenly spread
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A look at training windows, and when training ends and testing begins.
+
+    Attributes:
+        targets: [N] what is to be foretold: the label, or the change of the value in one step.
+        labels: whether the targets are labels, whose order means nothing.
+        columns: of each column beside the target, [N, J] numbers that the network sees.
+        trained_until, tested_from: the last time in any training window, and the first to be
+            foretold in a test window; None where there are no times that sequences share.
+    """
+
+    targets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    labels: bool = False
+    columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    trained_until: Any = None
+    tested_from: Any = None

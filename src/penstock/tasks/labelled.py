@@ -1,0 +1,158 @@
+"""What the tasks on labelled sequences share: inputs, parts, the network, blocks of test data."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from penstock.cells import Cell
+from penstock.data.encoding import Encoding
+from penstock.data.files import Source
+from penstock.data.layout import Layout, find_layout, wanted_layout
+from penstock.data.pieces import Pieces
+from penstock.data.sequences import Sequences, read_sequences
+from penstock.data.series import Options
+from penstock.errors import ArgumentError, DataError
+from penstock.tasks.base import Task, spread
+from penstock.tasks.reader import Reader, edge_parameters
+
+_MOST_BLOCKS = 10
+_BATCH = 256  # sequences predicted at once
+
+
+@dataclass(frozen=True)
+class LabelledTask(Task):
+    """A task on sequences with labels.
+
+    Attributes:
+        data: the sequences.
+        encoding: of their inputs.
+        numbers, symbols: the inputs of all steps [N, F] and [N, C], encoded.
+        parts: the sequences, or pieces of them, of each part.
+    """
+
+    data: Sequences
+    encoding: Encoding
+    numbers: Tensor
+    symbols: Tensor
+    parts: dict[str, Pieces]
+
+    def extra_parameters(self) -> int:
+        """Return what embeddings and outputs take."""
+        return edge_parameters(self.encoding.sizes, len(self.spec()["start"]))
+
+    def size(self, part: str) -> int:
+        """Return the number of sequences, or pieces of them, in a part."""
+        return len(self.parts[part])
+
+    def inputs(self, part: str, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return numbers [B, T, F], symbols [B, T, C] and lengths [B] of a part at `index` [B]."""
+        rows, lengths = self.parts[part].rows(index)
+        return self.numbers[rows], self.symbols[rows], lengths
+
+    def contents(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return the inputs with zeros past the end of a row, and the lengths."""
+        numbers, symbols, lengths = self.inputs(part, index)
+        inside = (torch.arange(numbers.shape[1]) < lengths[:, None])[..., None]
+        return numbers * inside, symbols * inside, lengths
+
+    def test_inputs(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield the inputs of the test part, some sequences at a time."""
+        for index in torch.split(torch.arange(self.size("test")), _BATCH):
+            yield self.inputs("test", index)
+
+    def example_index(self) -> Tensor:
+        """Return which test sequences are drawn."""
+        return spread(self.size("test"))
+
+
+def suits(source: Source, options: Options, per: str, classes: bool) -> str:
+    """Return why a table has labels of that kind, or ""."""
+    layout = find_layout(source.table, options) if source.table is not None else None
+    if layout is None or (layout.per, layout.classes) != (per, classes):
+        return ""
+    return layout.words()
+
+
+def read_labelled(
+    source: Source, options: Options, per: Literal["sequence", "step"], classes: bool
+) -> Sequences:
+    """Return the sequences of a table, with labels of a kind; see `find_layout`.
+
+    Raises:
+        DataError: the table or one of its cells cannot be used.
+        ArgumentError: the labels cannot be of that kind, or their column is not clear.
+    """
+    with source.named():
+        layout = replace(wanted_layout(source.rows(), options), per=per, classes=classes)
+        if layout.form == "one" and per == "sequence":
+            raise ArgumentError("there is one sequence alone; name the column of ids with --id")
+        if layout.form == "row" and per == "step":
+            raise ArgumentError(
+                f"column {layout.label!r} has one label a row, and each row is a sequence; "
+                "to label every step give a row a step, with a column of ids"
+            )
+        return read_sequences(source.name, source.rows(), layout)
+
+
+def unlabelled(spec: dict[str, Any], source: Source) -> Sequences:
+    """Return the sequences of other data, read as a model's specification says, without labels."""
+    layout = Layout.of_record({**spec["layout"], "label": None})
+    with source.named():
+        return read_sequences(source.name, source.rows(), layout)
+
+
+def encoded(spec: dict[str, Any], data: Sequences) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield numbers, symbols and lengths of whole sequences, some at a time."""
+    numbers, symbols = Encoding.of_record(spec["encoding"]).encode(data)
+    pieces = Pieces(
+        torch.from_numpy(data.offsets[:-1]),
+        torch.from_numpy(data.lengths),
+        torch.arange(len(data)),
+    )
+    for index in torch.split(torch.arange(len(data)), _BATCH):
+        rows, lengths = pieces.rows(index)
+        yield numbers[rows], symbols[rows], lengths
+
+
+def make_reader(spec: dict[str, Any], cell: str | type[Cell], width: int) -> Reader:
+    """Return an untrained network, as a specification says."""
+    encoding = Encoding.of_record(spec["encoding"])
+    step = spec["layout"]["per"] == "step"
+    return Reader(cell, width, len(encoding.scales), encoding.sizes, spec["start"], step)
+
+
+def run(network: nn.Module, inputs: Iterator[tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:
+    """Return a network's outputs for each batch of inputs."""
+    network.eval()
+    with torch.inference_mode():
+        return [network(*batch) for batch in inputs]
+
+
+def no_horizon(horizon: int | None, task: str) -> None:
+    """Raise if a horizon was given.
+
+    Raises:
+        ArgumentError: one was.
+    """
+    if horizon is not None:
+        raise ArgumentError(f"--horizon is for forecasting; --task {task} has none")
+
+
+def group_means(scores: Tensor) -> tuple[float, ...]:
+    """Return the means of up to ten consecutive groups of scores [W], of nearly equal size."""
+    count = min(_MOST_BLOCKS, len(scores))
+    return tuple(float(group.double().mean()) for group in torch.tensor_split(scores, count))
+
+
+def check_parts(parts: dict[str, Pieces], name: str) -> None:
+    """Raise if a part is empty.
+
+    Raises:
+        DataError: one is.
+    """
+    empty = [part for part, pieces in parts.items() if not len(pieces)]
+    if empty:
+        raise DataError(f"{name}: too few data; nothing is left for {' and '.join(empty)}")

@@ -1,0 +1,49 @@
+"""What tasks on labelled sequences tell the checks: the targets, and the columns beside them."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from penstock.tasks.evidence import SAMPLE, Evidence
+from penstock.tasks.labelled import LabelledTask
+
+
+def of_sequences(task: LabelledTask, targets: Tensor, *, labels: bool) -> Evidence:
+    """Return the evidence of training sequences, beside the targets [S] of all sequences.
+
+    Of a column of numbers the first, the mean and the last are looked at; of symbols the first
+    and the last.
+    """
+    train = task.parts["train"]
+    index = torch.arange(min(SAMPLE, len(train))) * len(train) // min(SAMPLE, len(train))
+    starts, lengths = train.starts[index], train.lengths[index]
+    ends = starts + lengths - 1
+    means = torch.stack([task.numbers[s : s + n].mean(0) for s, n in _pairs(starts, lengths)])
+    numbers = torch.stack([task.numbers[starts], means, task.numbers[ends]], dim=-1)
+    symbols = torch.stack([task.symbols[starts], task.symbols[ends]], dim=-1)
+    found = targets[train.owners[index]].double().numpy()
+    return Evidence(found, labels, _columns(task, numbers, symbols))
+
+
+def of_steps(task: LabelledTask, targets: Tensor) -> Evidence:
+    """Return the evidence of training steps: each column beside the label [N] of the same step."""
+    rows = task.parts["train"].all_rows()
+    rows = rows[targets[rows] >= 0]
+    rows = rows[torch.arange(min(SAMPLE, len(rows))) * len(rows) // min(SAMPLE, len(rows))]
+    numbers, symbols = task.numbers[rows, :, None], task.symbols[rows, :, None]
+    return Evidence(targets[rows].double().numpy(), True, _columns(task, numbers, symbols))
+
+
+def _pairs(starts: Tensor, lengths: Tensor) -> list[tuple[int, int]]:
+    return list(zip(starts.tolist(), lengths.tolist(), strict=True))
+
+
+def _columns(
+    task: LabelledTask, numbers: Tensor, symbols: Tensor
+) -> dict[str, NDArray[np.float64]]:
+    """Return the columns by name, from [N, F, J] numbers and [N, C, J] symbols."""
+    layout = task.data.layout
+    pairs = zip(layout.numbers, numbers.double().unbind(1), strict=True)
+    codes = zip(layout.symbols, symbols.double().unbind(1), strict=True)
+    return {name: values.numpy() for name, values in (*pairs, *codes)}

@@ -1,0 +1,72 @@
+"""The network that reads sequences: a label for each, or one for each of its steps."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from penstock.cells import Cell, find_cell
+from penstock.cells.base import Place
+from penstock.layers.recurrent import Recurrent
+
+_WIDEST_EMBEDDING = 8
+
+
+def edge_parameters(sizes: Sequence[int], outputs: int, numbers: int = 0) -> int:
+    """Return how many learned values embeddings, outputs and inputs take at 16 hidden units."""
+    embedded = sum(size * min(size, _WIDEST_EMBEDDING) for size in sizes)
+    return embedded + 16 * (outputs + numbers)
+
+
+class Reader(nn.Module):
+    """A recurrent layer between embeddings and a linear map: ŷ = V o + b.
+
+    V = 0 at first and b is given: an untrained network says what is most likely without looking
+    (a class's logarithmic share, say), and what it learns is what is better than that.
+
+    Legend: B batch, T time, F numbers, C symbols, O outputs.
+
+    Args:
+        cell: of the recurrent layer.
+        width: H.
+        numbers: F, the inputs that are numbers.
+        sizes: [C] the number of codes of each symbol; it becomes an embedding of at most 8.
+        start: [O], b at first.
+        every_step: an output for every step, instead of one after the last.
+    """
+
+    def __init__(
+        self,
+        cell: str | type[Cell],
+        width: int,
+        numbers: int,
+        sizes: Sequence[int],
+        start: Sequence[float],
+        every_step: bool = False,
+    ) -> None:
+        super().__init__()
+        self.every_step = every_step
+        self.embeddings = nn.ModuleList(
+            nn.Embedding(size, min(size, _WIDEST_EMBEDDING)) for size in sizes
+        )
+        inputs = numbers + sum(min(size, _WIDEST_EMBEDDING) for size in sizes)
+        features = find_cell(cell)().usage(Place(inputs, width)).output_size
+        self.recurrent = Recurrent(cell, inputs, width, batch_first=True)
+        self.head = nn.Linear(features, len(start))
+        nn.init.zeros_(self.head.weight)
+        with torch.no_grad():
+            self.head.bias.copy_(torch.tensor(start))
+
+    def forward(self, numbers: Tensor, symbols: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return [B, O], or [B, T, O]; numbers [B, T, F], symbols [B, T, C], lengths [B]."""
+        output, _ = self.recurrent(self.inputs(numbers, symbols), lengths=lengths)
+        if not self.every_step:
+            assert lengths is not None
+            output = output[torch.arange(len(output), device=output.device), lengths - 1]
+        outputs: Tensor = self.head(output)
+        return outputs
+
+    def inputs(self, numbers: Tensor, symbols: Tensor) -> Tensor:
+        """Return what the recurrent layer reads: numbers and embedded symbols [B, T, I]."""
+        embedded = [embed(symbols[..., c]) for c, embed in enumerate(self.embeddings)]
+        return torch.cat([numbers, *embedded], dim=-1)

@@ -1,0 +1,86 @@
+"""The network that reads text symbol by symbol and keeps its state from one batch to the next."""
+
+import torch
+from torch import Tensor, nn
+
+from penstock.layers.recurrent import State
+from penstock.tasks.reader import Reader
+
+_CHUNK = 256  # symbols read at once without gradients
+
+
+class Speller(Reader):
+    """A `Reader` of one symbol a step, with the next symbol's logits at every step.
+
+    In training, a row of a batch that begins where that row of the batch before ended goes on from
+    the state that it had there, without its gradient: truncated backpropagation through time
+    (Williams & Peng 1990). Every other row begins at zero, and so does all after `train` or `eval`.
+    """
+
+    _state: tuple[Tensor, ...] | None = None
+    _ends: Tensor | None = None
+
+    def train(self, mode: bool = True) -> "Speller":
+        """Set training or evaluation; forget the state."""
+        self._state = self._ends = None
+        super().train(mode)
+        return self
+
+    def forward(  # type: ignore[override]
+        self, codes: Tensor, starts: Tensor
+    ) -> Tensor:
+        """Return logits [B, T, V] of what follows codes [B, T], which begin at starts [B]."""
+        logits, state = self.read(codes, self._carried(starts) if self.training else None)
+        if self.training:
+            self._state, self._ends = _detached(state), starts + codes.shape[1]
+        return logits
+
+    def read(self, codes: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Return logits [B, T, V] and the state after the last of codes [B, T]."""
+        nothing = torch.empty(*codes.shape, 0, device=codes.device)
+        output, state = self.recurrent(self.inputs(nothing, codes[..., None]), state)
+        return self.head(output), state
+
+    def _carried(self, starts: Tensor) -> State | None:
+        if self._state is None or self._ends is None or self._ends.shape != starts.shape:
+            return None
+        goes_on = (self._ends == starts)[None, :, None]
+        states = tuple(torch.where(goes_on, s, 0.0) for s in self._state)
+        return states if len(states) > 1 else states[0]
+
+
+def _detached(state: State) -> tuple[Tensor, ...]:
+    return tuple(s.detach() for s in ((state,) if isinstance(state, Tensor) else state))
+
+
+def log_probabilities(network: nn.Module, codes: Tensor, warm: int) -> Tensor:
+    """Return ln p of each symbol given those before it, but for the first `warm` + 1 of each row.
+
+    Shapes: codes [B, N], result [B, N − warm − 1]. The state goes on through each row.
+    """
+    assert isinstance(network, Speller)
+    network.eval()
+    found, state = [], None
+    with torch.inference_mode():
+        for part in torch.split(codes, _CHUNK, dim=1):
+            logits, state = network.read(part, state)
+            found.append(logits.log_softmax(dim=-1))
+        given = torch.cat(found, dim=1)[:, :-1]
+        return given.gather(2, codes[:, 1:, None])[:, warm:, 0]
+
+
+def continued(network: nn.Module, codes: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return `count` symbols drawn after codes [N], from a fixed seed, and their probabilities."""
+    assert isinstance(network, Speller)
+    network.eval()
+    draw, state, symbols, shares = torch.Generator().manual_seed(0), None, [], []
+    with torch.inference_mode():
+        for part in torch.split(codes, _CHUNK):
+            logits, state = network.read(part[None], state)
+        for _ in range(count):
+            p = logits[0, -1].softmax(dim=0)
+            symbol = torch.multinomial(p, 1, generator=draw)
+            symbols.append(symbol)
+            shares.append(p[symbol])
+            logits, state = network.read(symbol[None], state)
+    return torch.cat(symbols), torch.cat(shares)

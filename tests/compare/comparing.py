@@ -1,0 +1,30 @@
+"""What the tests of comparisons share."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from penstock.data import Dataset, read
+from penstock.training.loop import Budget
+
+QUICK = Budget(steps=12, round_steps=4, batch_size=8)
+RATES = (3e-3, 1e-2)
+
+
+def walk(seed: int, length: int = 600) -> Dataset:
+    steps = np.random.default_rng(seed).standard_normal(length)
+    return read(pl.DataFrame({"ds": np.arange(length), "y": steps.cumsum()}))
+
+
+def timeless(value: Any) -> Any:
+    """Return results without what is under a key `times`."""
+    if isinstance(value, dict):
+        return {key: timeless(inner) for key, inner in value.items() if key != "times"}
+    return [timeless(inner) for inner in value] if isinstance(value, list) else value
+
+
+def stored(out: Path) -> Any:
+    return timeless(json.loads((out / "results.json").read_text("utf-8")))

@@ -1,0 +1,313 @@
+"""Classification, regression and labelling of every step."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from torchmetrics.functional import mean_absolute_error, mean_squared_error
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from penstock.data import Options, Source
+from penstock.data.pieces import whole
+from penstock.data.samples import sample
+from penstock.errors import ArgumentError, DataError
+from penstock.tasks import classes as scores
+from penstock.tasks import find_task
+from penstock.tasks.base import Task
+from penstock.tasks.linear import logistic, ridge, summaries
+from penstock.tasks.reader import Reader
+
+SAMPLES = {"classify": "gestures", "regress": "adding", "tag": "brackets"}
+
+
+def prepared(name: str, table: pl.DataFrame | None = None, **options: Any) -> Any:
+    source = sample(SAMPLES[name]) if table is None else Source("data.csv", table)
+    task = find_task(name)
+    return task.prepare(task.read(source, Options(**options)))
+
+
+@pytest.fixture(scope="module", params=sorted(SAMPLES))
+def task(request: pytest.FixtureRequest) -> Task:
+    found = prepared(request.param)
+    assert isinstance(found, Task)
+    return found
+
+
+def shuffled_test_part(name: str) -> tuple[Any, Any]:
+    """Return a task, and one on the same data with other inputs and labels in the test part."""
+    one = prepared(name)
+    table = sample(SAMPLES[name]).rows()
+    owners = {one.data.ids[owner] for owner in one.parts["test"].owners.tolist()}
+    inside = pl.col("id").is_in(sorted(owners))
+    changes = [
+        pl.when(inside).then(pl.col(c).reverse()).otherwise(pl.col(c)).alias(c)
+        for c in (*one.data.layout.numbers, *one.data.layout.symbols)
+    ]
+    return one, prepared(name, table.with_columns(changes))
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_values_of_the_test_part_leak_nowhere(name: str) -> None:
+    one, other = shuffled_test_part(name)
+    assert one.encoding == other.encoding
+    assert one.spec() == other.spec()
+    assert one.data.fingerprint() != other.data.fingerprint()
+    for part in ("train", "validation"):
+        index = torch.arange(one.size(part))
+        for a, b in zip(one.batch(part, index), other.batch(part, index), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_no_sequence_is_in_two_parts(task: Any) -> None:
+    owners = [{*pieces.owners.tolist()} for pieces in task.parts.values()]
+    assert not owners[0] & owners[1] | owners[0] & owners[2] | owners[1] & owners[2]
+
+
+def test_an_untrained_network_is_the_naive_prediction(task: Any) -> None:
+    naive = {"classify": "most frequent class", "regress": "median", "tag": "most frequent label"}
+    found = task.predict(task.network("gru", 5)).double()
+    assert torch.allclose(found, task.baselines()[naive[task.name]], atol=1e-6)
+
+
+def test_padding_does_not_count(task: Any) -> None:
+    network = task.network("gru", 4)
+    torch.nn.init.normal_(network.head.weight)
+    together = task.predict(network)
+    pieces, alone = task.parts["test"], []
+    with torch.no_grad():
+        for window in range(len(pieces)):
+            numbers, symbols, lengths = task.inputs("test", torch.tensor([window]))
+            alone.append(network(numbers, symbols, lengths))
+    if task.name == "tag":
+        expected = torch.cat([one[0] for one in alone]).log_softmax(1)
+    else:
+        expected = torch.cat(alone)
+        expected = expected.log_softmax(1) if task.name == "classify" else expected[:, 0].double()
+    torch.testing.assert_close(together, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_predictions_on_a_file_are_those_of_the_task(task: Any) -> None:
+    network = task.network("rnn", 4)
+    torch.nn.init.normal_(network.head.weight)
+    source = sample(SAMPLES[task.name])
+    label = task.data.layout.label
+    unlabelled = Source(source.name, source.rows().drop(label))
+    frame, _ = task.apply(network, task.spec(), unlabelled)
+    pieces = task.parts["test"]
+    predictions = task.predict(network)
+    if task.name == "tag":
+        first = pieces.starts.tolist()[0]
+        found = frame["predicted"][first : first + int(pieces.lengths[0])].to_list()
+        expected = predictions.argmax(1)[: len(found)].tolist()
+        assert found == [task.classes[k] for k in expected]
+    else:
+        found = frame["predicted"].gather(pieces.owners.numpy())
+        if task.name == "classify":
+            assert found.to_list() == [task.classes[k] for k in predictions.argmax(1).tolist()]
+        else:
+            expected = task.scale.undo(predictions.numpy())
+            assert found.to_numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_examples_fit_their_predictions(task: Any) -> None:
+    predictions = next(iter(task.baselines().values()))
+    shown = task.examples()
+    rows = task.example_predictions(predictions)
+    assert len(shown) == len(rows) == 4
+    for one, row in zip(shown, rows, strict=True):
+        assert len(one["times"]) == len(one["actual"]) == len(row)
+        assert {"series", "context", "kind", "unit", "levels"} <= {*one}
+    assert len(task.profile_names()) == len(task.measure(predictions).profile)
+
+
+def test_blocks_have_the_score_for_their_mean(task: Any) -> None:
+    for predictions in task.baselines().values():
+        found = task.measure(predictions)
+        assert len(found.blocks) == 10
+        # Blocks differ by one sequence in size at most.
+        assert np.mean(found.blocks) == pytest.approx(found.metrics[task.metrics[0]], rel=0.1)
+
+
+def test_scores_of_classes() -> None:
+    draw = torch.Generator().manual_seed(0)
+    targets = torch.randint(-1, 4, (300,), generator=draw)
+    predictions = torch.randn(300, 5, generator=draw).double().log_softmax(1)
+    found = scores.measure(predictions, targets)
+    seen = targets >= 0
+    guess, truth = predictions[seen].argmax(1).numpy(), targets[seen].numpy()
+    recalls = [np.mean(guess[truth == k] == k) for k in range(4)]
+    assert found.metrics["error rate"] == pytest.approx(np.mean(guess != truth))
+    assert found.metrics["error rate"] == pytest.approx(
+        1 - float(multiclass_accuracy(predictions[seen], targets[seen], 5, average="micro"))
+    )
+    assert found.metrics["balanced error"] == pytest.approx(1 - np.mean(recalls), abs=1e-6)
+    assert found.profile == pytest.approx([1 - recall for recall in recalls], abs=1e-6)
+    expected = -predictions[seen].numpy()[np.arange(len(truth)), truth].mean()
+    assert found.metrics["log loss"] == pytest.approx(expected)
+
+
+def test_scores_of_numbers() -> None:
+    task = prepared("regress")
+    predictions = torch.randn(task.size("test"), generator=torch.Generator().manual_seed(0))
+    labels = task.targets[task.parts["test"].owners]
+    guess = torch.from_numpy(task.scale.undo(predictions.double().numpy()))
+    found = task.measure(predictions.double()).metrics
+    assert found["MAE"] == pytest.approx(float(mean_absolute_error(guess, labels)))
+    rmse = float(mean_squared_error(guess, labels, squared=False))
+    assert found["RMSE"] == pytest.approx(rmse)
+
+
+def test_naive_numbers_by_hand() -> None:
+    task = prepared("regress")
+    known = task.targets[task.parts["train"].owners].numpy()
+    for name, value in (("mean", known.mean()), ("median", np.median(known))):
+        found = task.scale.undo(task.baselines()[name].numpy())
+        assert found == pytest.approx(np.full(task.size("test"), value))
+
+
+def test_naive_classes_by_hand() -> None:
+    task = prepared("tag")
+    rows, test = task.parts["train"].all_rows().numpy(), task.parts["test"].all_rows().numpy()
+    symbol, label = task.data.symbols["symbol"].to_numpy(), task.targets.numpy()
+    prior = np.array([(label[rows] == k).sum() + 1 for k in range(2)]) / (len(rows) + 2)
+    found = task.baselines()
+    assert np.exp(found["most frequent label"][0].numpy()) == pytest.approx(prior)
+    for sign in "abc()":
+        here = symbol[rows] == sign
+        counts = np.array([(label[rows][here] == k).sum() for k in range(2)])
+        expected = (counts + prior) / (here.sum() + 1)
+        shares = found["most frequent given the symbol"][torch.from_numpy(symbol[test] == sign)]
+        assert np.exp(shares[0].numpy()) == pytest.approx(expected)
+
+
+def test_a_symbol_never_seen_has_the_shares_of_all() -> None:
+    symbols, targets = torch.tensor([[1], [1], [2]]), torch.tensor([0, 1, 1])
+    found = scores.given_symbols(symbols, targets, torch.tensor([[9]]), 2)
+    assert torch.allclose(found[0], scores.log_prior(targets, 2))
+
+
+def test_summaries_by_hand() -> None:
+    draw = np.random.default_rng(0)
+    numbers, symbols = draw.standard_normal((9, 2)), draw.integers(0, 3, (9, 1))
+    pieces = whole(np.array([0, 4, 9]), np.array([1, 0]))
+    found = summaries(torch.from_numpy(numbers), torch.from_numpy(symbols), (3,), pieces)
+    for row, part in zip(found.numpy(), (slice(4, 9), slice(0, 4)), strict=True):
+        x, s = numbers[part], symbols[part, 0]
+        shares = [(s == k).mean() for k in range(3)]
+        assert row == pytest.approx([*x.mean(0), *x.std(0), *x[-1], *shares, np.log(len(x))])
+
+
+def test_ridge_solves_its_equations() -> None:
+    draw = np.random.default_rng(0)
+    x, y = draw.standard_normal((40, 3)) * [1, 5, 0.1] + 2, draw.standard_normal(40)
+    z = np.c_[(x - x.mean(0)) / x.std(0)]
+    stacked = np.r_[z, np.eye(3)]  # least squares with |w|² as three more rows
+    w = np.linalg.lstsq(stacked, np.r_[y - y.mean(), np.zeros(3)], rcond=None)[0]
+    found = ridge(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(x[:5]))
+    assert found.numpy() == pytest.approx(z[:5] @ w + y.mean())
+
+
+def test_logistic_regression_is_at_the_minimum() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(60, 2, generator=draw, dtype=torch.float64)
+    y = (x[:, 0] + 0.5 * torch.randn(60, generator=draw) > 0).long()
+    found = logistic(x, y, 2, x)
+    # Newton's method on the same objective: for two classes with |W|² shared, u = W₁ − W₀.
+    z = ((x - x.mean(0)) / x.std(0, correction=0)).numpy()
+    z1 = np.c_[z, np.ones(60)]
+    u, penalty = np.zeros(3), np.diag([0.5, 0.5, 0.0])
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-z1 @ u))
+        gradient = z1.T @ (p - y.numpy()) + penalty @ u
+        u -= np.linalg.solve(z1.T @ (z1 * (p * (1 - p))[:, None]) + penalty, gradient)
+    expected = 1 / (1 + np.exp(-z1 @ u))
+    assert found.exp()[:, 1].numpy() == pytest.approx(expected, abs=1e-4)
+    assert cross_entropy(found, y) < cross_entropy(torch.zeros(60, 2), y)
+
+
+def long(labels: list[str | None]) -> pl.DataFrame:
+    rows = [(f"s{k}", float(t), label) for k, label in enumerate(labels) for t in range(3)]
+    return pl.DataFrame(rows, schema=["id", "x", "label"], orient="row")
+
+
+def test_small_classes_and_missing_labels_are_left_out_and_counted() -> None:
+    task = prepared("classify", long([*"aaaabbbbcc", None]))
+    assert task.classes == ("a", "b")
+    assert "3 of 11 sequences left out" in task.notes()[0]
+    kept = torch.cat([pieces.owners for pieces in task.parts.values()])
+    assert sorted(kept.tolist()) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "options", "kind", "words"),
+    [
+        ("classify", long(["a"] * 9), {}, DataError, "two such classes"),
+        ("classify", long([*"aaabbb"]), {"target": ("x",)}, DataError, "has the labels"),
+        ("regress", long(["1"] * 9), {}, DataError, "is constant"),
+        ("regress", long(["1", "2"]), {}, DataError, "too few data"),
+        ("tag", long(["a"] * 12), {}, DataError, "always 'a'"),
+        ("classify", pl.DataFrame({"x": [1, 2], "label": ["a", "b"]}), {}, ArgumentError, "--id"),
+        ("tag", pl.DataFrame({"x": [1, 2], "y": [3, 4]}), {}, ArgumentError, "--target"),
+    ],
+)
+def test_what_does_not_suffice_is_named(
+    name: str, table: pl.DataFrame, options: dict[str, Any], kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        prepared(name, table, **options)
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_a_horizon_is_refused(name: str) -> None:
+    task = find_task(name)
+    with pytest.raises(ArgumentError, match="--horizon is for forecasting"):
+        task.prepare(task.read(sample(SAMPLES[name]), Options()), 3)
+
+
+def test_steps_without_a_label_are_never_scored() -> None:
+    table = (
+        sample("brackets")
+        .rows()
+        .with_columns(tag=pl.when(pl.int_range(pl.len()) % 3 > 0).then("tag"))
+    )
+    task = prepared("tag", table)
+    predictions = next(iter(task.baselines().values())).clone()
+    unknown = task.targets[task.parts["test"].all_rows()] < 0
+    assert unknown.any()
+    wrong = predictions.clone()
+    wrong[unknown] = -1e9
+    assert task.measure(wrong) == task.measure(predictions)
+    network = task.network("rnn", 3)
+    index = torch.arange(20)
+    *inputs, target = task.batch("train", index)
+    expected = cross_entropy(network(*inputs)[target >= 0], target[target >= 0])
+    assert task.loss(network, (*inputs, target)).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_a_reader_reads_each_sequence_to_its_own_end(every_step: bool) -> None:
+    network = Reader("gru", 4, 2, (3,), [0.0, 1.0], every_step)
+    torch.nn.init.normal_(network.head.weight)
+    numbers, symbols = torch.randn(2, 5, 2), torch.randint(0, 3, (2, 5, 1))
+    lengths = torch.tensor([5, 3])
+    found = network(numbers, symbols, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        embedded = network.embeddings[0].weight[symbols[row, :length, 0]]
+        output, _ = network.recurrent(torch.cat([numbers[row, :length], embedded], 1)[None])
+        expected = network.head(output[0])
+        if every_step:
+            torch.testing.assert_close(found[row, :length], expected)
+        else:
+            torch.testing.assert_close(found[row], expected[-1])
+
+
+def test_steps_past_the_end_of_a_row_have_no_label() -> None:
+    task = prepared("tag")
+    *_, lengths, targets = task.batch("train", torch.arange(30))
+    assert len({*lengths.tolist()}) > 1
+    for row, length in zip(targets, lengths.tolist(), strict=True):
+        assert (row[:length] >= 0).all()
+        assert (row[length:] == -1).all()
