@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,41 @@ def test_diverged_trials_are_said(lost: int) -> None:
     found = verdict(broken, naive("last value", 1.0))
     assert "diverged" in " ".join(found.sentences)
     assert found.kind == ("failed" if lost == 3 else "winner")
+
+
+def sized(one: Contestant, parameters: int, flops: int, seconds: float) -> Contestant:
+    times = {"predict": seconds, "step": 0.1, "same_clock": {"metrics": {"MASE": seconds}}}
+    return replace(one, parameters=parameters, flops_per_step=flops, times=times)
+
+
+def test_under_three_aims() -> None:
+    best = sized(cell("a", 0.0, 0.2), 4000, 7000, 2.0)
+    alike = sized(cell("bb", 0.03, 0.2), 4010, 7010, 1.9)
+    last = naive("last value", 3.0)
+    found = verdict(best, alike, last)
+    assert (found.best, found.smallest, found.times["fastest"]) == ("a", "a", "a")
+    small = sized(cell("ccc", 0.12, 0.2), 4010, 5000, 1.0)
+    found = verdict(best, alike, small, last)
+    assert (found.best, found.smallest, found.times["fastest"]) == ("a", "ccc", "ccc")
+    assert any("where size counts, take ccc" in sentence for sentence in found.sentences)
+    assert "where speed counts, take ccc, 2 times as fast" in found.times["sentences"][0]
+    worse = sized(cell("dddd", 1.0), 100, 100, 0.1)  # small and fast, but told from the best
+    found = verdict(best, worse, last)
+    assert (found.smallest, found.times["fastest"]) == ("a", "a")
+
+
+def test_the_simplest_of_equal_naive_methods_stands_for_all() -> None:
+    one, last, drift = cell("a", 0.5), naive("last value", 0.0), naive("drift", -0.001)
+    assert verdict(one, last, drift).best == "drift"  # better in every block
+    rows = [[b + (0.1 if k % 2 else -0.1) for k, b in enumerate(BLOCKS)]]
+    assert verdict(one, last, replace(drift, blocks=rows)).best == "last value"
+
+
+def test_a_cell_without_a_result_is_named() -> None:
+    lost = Contestant("c", "cell", None, {}, {}, [], [], [])
+    ranked = [cell("a", -1.0), naive("drift", 0.0), lost]
+    found = judge(ranked, compare_all(ranked), ["drift"])
+    assert "Not compared, as no trial finished: c." in found.sentences
 
 
 def test_pairing_by_seed_removes_what_seeds_share() -> None:

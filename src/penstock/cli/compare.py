@@ -1,6 +1,7 @@
 """`penstock compare`: which cell for my data?"""
 
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,7 +61,7 @@ def compare(
     from penstock.data.samples import load_or_sample  # noqa: PLC0415
     from penstock.tasks import find_task, infer  # noqa: PLC0415
 
-    limit = seconds(time) if time else None
+    ends = monotonic() + seconds(time) if time else None
     names, numbers = _names(cells), _rates(rates) or LEARNING_RATES
     run.check_arguments(out, names, seeds, skip_check or ())
     options = Options(_names(target), id_column, time_column, _names(known), _names(past))
@@ -79,7 +80,7 @@ def compare(
             horizon=horizon,
             budget=_budget(steps),
             learning_rates=numbers,
-            seconds=limit,
+            seconds=None if ends is None else ends - monotonic(),
             pool=_pool(workers, ray),
             watcher=bar,
             skip_checks=skip_check or (),

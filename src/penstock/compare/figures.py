@@ -109,10 +109,10 @@ def tuning(results: Results) -> go.Figure:
 def profile(results: Results) -> go.Figure:
     """Return the score at each step ahead, or of each part, a line a contestant."""
     figure = _figure(results.profile_of, results.metrics[0])
+    names = results.profile_names
+    mode = "lines+markers" if all(map(str.isdecimal, names)) else "markers"  # classes: no line
     for one in _able(results):
-        figure.add_scatter(
-            x=results.profile_names, y=one.profile, mode="lines+markers", **_line(results, one)
-        )
+        figure.add_scatter(x=names, y=one.profile, mode=mode, **_marked(results, one))
     return figure.update_yaxes(rangemode="tozero")
 
 
@@ -125,7 +125,9 @@ def example(results: Results, number: int) -> go.Figure:
         times = list(range(len(names)))
         figure.update_xaxes(tickvals=times, ticktext=names)
     bars = shown["kind"] == "bars"
-    _add(figure, bars, times, shown["actual"], "what came", {"width": 3, "color": "gray"})
+    if any(value is not None for value in shown["actual"]):
+        gray = {"width": 3, "color": "gray"}
+        _add(figure, bars, times, shown["actual"], "what came", gray)
     for place, one in enumerate(_able(results)):
         visible = True if place < _SHOWN else "legendonly"
         if one.bands and place == 0:
@@ -197,6 +199,11 @@ def _error_bar(one: Contestant, score: str) -> dict[str, Any] | None:
 def _line(results: Results, one: Contestant) -> dict[str, Any]:
     dash = "solid" if one.kind == "cell" else _NAIVE_DASHES[_place(results, one) % 4]
     return {"name": one.name, "line": {"color": _colour(results, one), "dash": dash}}
+
+
+def _marked(results: Results, one: Contestant) -> dict[str, Any]:
+    marker = {"size": 9, "symbol": _symbol(one), "color": _colour(results, one)}
+    return {**_line(results, one), "marker": marker}
 
 
 def _colour(results: Results, one: Contestant) -> str:

@@ -174,7 +174,7 @@ def _example(results: Results, number: int) -> str:
     caption = (
         f"Test window {number + 1}, {shown['series']}: what came, and what was foretold.{known}"
     )
-    heads = ["", "actual", *(one.name for one in able)]
+    heads = ["place", "actual", *(one.name for one in able)]
     numbers = markup.table(f"Test window {number + 1}", heads, rows)
     return markup.figure(f"example-{number}", figures.example(results, number), caption, numbers)
 

@@ -40,6 +40,7 @@ def judge(
         best.name,
         [
             _unclear(best, open_, table) if open_ else _clear(best, cells, table),
+            *_missing_words(contestants),
             f"{best.name} beats every naive method: {table.words(best.name, closest)}.",
             *_lost_words(contestants),
             *_seed_words(cells),
@@ -62,6 +63,11 @@ def _best_naive(simplest: Sequence[str], table: Table) -> str:
 def _clear(best: Contestant, cells: Sequence[Contestant], table: Table) -> str:
     against = "; ".join(table.words(best.name, c.name) for c in cells if c is not best)
     return f"Winner: {best.name}" + (f", {against}." if against else ", the only cell compared.")
+
+
+def _missing_words(contestants: Sequence[Contestant]) -> list[str]:
+    missing = [one.name for one in contestants if one.rank is None]
+    return [f"Not compared, as no trial finished: {names(missing)}."] if missing else []
 
 
 def _unclear(best: Contestant, open_: Sequence[Contestant], table: Table) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.compare.checks.base import Case, check
+from penstock.compare.comparisons import names
 from penstock.tasks import Task
 
 _COPIES = 0.01  # of the test windows
@@ -79,7 +80,8 @@ def too_little_data(case: Case) -> Iterator[str]:
     """Fires where the test is too small for an interval, or the training for a network.
 
     That is, at under 30 test windows or under 6 stretches of test time that do not overlap, or at
-    under 50 training windows. Intervals may then be wrong, not only wide.
+    under 50 training windows, or where a cell has one finished trial alone. Intervals may then be
+    wrong, not only wide.
     """
     tests, lessons = case.task.size("test"), case.task.size("train")
     blocks = len(next(one.blocks[0] for one in case.contestants if one.blocks))
@@ -87,6 +89,9 @@ def too_little_data(case: Case) -> Iterator[str]:
         yield f"the test has {tests:,} windows in {blocks} stretches that do not overlap"
     if lessons < _FEW_LESSONS:
         yield f"there are {lessons:,} training windows"
+    lone = [one.name for one in case.cells if len(one.finished) == 1]
+    if lone:
+        yield f"one finished trial alone says nothing about other seeds: {names(lone)}"
 
 
 def fingerprints(task: Task, part: str) -> NDArray[np.uint64]:

@@ -1,0 +1,93 @@
+"""The report in a real browser: it draws itself without errors, and axe finds nothing serious."""
+
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.compare.results import Results
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+AXE = find_spec("axe_core_python")
+PROBE = """
+<script>
+const errors = [];
+addEventListener("error", event => errors.push(event.message));
+addEventListener("load", () => setTimeout(async () => {
+  document.querySelectorAll("details").forEach(one => one.open = true);
+  const plots = [...document.querySelectorAll(".plot")];
+  const first = plots.find(one => one.previousElementSibling.className === "legend");
+  const button = first.previousElementSibling.querySelector("button");
+  button.click();
+  const hidden = first.data.filter(one => one.visible === false).length;
+  button.click();
+  const heads = [...document.querySelectorAll(".board thead button")];
+  heads[1].click(); heads[1].click();
+  const rows = [...document.querySelectorAll(".board tbody tr")];
+  const sorted = rows.map(row => row.cells[0].textContent);
+  const rules = ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"];
+  const found = await axe.run(document, {runOnly: rules});
+  const said = document.createElement("pre");
+  said.id = "probe";
+  said.textContent = JSON.stringify({
+    errors, hidden, sorted,
+    drawn: plots.filter(one => one.querySelector(".main-svg")).length, plots: plots.length,
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    violations: found.violations.map(one => [one.id, one.impact, one.nodes[0].html.slice(0, 200)]),
+    passes: found.passes.length});
+  document.body.append(said);
+}, 1500));
+</script></head>"""
+
+
+def probe(folder: Path, tmp_path: Path, *options: str) -> dict[str, Any]:
+    """Return what the page says of itself in Chromium."""
+    assert AXE is not None
+    assert AXE.origin is not None
+    script = Path(AXE.origin).with_name("axe.min.js").read_text("utf-8")
+    page = (folder / "report.html").read_text("utf-8")
+    probed = page.replace("</head>", f"<script>{script}</script>{PROBE}", 1)
+    (tmp_path / "page.html").write_text(probed, "utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", *options]
+    command += ["--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run(
+        [*command, f"file://{tmp_path / 'page.html'}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    said = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert said, done.stdout[-2000:]
+    found: dict[str, Any] = json.loads(unescape(said[1]))
+    return found
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
+@pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
+@pytest.mark.parametrize(
+    "options",
+    ["--window-size=1280,900", "--window-size=500,900", "--blink-settings=preferredColorScheme=0"],
+    ids=["wide", "narrow", "dark"],
+)
+def test_the_report_in_chromium(
+    finished: tuple[Results, Path], tmp_path: Path, options: str
+) -> None:
+    results, out = finished
+    found = probe(out, tmp_path, options)
+    assert found["errors"] == []
+    assert found["drawn"] == found["plots"] == 9
+    assert found["hidden"] >= 1
+    able = [one.name for one in results.contestants]
+    assert found["sorted"] == able[::-1]  # by score, downwards
+    assert found["overflow"] <= 0
+    assert found["passes"] > 15
+    assert found["violations"] == []
