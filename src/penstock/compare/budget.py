@@ -50,6 +50,9 @@ def flops_per_step(network: nn.Module) -> int:
 
 def _flops(layer: Recurrent, steps: int) -> int:
     shape = (1, steps) if layer.batch_first else (steps, 1)
-    with torch.no_grad(), backend("eager"), FlopCounterMode(display=False) as counter:
-        layer(torch.zeros(*shape, layer.input_size))
+    x = torch.zeros(*shape, layer.input_size)
+    with torch.no_grad(), backend("eager"):
+        layer(x)  # a first call also traces the cell, which is not to be counted
+        with FlopCounterMode(display=False) as counter:
+            layer(x)
     return int(counter.get_total_flops())

@@ -100,8 +100,8 @@ class _Rewriting:
         mean = sum(sums[1:], sums[0]) / count
         centred = [v - mean for v in values]
         squares = [emit("sum", c * c) for c in centred]
-        deviation = emit("sqrt", sum(squares[1:], squares[0]) / count + _EPSILON)
-        return [c / deviation for c in centred]
+        scale = 1 / emit("sqrt", sum(squares[1:], squares[0]) / count + _EPSILON)
+        return [c * scale for c in centred]
 
     def _state(self, value: Value) -> Value:
         """Note the new cell state; return what later equations of the step read of it."""

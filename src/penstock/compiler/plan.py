@@ -112,7 +112,7 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     """Choose what the forward loop saves: what the gradient reads and cannot compute again.
 
     What follows from states, inputs and saved values by elementwise ops is computed again;
-    products are not.
+    products and reductions are not.
     """
     ours = {new: k for k, new in enumerate(backward.forward)}
     graph = backward.graph
@@ -124,7 +124,8 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     saved: list[int] = []
     cheap: list[bool] = []
     for k, node in enumerate(forward.nodes):
-        dear = node.op in ("lifted", "linear") or not all(cheap[a] for a in node.args)
+        comes_late = node.op == "lifted" or _reads_rows(node)
+        dear = comes_late or not all(cheap[a] for a in node.args)
         if k in read and dear and k not in states:
             saved.append(k)
         cheap.append(not dear or k in states or k in saved)

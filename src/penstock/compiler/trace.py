@@ -169,7 +169,7 @@ def _layer_norm(
 ) -> Any:
     del normalized_shape  # the features of a row, whatever their number
     mean = _mean(a, -1, True)
-    y = (a - mean) / _power(_variance(a, mean) + eps, 0.5)
+    y = (a - mean) * (1 / _power(_variance(a, mean) + eps, 0.5))
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from penstock import __version__
 from penstock.cells import cell_name, find_cell
 from penstock.cells.base import Cell, Place
 from penstock.cells.modifiers import Modifiers
@@ -26,6 +27,7 @@ _KNOWN: dict[str, tuple[Cell, Place, tuple[str, ...]]] = {}
 def register(cell: Cell, place: Place, names: tuple[str, ...]) -> str:
     """Return the key of a cell at a place with these parameters."""
     words = {
+        "penstock": __version__,  # torch keeps compiled graphs by their constants
         "cell": cell_name(type(cell)),
         "hyperparameters": cell.hyperparameters,
         "place": asdict(place),

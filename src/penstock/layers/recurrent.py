@@ -24,6 +24,7 @@ from penstock.layers.connections import Connection
 from penstock.layers.equations import Sweep, Swept
 from penstock.layers.initialisers import Initialiser, find_initialiser
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
+from penstock.layers.masks import bernoulli
 from penstock.layers.stream import Stream
 
 State = Tensor | tuple[Tensor, ...]
@@ -402,7 +403,7 @@ class Recurrent(nn.Module):
                 ones = x.new_ones(B, self._state_sizes[0])
                 masks[name] = nn.functional.dropout(ones, p)
             else:
-                masks[name] = x.new_empty(T, B, sizes[state]).bernoulli_(p)
+                masks[name] = bernoulli(x, p, T, B, sizes[state])
         return masks
 
     def _below(self, lower: Swept) -> tuple[Tensor, ...]:

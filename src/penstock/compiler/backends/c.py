@@ -83,6 +83,7 @@ class CLoop:
         self.widths = written.widths()
         self.products = written.products_of_widths()
         self.elementwise = written.widths_of_bodies()
+        self.stages = len(written.loop.stages)
         self.arguments = ctypes.c_int64 * len(list(written.fields()))
         self.packed_at = len(self.arguments()) - 1 - written.count_terms()
         names = [name for _, name, _ in written.fields()]
@@ -138,7 +139,7 @@ class CLoop:
             return 1, False
         if 4 * available <= call.B:
             return available, False
-        return (available, True) if flops > 70_000 else (1, False)
+        return (available, True) if flops > 60_000 + 10_000 * self.stages else (1, False)
 
 
 @cache
