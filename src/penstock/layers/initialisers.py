@@ -3,6 +3,7 @@
 Each takes a layer whose parameters have their values of torch.nn, and changes some of them.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from penstock.cells.base import Gate, Vector
 from penstock.errors import ArgumentError, nearest
 
 if TYPE_CHECKING:
@@ -29,6 +31,28 @@ def find_initialiser(init: str | Initialiser) -> Initialiser:
     if init not in INITIALISERS:
         raise ArgumentError(f"no initialiser {init!r}; {nearest(init, INITIALISERS)}")
     return INITIALISERS[init]
+
+
+def draw(layer: "Recurrent") -> None:
+    """Draw all parameters from U(−1/√H, 1/√H), or as the cell's declarations say."""
+    bound = 1 / math.sqrt(layer.hidden_size)
+    for use, names in layer.uses():
+        values = {name: getattr(layer, full).detach() for name, full in names.items()}
+        for value in values.values():
+            nn.init.uniform_(value, -bound, bound)
+        for name in use.others:
+            own, declared = values.pop(f"weight_{name}"), layer.cell.declared[name]
+            if isinstance(declared, Vector):
+                declared.start(own)
+        for name, value in values.items():  # of modifiers
+            if name.startswith(("weight_gain_", "weight_shift_")):
+                value.fill_(float(name.startswith("weight_gain_")))
+    for kind in _BIASES:
+        for gate, bias in _blocks(layer, kind):
+            declared = layer.cell.declared[gate]
+            if isinstance(declared, Gate) and not isinstance(declared.bias, bool):
+                beside_w = declared.x and kind == "bias_hh"  # where the other part has the value
+                bias.fill_(0 if beside_w else declared.bias)
 
 
 def glorot(layer: "Recurrent") -> None:

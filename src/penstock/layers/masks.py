@@ -1,9 +1,31 @@
-"""Random masks, fast."""
+"""The random masks of a sweep's modifiers.
+
+Legend: T time, B batch, S width of a state.
+"""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn.functional import dropout
+
+from penstock.cells.modifiers import Modifiers
+
+
+def draw_masks(modifiers: Modifiers, sizes: Mapping[str, int], x: Tensor) -> dict[str, Tensor]:
+    """Return the masks of a sweep over x [T, B, I], by torch's generator.
+
+    sizes: S by the states' names. What is fixed over time is [B, S], the rest [T, B, S].
+    """
+    T, B = x.shape[:2]
+    masks = {}
+    for name, state, p in modifiers.masks():
+        if state is None:
+            masks[name] = dropout(x.new_ones(B, next(iter(sizes.values()))), p)
+        else:
+            masks[name] = bernoulli(x, p, T, B, sizes[state])
+    return masks
 
 
 def bernoulli(like: Tensor, p: float, *shape: int) -> Tensor:

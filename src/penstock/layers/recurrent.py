@@ -4,9 +4,8 @@ Legend: T time, B batch, I input, H hidden, O features of the output, S width of
 D directions, L layers.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -14,41 +13,20 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from penstock.cells import Cell, cell_name, find_cell
-from penstock.cells.base import Gate, Place, Usage, Vector
+from penstock.cells.base import Place, Usage
 from penstock.cells.modifiers import Modifiers
-from penstock.compiler import pipeline
 from penstock.errors import ArgumentError
-from penstock.layers import connections, function, op, options
+from penstock.layers import arguments, connections, function, options
 from penstock.layers.chunks import run_in_chunks
 from penstock.layers.connections import Connection
 from penstock.layers.equations import Sweep, Swept
-from penstock.layers.initialisers import Initialiser, find_initialiser
+from penstock.layers.initialisers import Initialiser, draw, find_initialiser
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
-from penstock.layers.masks import bernoulli
+from penstock.layers.masks import draw_masks
+from penstock.layers.parts import Part, Plan, build
 from penstock.layers.stream import Stream
 
 State = Tensor | tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
-class _Mode:
-    """A part as it is in training, or in evaluation."""
-
-    place: Place
-    key: str
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One direction of one layer: its parameters' names here by those of the cell, its modes."""
-
-    names: dict[str, str]
-    training: _Mode
-    evaluation: _Mode
-
-    @property
-    def place(self) -> Place:
-        return self.evaluation.place
 
 
 class Recurrent(nn.Module):
@@ -153,43 +131,22 @@ class Recurrent(nn.Module):
         )
         self._init = find_initialiser(init)
         self._state_sizes = self.cell.state_sizes(self.hidden_size)
-        self._make_parts({"device": device, "dtype": dtype})
-        self.reset_parameters()
-
-    def _make_parts(self, like: dict[str, Any]) -> None:
-        """Register the parameters of all layers and directions."""
-        self._parts: list[list[_Part]] = []
-        joined = list[Connection]()
-        size = self.input_size
-        for layer in range(self.num_layers):
-            place = Place(size, self.hidden_size, layer == 0, self.modifiers)
-            shapes = pipeline.shapes(self.cell, place)
-            names = [n for n in shapes if self.bias or not n.startswith("bias")]
-            suffixes = [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
-            modes = [self._mode(place, names, training) for training in (True, False)]
-            self._parts.append([_Part({n: n + s for n in names}, *modes) for s in suffixes])
-            for name, full in (n for part in self._parts[-1] for n in part.names.items()):
-                weight = torch.empty(shapes[name], **like)
-                self.register_parameter(full, nn.Parameter(weight))
-            out = self.cell.usage(place).output_size
-            wide = out * len(suffixes) if self.merge == "concat" else out
-            joined.append(
-                Connection(size, wide, self.merge, self.connection, self.projection_size, **like)
-            )
-            size = joined[-1].output_size
-        self.output_size = size
+        like: dict[str, Any] = {"device": device, "dtype": dtype}
+        plan = Plan(
+            self.cell, self.input_size, self.hidden_size, self.num_layers, self.bias,
+            self.bidirectional, self.modifiers, (merge, connection, self.projection_size),
+        )  # fmt: skip
+        self._parts, joined = build(self, plan, **like)
+        self.output_size = joined[-1].output_size
         self._check_options(joined)
-        is_plain = self.merge == "concat" and all(c.is_plain for c in joined)
+        is_plain = merge == "concat" and all(c.is_plain for c in joined)
         self.connections: Any = () if is_plain else nn.ModuleList(joined)
         if self.trainable_state:
+            rows = self.num_layers * (1 + self.bidirectional)
             for state, width in zip(self.cell.states, self._state_sizes, strict=True):
-                rows = self.num_layers * (1 + self.bidirectional)
                 initial = nn.Parameter(torch.zeros(rows, width, **like))
                 self.register_parameter(f"initial_{state}", initial)
-
-    def _mode(self, place: Place, names: Sequence[str], training: bool) -> _Mode:
-        place = replace(place, modifiers=replace(self.modifiers, training=training))
-        return _Mode(place, op.register(self.cell, place, tuple(names)))
+        self.reset_parameters()
 
     def _check_options(self, joined: Sequence[Connection]) -> None:
         """Raise where an option would do nothing."""
@@ -218,22 +175,7 @@ class Recurrent(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, as `init` and the cell's declarations say."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for use, names in self.uses():
-            for name in names.values():
-                nn.init.uniform_(getattr(self, name), -bound, bound)
-            for name, gates in (("bias_ih", use.x_gates), ("bias_hh", use.h_gates)):
-                if name in names:
-                    self._set_biases(getattr(self, names[name]), name, gates)
-            for name in use.others:
-                if isinstance(declared := self.cell.declared[name], Vector):
-                    declared.start(getattr(self, names[f"weight_{name}"]).detach())
-            for name, full in names.items():
-                if (
-                    name.startswith(("weight_gain_", "weight_shift_"))
-                    and name[7:] not in use.others
-                ):
-                    nn.init.constant_(getattr(self, full), float(name.startswith("weight_gain_")))
+        draw(self)
         for connection in self.connections:
             connection.reset_parameters()
         for state in self.cell.states if self.trainable_state else ():
@@ -332,7 +274,8 @@ class Recurrent(nn.Module):
         self, x: Tensor, state: State | None, lengths: Any, reset: Any, single: bool = False
     ) -> tuple[Tensor, tuple[Tensor, ...], list[Swept]]:
         """Check the arguments, x being [T, B, I], and run all layers."""
-        self._check_input(x)
+        weight = getattr(self, next(iter(self._parts[0][0].names.values())))
+        arguments.check_input(x, self.input_size, weight.dtype)
         T, B = x.shape[:2]
         if single and not (lengths is None and reset is None):
             raise ArgumentError("lengths and reset go with a batch; give x as [T, B, I]")
@@ -391,7 +334,7 @@ class Recurrent(nn.Module):
             return x
         return x * nn.functional.dropout(torch.ones_like(x[:1]), self.input_dropout)
 
-    def _weights(self, part: _Part) -> dict[str, Tensor]:
+    def _weights(self, part: Part) -> dict[str, Tensor]:
         weights = {name: getattr(self, full) for name, full in part.names.items()}
         if self.training and self.weight_drop:
             dropped = nn.functional.dropout(weights["weight_hh"], self.weight_drop)
@@ -399,64 +342,23 @@ class Recurrent(nn.Module):
         return weights
 
     def _masks(self, place: Place, x: Tensor) -> dict[str, Tensor]:
-        """Draw the modifiers' masks, by torch's generator."""
-        T, B = x.shape[:2]
         sizes = dict(zip(self.cell.states, self._state_sizes, strict=True))
-        masks = {}
-        for name, state, p in place.modifiers.masks():
-            if state is None:
-                ones = x.new_ones(B, self._state_sizes[0])
-                masks[name] = nn.functional.dropout(ones, p)
-            else:
-                masks[name] = bernoulli(x, p, T, B, sizes[state])
-        return masks
+        return draw_masks(place.modifiers, sizes, x)
 
     def _below(self, lower: Swept) -> tuple[Tensor, ...]:
         return tuple(lower.sequences[self.cell.states.index(s)] for s in self.cell.below)
 
-    def _set_biases(self, bias: Tensor, name: str, gates: Sequence[str]) -> None:
-        """Set the biases that a gate gives a value: beside W where it has one, else beside U."""
-        biased = self.cell.biased(gates)
-        for part, gate in zip(torch.split(bias.detach(), self.hidden_size), biased, strict=True):
-            declared = self.cell.declared[gate]
-            assert isinstance(declared, Gate)
-            if not isinstance(declared.bias, bool):
-                part.fill_(0 if declared.x and name == "bias_hh" else declared.bias)
-
-    def _check_input(self, x: Tensor) -> None:
-        if x.ndim != 3 or x.shape[-1] != self.input_size:
-            raise ArgumentError(
-                f"the input has shape {list(x.shape)}; this layer takes 2 or 3 dimensions, the "
-                f"last of input_size = {self.input_size}"
-            )
-        weight = getattr(self, next(iter(self._parts[0][0].names.values())))
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
-            raise ArgumentError(
-                f"the input is {x.dtype}, the layer's weights are {weight.dtype}; convert one: "
-                f"x.to({weight.dtype}) or layer.to({x.dtype})"
-            )
-
     def _initial(self, state: State | None, x: Tensor, single: bool = False) -> tuple[Tensor, ...]:
         """Return the initial states, [L·D, B, S] each, after checking those given."""
-        LD, B = self.num_layers * (1 + self.bidirectional), x.shape[1]
-        sizes = self._state_sizes
-        if state is None and self.trainable_state:
-            learned = (getattr(self, f"initial_{s}") for s in self.cell.states)
-            return tuple(s[:, None].expand(-1, B, -1) for s in learned)
-        if state is None:
-            return tuple(x.new_zeros(LD, B, size) for size in sizes)
-        states = (state,) if isinstance(state, Tensor) else tuple(state)
-        if not all(isinstance(s, Tensor) and s.dtype == x.dtype for s in states):
-            kinds = ", ".join(str(getattr(s, "dtype", type(s).__name__)) for s in states)
-            raise ArgumentError(f"state is of {kinds}; it must be of the input's {x.dtype}")
-        wanted = [[LD, size] if single else [LD, B, size] for size in sizes]
-        given = [list(s.shape) for s in states]
-        if given != wanted:
-            raise ArgumentError(
-                f"state has shapes {given}; for this input the states "
-                f"({', '.join(self.cell.states)}) must be {wanted}"
+        rows = self.num_layers * (1 + self.bidirectional)
+        if state is not None:
+            return arguments.states(
+                state, x, dict(zip(self.cell.states, self._state_sizes, strict=True)), rows, single
             )
-        return tuple(s[:, None] for s in states) if single else states
+        if self.trainable_state:
+            learned = (getattr(self, f"initial_{s}") for s in self.cell.states)
+            return tuple(s[:, None].expand(-1, x.shape[1], -1) for s in learned)
+        return tuple(x.new_zeros(rows, x.shape[1], size) for size in self._state_sizes)
 
     def _as_given(self, states: tuple[Tensor, ...]) -> State:
         return states if len(states) > 1 else states[0]

@@ -1,0 +1,54 @@
+"""Checks of what a layer is called with: what was given, and what is wanted.
+
+Legend: T time, B batch, I input, S width of a state.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from penstock.errors import ArgumentError
+
+
+def check_input(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
+    """Raise unless x is [T, B, I], and of the dtype of the layer's weights.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if x.ndim != 3 or x.shape[-1] != input_size:
+        raise ArgumentError(
+            f"the input has shape {list(x.shape)}; this layer takes 2 or 3 dimensions, the "
+            f"last of input_size = {input_size}"
+        )
+    if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ArgumentError(
+            f"the input is {x.dtype}, the layer's weights are {dtype}; convert one: "
+            f"x.to({dtype}) or layer.to({x.dtype})"
+        )
+
+
+def states(
+    state: Tensor | tuple[Tensor, ...], x: Tensor, sizes: Mapping[str, int], rows: int, single: bool
+) -> tuple[Tensor, ...]:
+    """Return initial states as [rows, B, S] each.
+
+    sizes: S by the states' names. single: they are given without B.
+
+    Raises:
+        ArgumentError: their number, shapes or types do not fit.
+    """
+    given = (state,) if isinstance(state, Tensor) else tuple(state)
+    if not all(isinstance(s, Tensor) and s.dtype == x.dtype for s in given):
+        kinds = ", ".join(str(getattr(s, "dtype", type(s).__name__)) for s in given)
+        raise ArgumentError(f"state is of {kinds}; it must be of the input's {x.dtype}")
+    batch = [] if single else [x.shape[1]]
+    wanted = [[rows, *batch, size] for size in sizes.values()]
+    shapes = [list(s.shape) for s in given]
+    if shapes != wanted:
+        raise ArgumentError(
+            f"state has shapes {shapes}; for this input the states "
+            f"({', '.join(sizes)}) must be {wanted}"
+        )
+    return tuple(s[:, None] for s in given) if single else given

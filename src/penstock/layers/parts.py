@@ -1,0 +1,87 @@
+"""How a layer is made of parts: each direction of each layer of the stack, and what joins them.
+
+Legend: I input, H hidden.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from penstock.cells import Cell
+from penstock.cells.base import Place
+from penstock.cells.modifiers import Modifiers
+from penstock.compiler import pipeline
+from penstock.layers import op
+from penstock.layers.connections import Connection
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A part as it is in training, or in evaluation."""
+
+    place: Place
+    key: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One direction of one layer: its parameters' names in the module by those of the cell."""
+
+    names: dict[str, str]
+    training: Mode
+    evaluation: Mode
+
+    @property
+    def place(self) -> Place:
+        """Where the cell stands."""
+        return self.evaluation.place
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stack of layers is made of.
+
+    join: merge, connection and projection size of each layer's `Connection`.
+    """
+
+    cell: Cell
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    bidirectional: bool
+    modifiers: Modifiers
+    join: tuple[str, str, int]
+
+
+def build(module: nn.Module, plan: Plan, **like: Any) -> tuple[list[list[Part]], list[Connection]]:
+    """Register the parameters of all layers in a module; return its parts, by layer.
+
+    like: device and dtype.
+    """
+    parts: list[list[Part]] = []
+    joined: list[Connection] = []
+    size = plan.input_size
+    for layer in range(plan.num_layers):
+        place = Place(size, plan.hidden_size, layer == 0, plan.modifiers)
+        shapes = pipeline.shapes(plan.cell, place)
+        names = [n for n in shapes if plan.bias or not n.startswith("bias")]
+        suffixes = [f"_l{layer}", f"_l{layer}_reverse"][: 1 + plan.bidirectional]
+        modes = [_mode(plan.cell, place, names, training) for training in (True, False)]
+        parts.append([Part({n: n + s for n in names}, *modes) for s in suffixes])
+        for name, full in (n for part in parts[-1] for n in part.names.items()):
+            module.register_parameter(full, nn.Parameter(torch.empty(shapes[name], **like)))
+        out = plan.cell.usage(place).output_size
+        wide = out * len(suffixes) if plan.join[0] == "concat" else out
+        joined.append(Connection(size, wide, *plan.join, **like))
+        size = joined[-1].output_size
+    return parts, joined
+
+
+def _mode(cell: Cell, place: Place, names: Sequence[str], training: bool) -> Mode:
+    changed = replace(place.modifiers, training=training)
+    place = replace(place, modifiers=changed if changed.any else Modifiers())
+    return Mode(place, op.register(cell, place, tuple(names)))
