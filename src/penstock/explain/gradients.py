@@ -154,6 +154,27 @@ def unroll(
     return Unrolled(joined.transpose(0, 1) if layer.batch_first else joined, outputs, states)
 
 
+def inputs_read(network: nn.Module, run: Callable[[Any], Any]) -> tuple[Tensor, Tensor | None]:
+    """Return what a network's first recurrent layer reads in a run: x, and lengths or None.
+
+    Raises:
+        ArgumentError: it has no such layer, or the run never called it.
+    """
+    seen: list[tuple[Tensor, Tensor | None]] = []
+
+    def note(_layer: nn.Module, args: Any, kwargs: Any) -> None:
+        seen.append((args[0].detach(), args[2] if len(args) > 2 else kwargs.get("lengths")))
+
+    hook = find_layer(network).register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        run(network)
+    finally:
+        hook.remove()
+    if not seen:
+        raise ArgumentError("the recurrent layer was never called")
+    return seen[0]
+
+
 def find_layer(network: nn.Module) -> Recurrent:
     """Return a network's first recurrent layer.
 
