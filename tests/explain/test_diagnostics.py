@@ -14,6 +14,7 @@ from penstock.explain.clipping import descend
 from penstock.explain.gates import gate_statistics, trace
 from penstock.explain.gradients import Flow, loss_flow, state_flow, unroll
 from penstock.explain.memory import Memory, memory
+from penstock.explain.probing import probe
 from penstock.explain.pruning import prune, pruning_curve
 
 T, B, I, H = 12, 3, 2, 4
@@ -53,6 +54,15 @@ def test_the_growth_of_a_linear_recurrence_is_its_spectral_radius(linear, radius
     assert flow.growth == pytest.approx(radius, rel=1e-9)
     estimate = state_flow(layer, x, probes=3)  # fewer than H: by random products
     assert estimate.growth == pytest.approx(radius, rel=0.15)
+
+
+def test_norms_by_random_products():
+    matrix = torch.tensor(np.random.default_rng(2).normal(size=(64, 64)))
+    x = torch.zeros(1, 64, dtype=torch.float64, requires_grad=True)
+    (exact,) = probe(x @ matrix, [x], 64)
+    (estimate,) = probe(x @ matrix, [x], 40)
+    assert float(exact.norm()) == pytest.approx(float(matrix.norm()), rel=1e-12)
+    assert float(estimate.norm()) == pytest.approx(float(matrix.norm()), rel=0.05)
 
 
 def test_norms_of_a_diagonal_recurrence(linear):

@@ -52,7 +52,7 @@ def render(found: Inspection) -> str:
     about = found.about
     drawn = [*_curves(found), *_gate_figures(found)]
     main = (
-        f'<div class="quiet">{markup.pairs(summary(found))}</div>'
+        f'<h2>In short</h2><div class="quiet">{markup.pairs(summary(found))}</div>'
         f"<h2>What the gates did in test window {found.window}</h2>"
         f'<div class="board">{markup.table("Gates", GATE_HEADS, gate_rows(found))}</div>'
         f'<h2>Pictures</h2><div class="grid">{"".join(drawn)}</div>'
@@ -77,7 +77,7 @@ def _curves(found: Inspection) -> Iterator[str]:
     norms = sorted(found.descent.norms)
     drawn = blank("threshold of the norm", "share of batches clipped")
     shares = [100 * found.descent.clipped(norm) for norm in norms]
-    drawn.add_scatter(x=norms, y=shares, mode="lines", line={"color": COLOURS[0], "shape": "vh"})
+    drawn.add_scatter(x=norms, y=shares, mode="lines", line={"color": COLOURS[0], "shape": "hv"})
     drawn.update_layout(showlegend=False, yaxis={"ticksuffix": " %"})
     caption = "The norms of training batches' gradients, and how many a threshold would clip."
     yield markup.figure("clipping", drawn, caption)
