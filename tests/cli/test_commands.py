@@ -81,10 +81,17 @@ def test_every_sample_from_file_to_prediction(
     assert all(name in (tmp_path / "out" / "report.html").read_text("utf-8") for name in baselines)
     assert run(["predict", out, name]) == 0
     assert capsys.readouterr().out.splitlines()[0].split(",") == PREDICTED[said[1]]
+    page = str(tmp_path / "inspect.html")
+    assert run(["inspect", out, "--out", page]) == 0
+    printed = capsys.readouterr().out
+    assert "memory span, to 1/e" in printed
+    assert all(len(line) <= 80 for line in printed.splitlines() if page not in line)
     for other in {*samples.samples()} - {name}:  # a model is told what it did not learn from
         assert run(["predict", out, other]) == 2
         printed = capsys.readouterr()
         assert (printed.out, len(printed.err.splitlines())) == ("", 1), other
+        assert run(["inspect", out, other, "--out", page]) == 2
+        assert len(capsys.readouterr().err.splitlines()) <= 3
 
 
 @pytest.mark.usefixtures("quick")

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from penstock.compare.results import Contestant, Results, Trial
 
 # Okabe & Ito's palette, told apart by the colour-blind, readable on white and on black.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
 _NAIVE_DASHES = ("dot", "dashdot", "longdash", "longdashdot")
 _MARGIN = {"l": 56, "r": 12, "t": 12, "b": 44}
 _SHOWN = 3  # contestants drawn at first in crowded pictures; the legend brings the others
@@ -16,7 +16,7 @@ _SHOWN = 3  # contestants drawn at first in crowded pictures; the legend brings 
 
 def errors(results: Results) -> go.Figure:
     """Return each contestant's score with its interval over seeds, best on top."""
-    score, figure = results.metrics[0], _figure(results.metrics[0], "")
+    score, figure = results.metrics[0], blank(results.metrics[0], "")
     able = _able(results)
     for one in able:
         seeds = [trial.metrics[score] for trial in one.finished]
@@ -42,7 +42,7 @@ def errors(results: Results) -> go.Figure:
 def cost(results: Results) -> go.Figure:
     """Return score against the measured time of a training step, a point a cell."""
     score = results.metrics[0]
-    figure = _figure("milliseconds a training step", score)
+    figure = blank("milliseconds a training step", score)
     able = _able(results)
     for one in able:
         if one.kind == "cell":
@@ -67,7 +67,7 @@ def cost(results: Results) -> go.Figure:
 
 def learning(results: Results) -> go.Figure:
     """Return the validation loss of each trial after each round of steps."""
-    figure = _figure("steps", "validation loss")
+    figure = blank("steps", "validation loss")
     for one in results.contestants:
         for number, trial in enumerate(one.trials):
             losses = [loss for _, loss in trial.losses]
@@ -87,7 +87,7 @@ def learning(results: Results) -> go.Figure:
 
 def tuning(results: Results) -> go.Figure:
     """Return the best validation loss at each learning rate tried; the one chosen is filled."""
-    figure = _figure("learning rate", "best validation loss")
+    figure = blank("learning rate", "best validation loss")
     for one in results.contestants:
         tried = sorted((t.learning_rate, t.best_loss) for t in one.tuning if t.status == "finished")
         if not tried:
@@ -108,7 +108,7 @@ def tuning(results: Results) -> go.Figure:
 
 def profile(results: Results) -> go.Figure:
     """Return the score at each step ahead, or of each part, a line a contestant."""
-    figure = _figure(results.profile_of, results.metrics[0])
+    figure = blank(results.profile_of, results.metrics[0])
     names = results.profile_names
     mode = "lines+markers" if all(map(str.isdecimal, names)) else "markers"  # classes: no line
     for one in _able(results):
@@ -120,7 +120,7 @@ def example(results: Results, number: int) -> go.Figure:
     """Return one test window: what came, and what each contestant foretold."""
     shown = results.examples[number]
     names, context = shown["times"], shown["context"]
-    figure, times = _figure("", shown["unit"]), names
+    figure, times = blank("", shown["unit"]), names
     if len({*names}) < len(names):  # letters, say: place them by number, and write them below
         times = list(range(len(names)))
         figure.update_xaxes(tickvals=times, ticktext=names)
@@ -173,7 +173,8 @@ def _add_band(
     figure.add_scatter(x=x, y=high, fill="tonexty", fillcolor=_faint(colour), name=name, **edge)
 
 
-def _figure(x: str, y: str) -> go.Figure:
+def blank(x: str, y: str) -> go.Figure:
+    """Return a figure with nothing but its axes' names."""
     return go.Figure().update_layout(
         template="none",
         height=360,
@@ -207,7 +208,7 @@ def _marked(results: Results, one: Contestant) -> dict[str, Any]:
 
 
 def _colour(results: Results, one: Contestant) -> str:
-    return _COLOURS[_place(results, one) % len(_COLOURS)]
+    return COLOURS[_place(results, one) % len(COLOURS)]
 
 
 def _place(results: Results, one: Contestant) -> int:

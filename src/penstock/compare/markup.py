@@ -2,8 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib import resources
+from string import Template
 
 import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+
+def page(title: str, about: str, main: str, origin: str) -> str:
+    """Return a whole page that opens offline; `main` is HTML."""
+    template = Template((resources.files("penstock.compare") / "page.html").read_text("utf-8"))
+    words = {name: escape(text) for name, text in (("title", title), ("about", about))}
+    return template.substitute(words, main=main, origin=escape(origin), plotly=get_plotlyjs())
 
 
 def figure(name: str, drawn: go.Figure, caption: str, numbers: str = "") -> str:

@@ -6,8 +6,6 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from plotly.offline import get_plotlyjs
-
 from penstock.atomic import replacing
 from penstock.compare import exports, figures, markup, table
 from penstock.compare.results import Contestant, Finding, Results, load_results
@@ -36,12 +34,10 @@ def rebuild_reports(folder: Path) -> None:
 
 def render(results: Results) -> str:
     """Return the report as HTML."""
-    page = Template((resources.files("penstock.compare") / "report.html").read_text("utf-8"))
+    template = Template((resources.files("penstock.compare") / "report.html").read_text("utf-8"))
     head, *reasons = results.verdict.sentences
     measured = results.verdict.times.get("sentences", [])
-    return page.substitute(
-        data=escape(results.data["name"]),
-        about=escape(_about(results)),
+    main = template.substitute(
         mood="doubt" if _in_doubt(results) else "good" if results.verdict.recommended else "naive",
         verdict=escape(head),
         picks=_picks(results),
@@ -53,8 +49,13 @@ def render(results: Results) -> str:
         examples="".join(_example(results, n) for n in range(len(results.examples))),
         trials=_trials(results),
         setup=_setup(results),
-        version=escape(results.versions["penstock"]),
-        plotly=get_plotlyjs(),
+    )
+    return markup.page(
+        f"Which cell for {results.data['name']}?",
+        _about(results),
+        main,
+        f"Made by Penstock {results.versions['penstock']}. Rebuilt from results.json alone by "
+        "penstock report.",
     )
 
 

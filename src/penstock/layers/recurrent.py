@@ -168,6 +168,11 @@ class Recurrent(nn.Module):
         for part in (part for layer in self._parts for part in layer):
             yield self.cell.usage(part.place), part.names
 
+    def places(self) -> Iterator[Place]:
+        """Yield where the cell stands in each layer and direction, as the layer runs now."""
+        for part in (part for layer in self._parts for part in layer):
+            yield (part.training if self.training else part.evaluation).place
+
     def reset_parameters(self) -> None:
         """Draw all parameters anew, as `init` and the cell's declarations say."""
         draw(self)

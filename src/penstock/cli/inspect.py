@@ -1,0 +1,60 @@
+"""`penstock inspect`: look into a trained model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    model: Annotated[
+        Path, typer.Argument(help="models/<cell>.json, or the folder that compare left.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="The data that it learned from; needless where that was a sample."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("inspect.html"),
+    window: Annotated[int, typer.Option(help="The test window whose gates are drawn.")] = 0,
+) -> None:
+    """Show a model's gradients, memory span and gates, and what pruning and clipping do."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from penstock.atomic import replacing  # noqa: PLC0415
+    from penstock.compare import inspection_page as page  # noqa: PLC0415  (torch takes seconds)
+    from penstock.compare.inspection import inspect_model  # noqa: PLC0415
+    from penstock.data.samples import load_or_sample  # noqa: PLC0415
+    from penstock.errors import ArgumentError  # noqa: PLC0415
+
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise ArgumentError(f"cannot write to {out}; give the name of a file with --out")
+    source = load_or_sample(_sample(model) if data is None else data)
+    found = inspect_model(model, source, window)
+    console = Console(highlight=False, markup=False)
+    figures = Table(box=None, show_header=False, pad_edge=False)
+    for row in page.summary(found):
+        figures.add_row(*row)
+    gates = Table(*page.GATE_HEADS, box=None, pad_edge=False, header_style="bold")
+    for gate in page.gate_rows(found):
+        gates.add_row(*gate)
+    console.print(figures)
+    if gates.row_count:
+        console.print("", f"Gates in test window {window}", gates, sep="\n")
+    with replacing(out) as temporary:
+        temporary.write_text(page.render(found), "utf-8")
+    console.print(f"Written to {out}", soft_wrap=True)
+
+
+def _sample(model: Path) -> Path:
+    """Return the name of the sample that a model learned from."""
+    from penstock.compare.models import find_model  # noqa: PLC0415
+    from penstock.compare.results import load_results  # noqa: PLC0415
+    from penstock.data.samples import samples  # noqa: PLC0415
+    from penstock.errors import ArgumentError  # noqa: PLC0415
+
+    results = find_model(model).parent.parent / "results.json"
+    name = Path(load_results(results).data["name"]).stem if results.is_file() else ""
+    if name not in samples():
+        raise ArgumentError(f"{model} learned from no sample; name its data: inspect MODEL DATA")
+    return Path(name)

@@ -1,0 +1,118 @@
+"""A trained model looked into: gradients, memory, gates, and what pruning and clipping do."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from penstock.compare.models import load_model
+from penstock.data.files import Source
+from penstock.data.series import Options
+from penstock.errors import ArgumentError, DataError
+from penstock.explain.clipping import Descent, descend
+from penstock.explain.gates import trace
+from penstock.explain.gradients import Flow, find_layer, inputs_read, loss_flow, state_flow
+from penstock.explain.memory import Memory, memory
+from penstock.explain.pruning import Pruned, pruning_curve
+from penstock.tasks import Task, find_task
+
+WINDOWS = 32  # of the test part, that gradients and effects are means over
+_BATCHES = 50  # of the training part, whose gradients' norms are taken
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in a model.
+
+    Attributes:
+        about: the model's JSON file.
+        data: the name of the data.
+        metric: of the pruning curve, on all test windows; lower is better.
+        window: the test window whose gates are traced.
+        flow, loss, memory: means over the first test windows.
+        gates: for each layer, name → [T, S] over the window.
+        pruned: the pruning curve.
+        descent: the norms of the gradients of training batches, at the model's weights.
+    """
+
+    about: dict[str, Any]
+    data: str
+    metric: str
+    window: int
+    flow: Flow
+    loss: Flow
+    memory: Memory
+    gates: list[dict[str, Tensor]]
+    pruned: tuple[Pruned, ...]
+    descent: Descent
+
+
+def inspect_model(path: Path, source: Source, window: int = 0) -> Inspection:
+    """Look into a model that a comparison left.
+
+    Args:
+        path: of the model, or of the comparison's folder.
+        source: the data that it learned from; their test windows are what it is shown.
+        window: the test window whose gates are traced.
+
+    Raises:
+        ModelFileError: there is no such model.
+        DataError: the data are not those that the model learned from, or cannot be used.
+        ArgumentError: there is no such window.
+    """
+    network, about = load_model(path)
+    network.eval()
+    task = _bind(about, source)
+    if not 0 <= window < task.size("test"):
+        raise ArgumentError(f"window is {window}; there are test windows 0 to {task.size('test')}")
+    batch = task.batch("test", torch.arange(min(WINDOWS, task.size("test"))))
+    layer, (x, lengths) = find_layer(network), inputs_read(network, lambda n: task.loss(n, batch))
+    metric = task.metrics[0]
+    return Inspection(
+        about,
+        source.name,
+        metric,
+        window,
+        state_flow(layer, x, lengths=lengths),
+        loss_flow(network, lambda n: task.loss(n, batch)),
+        memory(layer, x, lengths=lengths),
+        _gates(network, task, window),
+        pruning_curve(network, lambda n: task.measure(task.predict(n)).metrics[metric]),
+        descend(network, task.loss, _training_batches(task)),
+    )
+
+
+def _bind(about: dict[str, Any], source: Source) -> Task:
+    """Return the task on the data, if they make the network that the model has."""
+    columns, kind = about["columns"], find_task(about["task"])
+    label = columns.get("label")
+    options = Options(
+        tuple(columns.get("targets", ())) or ((label,) if label else ()),
+        columns.get("id"),
+        columns.get("time"),
+        *(tuple(columns.get(name, ())) for name in ("known", "past")),
+    )
+    task = kind.prepare(kind.read(source, options), about["settings"].get("horizon"))
+    if json.loads(json.dumps(task.spec())) != about["spec"]:
+        raise DataError(
+            f"{source.name} are not the data that this model learned from; inspect takes those, "
+            "as it looks at their test windows"
+        )
+    return task
+
+
+def _gates(network: nn.Module, task: Task, window: int) -> list[dict[str, Tensor]]:
+    batch = task.batch("test", torch.tensor([window]))
+    x, lengths = inputs_read(network, lambda n: task.loss(n, batch))
+    shown = x if lengths is None else x[:, : int(lengths[0])]  # networks are batch first
+    found = trace(find_layer(network), shown)
+    return [{name: value[:, 0] for name, value in layer.items()} for layer in found]
+
+
+def _training_batches(task: Task) -> list[tuple[Tensor, ...]]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return [task.batch("train", index) for index in task.draw(_BATCHES, WINDOWS)]
