@@ -370,7 +370,7 @@ def one_step() -> dict[str, Any]:
             } | onnx_call(name, getattr(torch.nn, name)(H, H), x)
             with torch.no_grad():
                 t = medians(calls, 0.3)
-            rows.append({"H": H, "cell": name, **{k: v * 1e6 for k, v in t.items()}})
+            rows.append({"H": H, "kind": name, **{k: v * 1e6 for k, v in t.items()}})
             ratio = t["cell"] / t["stream"]
             us = [f"{t[k] * 1e6:.1f}" for k in ("stream", "cell", "layer", "onnxruntime") if k in t]
             table.add_row(str(H), name, us[0], us[1], f"{ratio:.1f}×", *us[2:])
