@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from penstock.cli.main import run
 from penstock.compare.inspection import inspect_model
 from penstock.compare.inspection_page import render, summary
+from penstock.compare.verdict import _health_words
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError
 
@@ -31,6 +33,20 @@ def test_the_numbers_are_those_of_the_model(finished, inspected):
     new = (1 - gates["z"]) * gates["n"] + gates["z"] * before
     torch.testing.assert_close(gates["h"], new)
     assert len(inspected.descent.norms) == 50
+
+
+def test_the_verdict_tells_memory_and_gradients(finished):
+    results, _ = finished
+    cells = [one for one in results.contestants if one.kind == "cell"]
+    words = " ".join(results.verdict.sentences)
+    assert "less than 1 % after (steps): " in words
+    for one in cells:
+        assert one.health["steps"] == results.settings["context"] - 1
+        assert f"{one.name} {one.health['growth']:.3g}" in words
+    healthy = replace(cells[0], health={"span": None, "steps": 23, "growth": None})
+    assert _health_words([healthy]) == [
+        f"An input counts for less than 1 % after (steps): {healthy.name} over 23."
+    ]
 
 
 def test_the_page_stands_alone(inspected):

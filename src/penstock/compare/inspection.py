@@ -1,6 +1,7 @@
 """A trained model looked into: gradients, memory, gates, and what pruning and clipping do."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from penstock.explain.pruning import Pruned, pruning_curve
 from penstock.tasks import Task, find_task
 
 WINDOWS = 32  # of the test part, that gradients and effects are means over
+_QUICK, _STEPS = 8, 256  # windows and steps that a verdict looks at
 _BATCHES = 50  # of the training part, whose gradients' norms are taken
 
 
@@ -83,6 +85,26 @@ def inspect_model(path: Path, source: Source, window: int = 0) -> Inspection:
         pruning_curve(network, lambda n: task.measure(task.predict(n)).metrics[metric]),
         descend(network, task.loss, _training_batches(task)),
     )
+
+
+def diagnose(task: Task, network: nn.Module) -> dict[str, float | None]:
+    """Return memory span and growth of the gradient, over a few test windows, for a verdict.
+
+    Keys: span, the steps after which an input's effect is under 1 % (None: more than were looked
+    at); steps, how many were looked at; growth, of ‖∂h_T/∂h_t‖ a step back (None: unknown).
+    """
+    network.eval()
+    batch = task.batch("test", torch.arange(min(_QUICK, task.size("test"))))
+    layer, (x, lengths) = find_layer(network), inputs_read(network, lambda n: task.loss(n, batch))
+    x = x[:, :_STEPS]
+    lengths = None if lengths is None else lengths.clamp(max=_STEPS)
+    effect, growth = memory(layer, x, lengths=lengths), state_flow(layer, x, lengths=lengths).growth
+    span = effect.span(0.01)
+    return {
+        "span": span if math.isfinite(span) else None,
+        "steps": len(effect.effects) - 1,
+        "growth": growth if math.isfinite(growth) else None,
+    }
 
 
 def _bind(about: dict[str, Any], source: Source) -> Task:

@@ -77,6 +77,7 @@ class Contestant:
         predictions, bands: of the trial with the best validation loss, for the examples.
         trials: none for a baseline.
         tuning: a trial for each learning rate tried.
+        health: of the trial with the best validation loss; see `penstock.compare.inspection`.
         model: path of the model file beside results.json, or None.
         times: seconds of the processor, {"train": mean of a trial, "predict": all test windows,
             "step": one optimisation step, both at their quickest}, and "same_clock": {"rounds",
@@ -98,6 +99,7 @@ class Contestant:
     learning_rate: float | None = None
     trials: list[Trial] = field(default_factory=list)
     tuning: list[Trial] = field(default_factory=list)
+    health: dict[str, float | None] = field(default_factory=dict)
     model: str | None = None
     times: dict[str, Any] = field(default_factory=dict)
 

@@ -3,10 +3,11 @@
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from penstock import __version__
 from penstock.cells import find_cell
@@ -19,6 +20,7 @@ from penstock.compare.contestants import (
     cell_contestant,
     ranked,
 )
+from penstock.compare.inspection import diagnose
 from penstock.compare.models import save_model
 from penstock.compare.plan import Plan
 from penstock.compare.report import write_reports
@@ -238,16 +240,35 @@ class _Run:
             )
             for cell, outcomes in found.items()
         ]
-        return clock, ranked([*entrants, *baseline_contestants(task)], task.metrics[0])
+        looked = [replace(one, health=self._health(found[one.name])) for one in entrants]
+        return clock, ranked([*looked, *baseline_contestants(task)], task.metrics[0])
+
+    def _health(self, outcomes: Outcomes) -> dict[str, float | None]:
+        """Return memory span and gradient growth of a cell's best trial."""
+        best = self._best(outcomes)
+        if best is None:
+            return {}
+        job, _, weights = best
+        network = self.plan.task.network(job.cell, job.width)
+        network.load_state_dict(weights)
+        return diagnose(self.plan.task, network)
+
+    def _best(self, outcomes: Outcomes) -> tuple[Job, Trial, dict[str, Tensor]] | None:
+        """Return the best trial by validation, with its job and weights."""
+        best = best_trial([trial for _, trial in outcomes])
+        if best is None:
+            return None
+        job = next(job for job, trial in outcomes if trial is best)
+        weights, _ = checkpoint.load(weights_at(job.trail(self.bench.root), best.best_round))
+        return job, best, weights
 
     def _save_models(self, found: Mapping[str, Outcomes], dataset: Data) -> None:
         """Write each cell's best trial by validation as a model."""
         for cell, outcomes in found.items():
-            best = best_trial([trial for _, trial in outcomes])
-            if best is None:
+            chosen = self._best(outcomes)
+            if chosen is None:
                 continue
-            job = next(job for job, trial in outcomes if trial is best)
-            weights, _ = checkpoint.load(weights_at(job.trail(self.bench.root), best.best_round))
+            job, best, weights = chosen
             about = {
                 "task": self.plan.task.name,
                 "cell": cell,

@@ -45,6 +45,7 @@ def judge(
             *_lost_words(contestants),
             *_seed_words(cells),
             *_size_words(best, smallest, equals),
+            *_health_words(cells),
         ],
         smallest.name,
         _speed(best, equals, cells, table.score),
@@ -84,7 +85,8 @@ def _naive_wins(
 ) -> Verdict:
     reasons = [f"{c.name}: {table.words(c.name, naive)}." for c in cells]
     take = f"Take '{naive}': it needs no training. More data may change this."
-    sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells), take]
+    sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells)]
+    sentences += [*_health_words(cells), take]
     if all(table.above(cell.name, naive) for cell in cells):
         head = f"The naive method is better: '{naive}' beats every cell."
         return Verdict("naive is better", naive, None, [head, *sentences])
@@ -102,6 +104,20 @@ def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
         if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
             sentences.append(f"Trials that {head}: {', '.join(lost)}.")
     return sentences
+
+
+def _health_words(cells: Sequence[Contestant]) -> list[str]:
+    """Say how far back each cell remembers, and what becomes of its gradient."""
+    known = [(cell.name, cell.health) for cell in cells if cell.health]
+    spans = [
+        f"{name} {h['span']:.3g}" if h["span"] is not None else f"{name} over {h['steps']}"
+        for name, h in known
+    ]
+    grown = [f"{name} {h['growth']:.3g}" for name, h in known if h["growth"] is not None]
+    words = [f"An input counts for less than 1 % after (steps): {', '.join(spans)}."]
+    if grown:
+        words.append(f"Gradients grow with each step back by the factor: {', '.join(grown)}.")
+    return words if known else []
 
 
 def _seed_words(cells: Sequence[Contestant]) -> list[str]:
