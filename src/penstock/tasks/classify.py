@@ -9,12 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from penstock.cells import Cell
 from penstock.data.encoding import Encoding, code
 from penstock.data.files import Source
 from penstock.data.pieces import whole
 from penstock.data.sequences import Sequences
-from penstock.data.series import Options
 from penstock.data.splits import split_set
 from penstock.errors import DataError
 from penstock.tasks import classes as scores
@@ -23,16 +21,12 @@ from penstock.tasks.evidence import Evidence
 from penstock.tasks.labelled import (
     LabelledTask,
     encoded,
-    make_reader,
     no_horizon,
-    read_labelled,
     run,
-    suits,
     unlabelled,
 )
 from penstock.tasks.labelled_evidence import of_sequences
 from penstock.tasks.linear import logistic, summaries
-from penstock.tasks.reader import Reader
 
 _FEWEST = 3  # of a class: one to train on, one to validate, one to test
 
@@ -53,19 +47,11 @@ class Classify(LabelledTask):
     targets: Tensor
 
     name = "classify"
+    per = "sequence"
+    has_classes = True
     metrics = scores.METRICS
     profile_of = "class"
     chance = "most frequent class"
-
-    @classmethod
-    def suits(cls, source: Source, options: Options) -> str:
-        """Return why a source holds sequences with a class each."""
-        return suits(source, options, "sequence", classes=True)
-
-    @classmethod
-    def read(cls, source: Source, options: Options) -> Sequences:
-        """Return the sequences; see `find_layout` for the columns taken."""
-        return read_labelled(source, options, "sequence", classes=True)
 
     @classmethod
     def prepare(cls, data: Sequences, horizon: int | None = None) -> Self:
@@ -110,11 +96,6 @@ class Classify(LabelledTask):
             "classes": list(self.classes),
             "start": self._prior().tolist(),
         }
-
-    @classmethod
-    def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Reader:
-        """Return an untrained `Reader` with an output a class."""
-        return make_reader(spec, cell, width)
 
     @classmethod
     def apply(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,13 +31,37 @@ class LabelledTask(Task):
         encoding: of their inputs.
         numbers, symbols: the inputs of all steps [N, F] and [N, C], encoded.
         parts: the sequences, or pieces of them, of each part.
+        per, has_classes: what has a label, and whether labels are classes or numbers.
     """
+
+    per: ClassVar[Literal["sequence", "step"]]
+    has_classes: ClassVar[bool]
 
     data: Sequences
     encoding: Encoding
     numbers: Tensor
     symbols: Tensor
     parts: dict[str, Pieces]
+
+    @classmethod
+    def suits(cls, source: Source, options: Options) -> str:
+        """Return why a table has labels of the task's kind, or ""."""
+        layout = find_layout(source.table, options) if source.table is not None else None
+        if layout is None or (layout.per, layout.classes) != (cls.per, cls.has_classes):
+            return ""
+        return layout.words()
+
+    @classmethod
+    def read(cls, source: Source, options: Options) -> Sequences:
+        """Return the sequences; see `find_layout` for the columns taken."""
+        return read_labelled(source, options, cls.per, cls.has_classes)
+
+    @classmethod
+    def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Reader:
+        """Return an untrained network, as a specification says."""
+        encoding = Encoding.of_record(spec["encoding"])
+        step = spec["layout"]["per"] == "step"
+        return Reader(cell, width, len(encoding.scales), encoding.sizes, spec["start"], step)
 
     def extra_parameters(self) -> int:
         """Return what embeddings and outputs take."""
@@ -66,14 +90,6 @@ class LabelledTask(Task):
     def example_index(self) -> Tensor:
         """Return which test sequences are drawn."""
         return spread(self.size("test"))
-
-
-def suits(source: Source, options: Options, per: str, classes: bool) -> str:
-    """Return why a table has labels of that kind, or ""."""
-    layout = find_layout(source.table, options) if source.table is not None else None
-    if layout is None or (layout.per, layout.classes) != (per, classes):
-        return ""
-    return layout.words()
 
 
 def read_labelled(
@@ -115,13 +131,6 @@ def encoded(spec: dict[str, Any], data: Sequences) -> Iterator[tuple[Tensor, Ten
     for index in torch.split(torch.arange(len(data)), _BATCH):
         rows, lengths = pieces.rows(index)
         yield numbers[rows], symbols[rows], lengths
-
-
-def make_reader(spec: dict[str, Any], cell: str | type[Cell], width: int) -> Reader:
-    """Return an untrained network, as a specification says."""
-    encoding = Encoding.of_record(spec["encoding"])
-    step = spec["layout"]["per"] == "step"
-    return Reader(cell, width, len(encoding.scales), encoding.sizes, spec["start"], step)
 
 
 def run(network: nn.Module, inputs: Iterator[tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:

@@ -8,13 +8,11 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from penstock.cells import Cell
 from penstock.data.encoding import Encoding
 from penstock.data.files import Source
 from penstock.data.pieces import whole
 from penstock.data.scaling import Scale, fit_scale
 from penstock.data.sequences import Sequences
-from penstock.data.series import Options
 from penstock.data.splits import split_set
 from penstock.errors import DataError
 from penstock.tasks.base import Measured
@@ -24,16 +22,12 @@ from penstock.tasks.labelled import (
     check_parts,
     encoded,
     group_means,
-    make_reader,
     no_horizon,
-    read_labelled,
     run,
-    suits,
     unlabelled,
 )
 from penstock.tasks.labelled_evidence import of_sequences
 from penstock.tasks.linear import ridge, summaries
-from penstock.tasks.reader import Reader
 
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 
@@ -54,19 +48,11 @@ class Regress(LabelledTask):
     scale: Scale
 
     name = "regress"
+    per = "sequence"
+    has_classes = False
     metrics = ("MAE", "RMSE")
     profile_of = "quarter of the test labels"
     chance = "median"
-
-    @classmethod
-    def suits(cls, source: Source, options: Options) -> str:
-        """Return why a source holds sequences with a number each."""
-        return suits(source, options, "sequence", classes=False)
-
-    @classmethod
-    def read(cls, source: Source, options: Options) -> Sequences:
-        """Return the sequences; see `find_layout` for the columns taken."""
-        return read_labelled(source, options, "sequence", classes=False)
 
     @classmethod
     def prepare(cls, data: Sequences, horizon: int | None = None) -> Self:
@@ -111,11 +97,6 @@ class Regress(LabelledTask):
             "scale": asdict(self.scale),
             "start": [float(self._targets("train").quantile(0.5))],
         }
-
-    @classmethod
-    def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Reader:
-        """Return an untrained `Reader` with one output, in scaled units."""
-        return make_reader(spec, cell, width)
 
     @classmethod
     def apply(

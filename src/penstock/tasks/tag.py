@@ -10,12 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from penstock.cells import Cell
 from penstock.data.encoding import Encoding, code
 from penstock.data.files import Source
 from penstock.data.pieces import Pieces, cut
 from penstock.data.sequences import Sequences
-from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.tasks import classes as scores
 from penstock.tasks.base import Measured, spread
@@ -24,16 +22,12 @@ from penstock.tasks.labelled import (
     LabelledTask,
     check_parts,
     encoded,
-    make_reader,
     no_horizon,
-    read_labelled,
     run,
-    suits,
     unlabelled,
 )
 from penstock.tasks.labelled_evidence import of_steps
 from penstock.tasks.linear import logistic
-from penstock.tasks.reader import Reader
 
 _LONGEST = 200  # steps of a piece; each is read from a state of zero
 _LONGEST_EXAMPLE = 60
@@ -58,19 +52,11 @@ class Tag(LabelledTask):
     split: str
 
     name = "tag"
+    per = "step"
+    has_classes = True
     metrics = scores.METRICS
     profile_of = "label"
     chance = "most frequent label"
-
-    @classmethod
-    def suits(cls, source: Source, options: Options) -> str:
-        """Return why a source holds sequences with a label at every step."""
-        return suits(source, options, "step", classes=True)
-
-    @classmethod
-    def read(cls, source: Source, options: Options) -> Sequences:
-        """Return the sequences; see `find_layout` for the columns taken."""
-        return read_labelled(source, options, "step", classes=True)
 
     @classmethod
     def prepare(cls, data: Sequences, horizon: int | None = None) -> Self:
@@ -116,11 +102,6 @@ class Tag(LabelledTask):
             "classes": list(self.classes),
             "start": self._prior().tolist(),
         }
-
-    @classmethod
-    def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Reader:
-        """Return an untrained `Reader` with an output a label, at every step."""
-        return make_reader(spec, cell, width)
 
     @classmethod
     def apply(
