@@ -3,13 +3,13 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from penstock._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from penstock.cells import Cell, Gate, Matrix, Vector, cells
     from penstock.layers.dropin import GRU, LSTM, RNN
     from penstock.layers.function import backend
     from penstock.layers.recurrent import Recurrent
-
-__version__ = "0.1.0"
 
 # Public name → the module that holds it, imported on first use: `import penstock` stays quick.
 _HOME = {

@@ -6,18 +6,29 @@ Each takes a layer whose parameters have their values of torch.nn, and changes s
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from penstock.cells.base import Gate, Vector
+from penstock.cells.base import Cell, Gate, Usage, Vector
 from penstock.errors import ArgumentError, nearest
 
-if TYPE_CHECKING:
-    from penstock.layers.recurrent import Recurrent
 
-Initialiser = Callable[["Recurrent"], None]
+class Layer(Protocol):
+    """What an initialiser knows of a `Recurrent`."""
+
+    cell: Cell
+    hidden_size: int
+
+    def uses(self) -> Iterator[tuple[Usage, dict[str, str]]]:
+        """Yield what the cell uses in each layer and direction, and its parameters' names here."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield all parameters by name."""
+
+
+Initialiser = Callable[[Layer], None]
 
 
 def find_initialiser(init: str | Initialiser) -> Initialiser:
@@ -33,7 +44,7 @@ def find_initialiser(init: str | Initialiser) -> Initialiser:
     return INITIALISERS[init]
 
 
-def draw(layer: "Recurrent") -> None:
+def draw(layer: Layer) -> None:
     """Draw all parameters from U(−1/√H, 1/√H), or as the cell's declarations say."""
     bound = 1 / math.sqrt(layer.hidden_size)
     for use, names in layer.uses():
@@ -55,13 +66,13 @@ def draw(layer: "Recurrent") -> None:
                 bias.fill_(0 if beside_w else declared.bias)
 
 
-def glorot(layer: "Recurrent") -> None:
+def glorot(layer: Layer) -> None:
     """Draw each gate's W from U(−a, a), a = √(6 / (I + H)) (Glorot and Bengio 2010)."""
     for _, weight in _blocks(layer, "weight_ih"):
         nn.init.xavier_uniform_(weight)
 
 
-def orthogonal(layer: "Recurrent") -> None:
+def orthogonal(layer: Layer) -> None:
     """Draw each gate's U as an orthogonal matrix, which keeps the length of the state.
 
     Source: Saxe et al. 2014, arXiv:1312.6120.
@@ -70,12 +81,12 @@ def orthogonal(layer: "Recurrent") -> None:
         nn.init.orthogonal_(weight)
 
 
-def unit_forget(layer: "Recurrent") -> None:
+def unit_forget(layer: Layer) -> None:
     """Set the bias of gate f to 1, so that the state is kept at first (Jozefowicz et al. 2015)."""
     _set_bias(layer, "f", torch.ones_like)
 
 
-def keras(layer: "Recurrent") -> None:
+def keras(layer: Layer) -> None:
     """Draw W by `glorot`, U by `orthogonal`; biases 0, that of the forget gate 1: as Keras does."""
     glorot(layer)
     orthogonal(layer)
@@ -85,7 +96,7 @@ def keras(layer: "Recurrent") -> None:
     unit_forget(layer)
 
 
-def chrono(layer: "Recurrent", longest: int = 100) -> None:
+def chrono(layer: Layer, longest: int = 100) -> None:
     """Set the bias of gate f to log u, u from U(1, longest − 1), and that of gate i to −log u.
 
     The cell then remembers over times up to `longest` steps from the start (Tallec and Ollivier
@@ -102,7 +113,7 @@ def chrono(layer: "Recurrent", longest: int = 100) -> None:
         _set_bias(layer, "i", lambda _: -times["u"].log())
 
 
-def leave(_layer: "Recurrent") -> None:
+def leave(_layer: Layer) -> None:
     """Leave the parameters as torch.nn draws them, from U(−1/√H, 1/√H)."""
 
 
@@ -116,7 +127,7 @@ INITIALISERS: dict[str, Initialiser] = {
 }
 
 
-def _blocks(layer: "Recurrent", kind: str) -> Iterator[tuple[str, Tensor]]:
+def _blocks(layer: Layer, kind: str) -> Iterator[tuple[str, Tensor]]:
     """Yield each gate's block of a stack of weights or biases, in all layers and directions."""
     for use, names in layer.uses():
         gates = use.x_gates if kind.endswith("ih") else use.h_gates
@@ -126,7 +137,7 @@ def _blocks(layer: "Recurrent", kind: str) -> Iterator[tuple[str, Tensor]]:
             yield from zip(gates, torch.split(stack, layer.hidden_size), strict=True)
 
 
-def _set_bias(layer: "Recurrent", gate: str, value: Callable[[Tensor], Tensor]) -> None:
+def _set_bias(layer: Layer, gate: str, value: Callable[[Tensor], Tensor]) -> None:
     """Give a gate's bias a value: of its two parts, the one beside W has it, the other is 0."""
     sides = {kind: [b for g, b in _blocks(layer, kind) if g == gate] for kind in _BIASES}
     first = next((kind for kind in _BIASES if sides[kind]), None)

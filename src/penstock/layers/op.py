@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penstock import __version__
+from penstock._version import __version__
 from penstock.cells import cell_name, find_cell
 from penstock.cells.base import Cell, Place
 from penstock.cells.modifiers import Modifiers
