@@ -1,0 +1,1 @@
+"""The experiments behind docs/claims.md; `python docs/claims.py` runs them."""

@@ -1,0 +1,164 @@
+"""What cells cost: parameters, time and memory."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from sympy import Expr
+from torch import Tensor
+
+import penstock
+from experiments.ability import of
+from experiments.problems import Run
+from experiments.record import Check, Claim, Estimate, exact, geometric, median
+from penstock.cells import find_cell
+from penstock.explain.counts import H, I, count
+
+
+def parameters() -> Claim:
+    """The claim about parameters."""
+    counted = {name: weights(name) for name in ("gru", "lstm")}
+    saved = 1 - float((counted["gru"] / counted["lstm"]).simplify())
+    figures = {name: int(formula.subs({I: 128, H: 256})) for name, formula in counted.items()}
+    rows = [(name, str(counted[name].factor()), f"{n:,}") for name, n in figures.items()]
+    return Claim(
+        "GRU has 25 % fewer parameters than LSTM at equal width",
+        "Counted from the cells' equations, for any I and H; three gates instead of four.",
+        [Check("share of weights saved", exact(saved), low=0.2499, high=0.2501)],
+        ("cell", "weights", "I = 128, H = 256"),
+        rows,
+    )
+
+
+def weights(name: str) -> Expr:
+    """Return the number of a cell's weights as a formula."""
+    shapes = count(find_cell(name)()).parameters.values()
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def training_step(cell: str, width: int, T: int) -> Callable[[], Tensor]:
+    """Return a step of training: forward, backward, Adam; B = 16, I = 16."""
+    torch.manual_seed(0)
+    layer, x = penstock.Recurrent(cell, 16, width), torch.randn(T, 16, 16)
+    optimiser = torch.optim.Adam(layer.parameters())
+
+    def step() -> Tensor:
+        optimiser.zero_grad()
+        loss = layer(x)[0].square().mean()
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    return step
+
+
+def alternately(steps: Sequence[Callable[[], Tensor]], rounds: int) -> np.ndarray:
+    """Return seconds [rounds, steps]; each step is taken once a round, so that load is shared."""
+    for step in steps:
+        step(), step()
+    seconds = np.empty((rounds, len(steps)))
+    for row in seconds:
+        for k, step in enumerate(steps):
+            start = time.perf_counter()
+            step()
+            row[k] = time.perf_counter() - start
+    return seconds
+
+
+def speed(runs: Sequence[Run], rounds: int) -> Claim:
+    """The claim about GRU's training."""
+    width = 64
+    wide = 75  # 3 (16 H + H² + 2 H) is nearest to an LSTM's 4 (16·64 + 64² + 2·64)
+    steps = [training_step("lstm", width, 50)]
+    steps += [training_step("gru", size, 50) for size in (width, wide)]
+    seconds = alternately(steps, rounds)
+    equal, matched = (median(list(seconds[:, k] / seconds[:, 0])) for k in (1, 2))
+    length = sorted({r.job.length for r in runs if r.job.problem == "adding"})[0]
+    lstm, gru = (of(runs, "adding", cell, length) for cell in ("lstm", "gru"))
+    needed = geometric([ratio(g, m) for m, g in zip(lstm, gru, strict=True)])
+    return Claim(
+        "GRU trains faster",
+        "Seconds of a training step (forward, backward, Adam), GRU / LSTM, taken in turn in one "
+        f"process with one thread: T = 50, B = 16, I = 16, LSTM of {width} units, GRU of {width} "
+        f"(equal width) or {wide} (equal parameters); the median of {rounds} rounds. Steps are "
+        f"those until the smoothed error on the adding problem, T = {length}, 32 units, is below "
+        "0.06; a run that never gets there counts with all its steps, and where both of a seed "
+        "never do there is no figure. Time to that error is "
+        "their product with the median ratio of time; its interval is that of the steps.",
+        [
+            Check("time of a step, equal width", equal, high=1),
+            Check("time of a step, equal parameters", matched, high=1),
+            Check("time to an error of 0.06, equal width", times(needed, equal.mean), high=1),
+        ],
+        ("cell", "width", "ms a step", "steps to 0.06, by seed"),
+        [
+            ("lstm", str(width), f"{1e3 * np.median(seconds[:, 0]):.2f}", listed(lstm)),
+            ("gru", str(width), f"{1e3 * np.median(seconds[:, 1]):.2f}", listed(gru)),
+            ("gru", str(wide), f"{1e3 * np.median(seconds[:, 2]):.2f}", ""),
+        ],
+    )
+
+
+def ratio(one: Run, other: Run) -> float:
+    """Return the ratio of the steps that two runs needed; NaN where neither got there."""
+    if one.reached == math.inf and other.reached == math.inf:
+        return math.nan
+    return min(one.reached, one.job.steps) / min(other.reached, other.job.steps)
+
+
+def listed(runs: Sequence[Run]) -> str:
+    """Return the steps that runs needed as text."""
+    return ", ".join("never" if r.reached == math.inf else f"{r.reached:g}" for r in runs)
+
+
+def times(figure: Estimate, factor: float) -> Estimate:
+    """Return a figure and its interval times a factor."""
+    low, high = figure.interval or (math.nan, math.nan)
+    return Estimate(factor * figure.mean, (factor * low, factor * high))
+
+
+def kept(step: Callable[[], Tensor]) -> int:
+    """Return how many numbers a step keeps for its backward pass, weights not counted twice."""
+    seen = dict[int, int]()
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        seen[storage.data_ptr()] = storage.nbytes() // tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        step()
+    return sum(seen.values())
+
+
+def exponent(lengths: Sequence[int], values: Sequence[float]) -> float:
+    """Return the slope of ln value against ln T."""
+    return float(np.polyfit(np.log(lengths), np.log(values), 1)[0])
+
+
+def linear(lengths: Sequence[int], rounds: int) -> Claim:
+    """The claim about time and memory."""
+    checks, rows = list[Check](), list[tuple[str, ...]]()
+    for cell in ("rnn", "lstm", "gru"):
+        steps = [training_step(cell, 64, T) for T in lengths]
+        seconds = alternately(steps, rounds)
+        slope = partial(exponent, lengths)
+        numbers = [kept(step) for step in steps]
+        checks.append(Check(f"{cell}: exponent of time", median([*map(slope, seconds)]), high=1.1))
+        checks.append(Check(f"{cell}: exponent of memory", exact(slope(numbers)), high=1.1))
+        middle = np.median(seconds, axis=0)
+        for T, taken, number in zip(lengths, middle, numbers, strict=True):
+            rows.append((cell, str(T), f"{1e3 * taken:.2f}", f"{number:,}"))
+    return Claim(
+        "Time and memory are O(T)",
+        "A training step of 64 units, B = 16, I = 16, one thread, at growing T: its time, the "
+        f"median of {rounds} rounds in turn, and the numbers that autograd is seen to keep for the "
+        "backward pass. The exponent is the slope of their logarithms; linear growth is at most "
+        "T to the power 1.1.",
+        checks,
+        ("cell", "T", "ms a step", "numbers kept"),
+        rows,
+    )
