@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from shipped import CELLS
 from torch import nn
 
 import penstock
-from penstock.cells import Cell, Gate, cells
+from penstock.cells import Cell, Gate
 from penstock.errors import ArgumentError
 from penstock.explain.clipping import descend
 from penstock.explain.gates import gate_statistics, trace
@@ -119,7 +120,7 @@ def test_the_span_of_odd_effects():
     assert math.isnan(Flow((1.0, 0.0, 0.0)).growth)
 
 
-@pytest.mark.parametrize("name", sorted(cells()))
+@pytest.mark.parametrize("name", sorted(CELLS))
 def test_every_cell_unrolled_is_the_layer_itself(name):
     layer, x = make(name, num_layers=2)
     output, state = layer(x)

@@ -360,3 +360,21 @@ def test_wrong_options(message, options):
 def test_dropout_of_a_product_that_is_not_there():
     with pytest.raises(ArgumentError, match="act on U h, and indrnn has no such product"):
         double("indrnn", recurrent_dropout=0.1)
+
+
+def test_a_cell_without_parameters():
+    class Leak(penstock.Cell):
+        """A leaky integrator."""
+
+        def step(self, x, h):
+            return 0.9 * h + 0.1 * x.sum(-1, keepdim=True)
+
+    layer, x = penstock.Recurrent(Leak, I, H), torch.randn(T, B, I)
+    output, _ = layer(x)
+    wanted, h = [], torch.zeros(B, H)
+    for t in range(T):
+        h = 0.9 * h + 0.1 * x[t].sum(-1, keepdim=True)
+        wanted.append(h)
+    torch.testing.assert_close(output, torch.stack(wanted))
+    stream = layer.stream(B)
+    torch.testing.assert_close(stream.step(x[0]), output[0])

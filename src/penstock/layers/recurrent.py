@@ -280,8 +280,8 @@ class Recurrent(nn.Module):
         all_states: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...], list[Swept]]:
         """Check the arguments, x being [T, B, I], and run all layers."""
-        weight = getattr(self, next(iter(self._parts[0][0].names.values())))
-        arguments.check_input(x, self.input_size, weight.dtype)
+        weights = (getattr(self, name) for name in self._parts[0][0].names.values())
+        arguments.check_input(x, self.input_size, next(weights, x).dtype)
         T, B = x.shape[:2]
         if single and not (lengths is None and reset is None):
             raise ArgumentError("lengths and reset go with a batch; give x as [T, B, I]")

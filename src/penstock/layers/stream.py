@@ -33,7 +33,7 @@ class Stream:
         connections: Sequence[Connection] = (),
         initial: Sequence[Tensor] | None = None,
     ) -> None:
-        first = next(iter(weights[0].values()))
+        first = next(iter(weights[0].values()), torch.empty(0))  # a cell may have none
         self._cell, self._dtype, self._parity = cell, first.dtype, 0
         self._x = first.new_zeros(1, batch_size, places[0].input_size)
         self._shape = self._x.shape[1:]
