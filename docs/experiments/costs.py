@@ -121,17 +121,19 @@ def times(figure: Estimate, factor: float) -> Estimate:
 
 
 def kept(step: Callable[[], Tensor]) -> int:
-    """Return how many numbers a step keeps for its backward pass, weights not counted twice."""
-    seen = dict[int, int]()
+    """Return how many numbers a step keeps for its backward pass, what is shared counted once."""
+    seen = dict[int, tuple[int, int]]()
 
     def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        seen[storage.data_ptr()] = storage.nbytes() // tensor.element_size()
+        # What is seen of a storage, not its size: large ones are aligned, with 2 MiB to spare.
+        first, key = tensor.storage_offset(), tensor.untyped_storage().data_ptr()
+        low, high = seen.get(key, (first, first))
+        seen[key] = min(low, first), max(high, first + tensor.numel())
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         step()
-    return sum(seen.values())
+    return sum(high - low for low, high in seen.values())
 
 
 def exponent(lengths: Sequence[int], values: Sequence[float]) -> float:
