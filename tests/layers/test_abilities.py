@@ -347,6 +347,8 @@ WRONG = {
     "projection_size is 1.5": {"projection_size": 1.5},
     "no initialiser 'kears'": {"init": "kears"},
     "checkpoint is -1": {"checkpoint": -1},
+    "checkpoint is 2.5": {"checkpoint": 2.5},
+    "checkpoint is 'yes'": {"checkpoint": "yes"},
     "layer_norm is 1": {"layer_norm": 1},
 }
 
@@ -378,3 +380,10 @@ def test_a_cell_without_parameters():
     torch.testing.assert_close(output, torch.stack(wanted))
     stream = layer.stream(B)
     torch.testing.assert_close(stream.step(x[0]), output[0])
+
+
+def test_a_stream_of_a_modified_layer():
+    layer, x = double("lstm", num_layers=2, **ALL).eval(), draw(T, B, I)
+    stream = layer.stream(B)
+    steps = torch.stack([stream.step(x[t]).clone() for t in range(T)])
+    torch.testing.assert_close(steps, layer(x)[0].detach())

@@ -31,8 +31,8 @@ def draw_masks(modifiers: Modifiers, sizes: Mapping[str, int], x: Tensor) -> dic
 def bernoulli(like: Tensor, p: float, *shape: int) -> Tensor:
     """Return 1 with probability p, else 0, by torch's generator; p is rounded to 1/65536.
 
-    Sixteen random bits for an element, four elements a draw, take a sixth of the time of
-    `Tensor.bernoulli_`.
+    Sixteen random bits for an element, four elements a draw: `Tensor.bernoulli_` draws one number
+    for each, which made zoneout cost more than the kernel around it.
     """
     count = math.prod(shape)
     bits = torch.empty(-(-count // 4), dtype=torch.int64, device=like.device)

@@ -72,11 +72,10 @@ def limit(name: str, value: float) -> float:
 
 def dropout_between(value: float, num_layers: int) -> float:
     """Return the probability of dropout between layers, of which there should be two."""
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ArgumentError(f"dropout is {value!r}; it must be a probability from 0 to 1")
-    if value and num_layers == 1:
+    checked = probability("dropout", value)
+    if checked and num_layers == 1:
         warnings.warn(
             f"dropout={value} acts between layers, and there is one layer: it does nothing",
             stacklevel=3,
         )
-    return float(value)
+    return checked

@@ -126,8 +126,8 @@ class Recurrent(nn.Module):
         self.trainable_state = options.flag(trainable_state=trainable_state)
         self.checkpoint = (
             checkpoint
-            if checkpoint is True
-            else options.size("checkpoint", int(checkpoint), least=0)
+            if isinstance(checkpoint, bool)
+            else options.size("checkpoint", checkpoint, least=0)
         )
         self._init = find_initialiser(init)
         self._state_sizes = self.cell.state_sizes(self.hidden_size)
@@ -334,7 +334,7 @@ class Recurrent(nn.Module):
         return x, done
 
     def _sweep(self, sweep: Sweep, all_states: bool) -> Swept:
-        if self.checkpoint is False or self.checkpoint == 0:
+        if not self.checkpoint:
             return function.run(sweep)
         length = 0 if self.checkpoint is True else self.checkpoint
         return run_in_chunks(sweep, function.run, length, all_states or bool(self.cell.below))
