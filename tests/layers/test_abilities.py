@@ -387,3 +387,23 @@ def test_a_stream_of_a_modified_layer():
     stream = layer.stream(B)
     steps = torch.stack([stream.step(x[t]).clone() for t in range(T)])
     torch.testing.assert_close(steps, layer(x)[0].detach())
+
+
+@pytest.mark.parametrize("backend", ["c", "interpreter"])
+def test_a_gate_called_twice_has_both_gradients(backend):
+    """Once with x, before the loop, and once with something else, within it."""
+
+    class Twice(penstock.Cell):
+        """A gate called twice."""
+
+        f = penstock.Gate()
+
+        def step(self, x, h):
+            return torch.tanh(self.f(x, h)) + 0.5 * torch.sigmoid(self.f(x * x, h))
+
+    layer, x, found = double(Twice), draw(T, B, I), []
+    for name in (backend, "eager"):
+        with penstock.backend(name):
+            found.append(torch.autograd.grad(layer(x)[0].sin().sum(), list(layer.parameters())))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-10, rtol=1e-10)

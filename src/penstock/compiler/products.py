@@ -114,9 +114,13 @@ class Products:
 
         for run in self.runs:
             add(run[0].weight.name, self._product(run, buffers, T, reset, reverse))
-        parts = dict(self._vector_gradients(buffers, T))
-        given = {name: parts.pop(name) for name in self.derived.outputs if name in parts}
-        for name, part in [*parts.items(), *self._derived_gradients(weights, given)]:
+        given: dict[str, Tensor] = {}
+        for name, part in self._vector_gradients(buffers, T):
+            if name in self.derived.outputs:
+                given[name] = part
+            else:  # a bias may come twice: of a product before the loop, and of one within it
+                add(name, part)
+        for name, part in self._derived_gradients(weights, given):
             add(name, part)
         return gradients
 
