@@ -1,22 +1,25 @@
-"""The generated C of three cells, as it is read: a change of the compiler is a readable diff.
+"""The generated C of a few cells, as it is read: a change of the compiler is a readable diff.
 
 `pytest tests/compiler/test_golden.py --update-golden` writes the files anew.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from penstock.cells import cells
 from penstock.cells.base import Place
+from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.backends.c_source import generated
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-CASES = {  # one product a step; two in a chain; a lower layer's state
+CASES = {  # one product a step; two in a chain; a lower layer's state; whole rows waited for
     "lstm": ("lstm", Place(3, 5)),
     "gru_reset_before": ("gru_reset_before", Place(3, 5)),
     "depth_gated_lstm_upper": ("depth_gated_lstm", Place(5, 5, lowest=False)),
+    "rnn_layer_norm": ("rnn", Place(3, 5, modifiers=Modifiers(layer_norm=True))),
 }
 
 
@@ -38,7 +41,7 @@ def test_generated_source(case, request):
 @pytest.mark.parametrize("case", CASES)
 def test_the_source_is_the_same_for_all_sizes(case):
     cell, place = CASES[case]
-    other = Place(64, 256, place.lowest)
+    other = replace(place, input_size=64, hidden_size=256)
     assert generated(pipeline.lower(cells()[cell](), other).plan) + "\n" == written(case)
 
 

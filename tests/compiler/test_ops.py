@@ -24,7 +24,8 @@ from penstock.errors import TraceError
 from penstock.layers import equations
 from penstock.layers.equations import Sweep
 
-TABLE = sorted(set(OPS) - {"expand"})  # expand is for the gradient pass, which knows its width
+# expand is for the gradient pass, which knows its width; held has no gradient, on purpose
+TABLE = sorted(set(OPS) - {"expand", "held"})
 BACKENDS = ["c", "interpreter"]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # exp, log, tanh, sigmoid, sin and cos are a few units in the last place from exact
@@ -56,7 +57,8 @@ def cell_of(ops):
 
 WHOLE = cell_of(TABLE)
 # A gradient of 0 that passes log, sqrt or div at 0 is NaN, as with torch: they go apart.
-NOT_AT_ZERO = ("div", "log", "sqrt")
+NOT_AT_ZERO = ("div", "log", "rsqrt", "sqrt")
+HELD = cell_of(["held"])
 ANYWHERE = cell_of([name for name in TABLE if name not in NOT_AT_ZERO])
 
 
@@ -107,6 +109,15 @@ def test_derivatives(cell, backend, dtype):
                 x, y, rtol=tolerance, atol=tolerance,
                 msg=lambda text, n=name, k=argument: f"d {n} / d {k}: {text}",
             )  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_held(backend):
+    """A held value is itself, and has no gradient."""
+    leaves = [t.requires_grad_() for t in ordinary("float64")]
+    held = run_ops(leaves, rc.on(backend), HELD)["held"]
+    torch.testing.assert_close(held, leaves[0], rtol=0, atol=0)
+    assert not gradients(held, leaves)[0].any()
 
 
 def gradients(result, leaves):

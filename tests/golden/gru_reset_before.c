@@ -182,8 +182,8 @@ typedef struct {
   real *state_h;
   real *lifted;
   real *grad_h;
-  real *scratch_hidden_size;
   real *adjoint_hidden_size;
+  real *scratch_hidden_size;
   real *operand_hidden_size;
   const real *zeros;
   const real *incoming_grad_h;
@@ -202,29 +202,17 @@ INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, 
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v1 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + j, n);
   const vec v0 = load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n);
-  const vec v5 = all((real)1.0);
-  const vec v2 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v7 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
+  const vec v2 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v4 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, n);
+  const vec v5 = all((real)1.0);
   const vec v3 = v1 * v0;
-  const vec v6 = v5 - v2;
-  const vec v8 = v7 * v4;
   const vec v9 = v7 * v2;
-  const vec v10 = v7 * v0;
-  const vec v11 = v7 * v6;
   const vec v12 = v4 * v4;
   const vec v13 = v5 - v12;
   const vec v14 = v9 * v13;
-  const vec v18 = v8 - v10;
-  const vec v19 = v2 * v6;
-  const vec v20 = v18 * v19;
-  const vec v21 = v5 - v1;
-  const vec v22 = v1 * v21;
   store(a->operand_hidden_size + (s->t * a->B + row) * a->hidden_size + j, v3, n);
-  store(a->scratch_hidden_size + (row) * 3 * a->hidden_size + j, v11, n);
   store(a->adjoint_hidden_size + (s->t * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, past_end ? all(0) : v14, n);
-  store(a->adjoint_hidden_size + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, past_end ? all(0) : v20, n);
-  store(a->scratch_hidden_size + (row) * 3 * a->hidden_size + 2 * a->hidden_size + j, v22, n);
 }
 
 enum { backward_0_spread = 1 };
@@ -256,13 +244,25 @@ INLINE void backward_1_body(const backward_args *a, const Step *s, int64_t row, 
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v15 = load(p0 + 0 * LANES, LANES);
+  const vec v5 = all((real)1.0);
+  const vec v2 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
+  const vec v7 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
+  const vec v4 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, n);
   const vec v0 = load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n);
   const vec v1 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + j, n);
-  const vec v22 = load(a->scratch_hidden_size + (row) * 3 * a->hidden_size + 2 * a->hidden_size + j, n);
+  const vec v6 = v5 - v2;
+  const vec v8 = v7 * v4;
+  const vec v10 = v7 * v0;
   const vec v16 = v15 * v0;
   const vec v17 = v15 * v1;
+  const vec v18 = v8 - v10;
+  const vec v19 = v2 * v6;
+  const vec v20 = v18 * v19;
+  const vec v21 = v5 - v1;
+  const vec v22 = v1 * v21;
   const vec v23 = v16 * v22;
-  store(a->scratch_hidden_size + (row) * 3 * a->hidden_size + 1 * a->hidden_size + j, v17, n);
+  store(a->scratch_hidden_size + (row) * a->hidden_size + j, v17, n);
+  store(a->adjoint_hidden_size + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, past_end ? all(0) : v20, n);
   store(a->adjoint_hidden_size + (s->t * a->B + row) * 3 * a->hidden_size + j, past_end ? all(0) : v23, n);
 }
 
@@ -301,8 +301,12 @@ INLINE void backward_2_body(const backward_args *a, const Step *s, int64_t row, 
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v24 = load(p0 + 0 * LANES, LANES);
-  const vec v11 = load(a->scratch_hidden_size + (row) * 3 * a->hidden_size + j, n);
-  const vec v17 = load(a->scratch_hidden_size + (row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
+  const vec v5 = all((real)1.0);
+  const vec v2 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
+  const vec v7 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
+  const vec v17 = load(a->scratch_hidden_size + (row) * a->hidden_size + j, n);
+  const vec v6 = v5 - v2;
+  const vec v11 = v7 * v6;
   const vec v25 = v24 + v11;
   const vec v26 = v25 + v17;
   store(a->grad_h + (s->to * a->B + row) * a->hidden_size + j, cut ? all(0) : past_end ? load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n) : v26, n);

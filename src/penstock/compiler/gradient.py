@@ -61,12 +61,8 @@ class _Adjoints:
 
     def add(self, k: int, part: Value | None) -> None:
         """Add to the gradient of node k."""
-        node = self.values[k].node
-        if part is None or node.op in ("const", "features"):
-            return
-        if node.width == "1" and part.node.width != "1":
-            part = self.builder.emit("sum", part)
-        self.parts[k].append(part)
+        if part is not None and self.values[k].node.op not in ("const", "features"):
+            self.parts[k].append(part)
 
     def add_product(self, k: int, weight: Weight, d: Value) -> None:
         """Add a weight times d to the gradient of node k."""
@@ -78,11 +74,21 @@ class _Adjoints:
         parts = list(self.parts[k])
         if self.terms[k]:
             parts.insert(0, self.builder.linear(*reversed(self.terms[k]), width=width))
+        if width == "1":
+            parts = self._over_features(parts)
         if not parts:
             return None
         total = sum(parts[1:], parts[0])
         self.done[k] = _expand(self.builder, total, width)
         return self.done[k]
+
+    def _over_features(self, parts: list[Value]) -> list[Value]:
+        """Return the parts of the gradient of one number a row: those of a width in one sum."""
+        wide: dict[str, Value] = {}
+        for part in parts:
+            before = wide.get(part.node.width)
+            wide[part.node.width] = part if before is None else before + part
+        return [v if w == "1" else self.builder.emit("sum", v) for w, v in wide.items()]
 
 
 def _expand(builder: Builder, value: Value, width: str) -> Value:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 
 from penstock.cells.modifiers import Modifiers
-from penstock.compiler.builder import Builder, Value, rebuild
+from penstock.compiler.builder import Builder, Value, normalised, rebuild
 from penstock.compiler.graph import Graph, Node
 
 CELL_STATE = "c"
-_EPSILON = 1e-5
 
 
 def modify(graph: Graph, modifiers: Modifiers) -> Graph:
@@ -87,21 +86,10 @@ class _Rewriting:
         if not self.modifiers.layer_norm:
             return
         side = {"W": "ih", "U": "hh"}[stack]
-        for k, normal in zip(family, self._normalised(list(family.values())), strict=True):
+        for k, normal in zip(family, normalised(list(family.values())), strict=True):
             gate = self.graph.nodes[k].weights[0].name.partition(".")[2]
             gain = self.builder.input("vector", f"weight_gain_{side}_{gate}", normal.node.width)
             self.normal[k] = gain * normal
-
-    def _normalised(self, values: list[Value]) -> list[Value]:
-        """Return values less their common mean, over their common deviation."""
-        emit, width = self.builder.emit, values[0].node.width
-        count = len(values) * self.builder.input("features", width, "1")
-        sums = [emit("sum", v) for v in values]
-        mean = sum(sums[1:], sums[0]) / count
-        centred = [v - mean for v in values]
-        squares = [emit("sum", c * c) for c in centred]
-        scale = 1 / emit("sqrt", sum(squares[1:], squares[0]) / count + _EPSILON)
-        return [c * scale for c in centred]
 
     def _state(self, value: Value) -> Value:
         """Note the new cell state; return what later equations of the step read of it."""
@@ -114,7 +102,7 @@ class _Rewriting:
             self.builder.input("vector", f"weight_{kind}_{CELL_STATE}", value.node.width)
             for kind in ("gain", "shift")
         )
-        return gain * self._normalised([value])[0] + shift
+        return gain * normalised([value])[0] + shift
 
 
 def added(graph: Graph) -> dict[str, str]:

@@ -55,6 +55,7 @@ OPS: dict[str, Op] = {
     "exp": Op(1, torch.exp, lambda d, y, a: (d * y,)),
     "log": Op(1, torch.log, lambda d, y, a: (d / a,)),
     "sqrt": Op(1, torch.sqrt, lambda d, y, a: (d * 0.5 / y,)),
+    "rsqrt": Op(1, torch.rsqrt, lambda d, y, a: (d * -0.5 * (y * y * y),)),
     "sin": Op(1, torch.sin, lambda d, y, a: (d * _emit("cos", a),)),
     "cos": Op(1, torch.cos, lambda d, y, a: (-d * _emit("sin", a),)),
     "abs": Op(1, torch.abs, lambda d, y, a: (d * _emit("sign", a),)),
@@ -79,6 +80,8 @@ OPS: dict[str, Op] = {
     ),
     # one number a row, in every feature; made by the gradient pass, which nothing differentiates
     "expand": Op(1, lambda a: a, lambda d, y, a: (None,)),
+    # a value whose part in the gradient is known to cancel; the oracle still has it
+    "held": Op(1, lambda a: a, lambda d, y, a: (None,)),
     "sum": Op(1, _sum, lambda d, y, a: (d,), rowwise=True),
     "amax": Op(
         1,

@@ -23,6 +23,9 @@ from penstock.compiler.graph import (
 )
 from penstock.compiler.ops import OPS
 
+_CHEAP = ("add", "sub", "mul", "neg")
+_AGAIN = 3  # cheap ops in a row that are done again rather than their result handed on
+
 
 def make_plan(forward: Graph, backward: Backward, gates: Iterable[str]) -> LoopPlan:
     """Return the plan of a cell's step and of its gradient.
@@ -39,14 +42,20 @@ def make_plan(forward: Graph, backward: Backward, gates: Iterable[str]) -> LoopP
     for k, slot in _reuse(forward, saved, inputs).items():
         stores.put(k, slot)
     for k in saved:
-        if k not in stores.slots:
+        if k not in stores.slots and forward.nodes[k].op != "lifted":
             stores.column("saved", k, "time")
     for state, k in forward.outputs.items():
         stores.put(k, Slot(f"state.{state}", "new"))
     forward_loop = _loop(forward, inputs, stores)
-    inputs = {f"saved.{n}": stores.slots[k][0] for n, k in enumerate(saved)}
+    inputs = {f"saved.{n}": _kept_at(forward, stores, inputs, k) for n, k in enumerate(saved)}
     backward_loop, operands = _backward_loop(backward, inputs, lifted)
     return LoopPlan(forward_loop, backward_loop, operands, lifted)
+
+
+def _kept_at(graph: Graph, stores: "_Stores", inputs: Mapping[str, Slot], k: int) -> Slot:
+    """Return where a saved value lies; the products of x stay where they are."""
+    node = graph.nodes[k]
+    return inputs[f"lifted.{node.name}"] if node.op == "lifted" else stores.slots[k][0]
 
 
 def _backward_loop(
@@ -68,7 +77,8 @@ def _backward_loop(
         if kind == "grad":
             stores.put(k, Slot(name, "to"))
         elif kind == "vector":
-            stores.column("total", k, "total")
+            if not any(s.index == "total" for s in stores.slots.get(k, ())):
+                stores.column("total", k, "total")
         elif kind in ("below", "x"):
             stores.put(k, Slot(f"grad_{name}", "adjoint"))
     values: dict[int, Slot] = {}
@@ -112,15 +122,23 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     """Choose what the forward loop saves: what the gradient reads and cannot compute again.
 
     What follows from states, inputs and saved values by elementwise ops is computed again;
-    products and reductions are not.
+    products and reductions are not. Where a value is a product less a mean, and the like, the
+    product, which lies in memory anyway, and the number a row are saved.
     """
     ours = {new: k for k, new in enumerate(backward.forward)}
     graph = backward.graph
-    readers = (n.args for k, n in enumerate(graph.nodes) if k not in ours)
-    read = {ours[a] for args in readers for a in args if a in ours}
-    read |= {ours[k] for k in graph.outputs.values() if k in ours}
-    read |= {ours[p.value] for p in backward.products}
+    wanted = {
+        *graph.outputs.values(),
+        *(k for p in backward.products for k in (p.adjoint, p.value)),
+    }
+    needed = {*wanted}
+    for k in reversed(range(len(graph.nodes))):
+        if k in needed:
+            needed.update(graph.nodes[k].args)
+    readers = (graph.nodes[k].args for k in needed if k not in ours)
+    read = {ours[a] for args in (wanted, *readers) for a in args if a in ours}
     states = {k: s for s, k in forward.outputs.items()}
+    read |= _sources(forward, read)
     saved: list[int] = []
     cheap: list[bool] = []
     for k, node in enumerate(forward.nodes):
@@ -143,9 +161,9 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     builder = Builder()
     new = rebuild(graph, builder, replace)
     outputs = {name: new[k].index for name, k in graph.outputs.items()}
-    wanted = {f"adjoint {n}": new[p.adjoint].index for n, p in enumerate(backward.products)}
-    wanted |= {f"value {n}": new[p.value].index for n, p in enumerate(backward.products)}
-    whole = prune(Graph(tuple(builder.nodes), outputs | wanted))
+    ends = {f"adjoint {n}": new[p.adjoint].index for n, p in enumerate(backward.products)}
+    ends |= {f"value {n}": new[p.value].index for n, p in enumerate(backward.products)}
+    whole = prune(Graph(tuple(builder.nodes), outputs | ends))
     products = tuple(
         Product(p.weight, whole.outputs[f"adjoint {n}"], whole.outputs[f"value {n}"])
         for n, p in enumerate(backward.products)
@@ -154,19 +172,31 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     return saved, Backward(Graph(whole.nodes, kept), (), products)
 
 
+def _sources(graph: Graph, read: set[int]) -> set[int]:
+    """Return what to save in place of values that follow from it by a cheap op or two."""
+    lying, sources, states = _Schedule(graph).bare, set[int](), {*graph.outputs.values()}
+    lying |= states | {k for k, node in enumerate(graph.nodes) if node.is_input}
+    for k in reversed(range(len(graph.nodes))):
+        node = graph.nodes[k]
+        wide = [a for a in node.args if graph.nodes[a].width != "1"]
+        new = [a for a in wide if graph.nodes[a].op in ("linear", "lifted")]
+        cheap = node.op in _CHEAP and lying >= {*wide} and len(new) <= 1
+        if cheap and k in read | sources and k not in states:
+            sources |= {*node.args}
+    return sources
+
+
 def _reuse(graph: Graph, saved: list[int], inputs: Mapping[str, Slot]) -> dict[int, Slot]:
     """Put saved values where the products of x lay that nobody reads any more."""
-    levels, users = _levels(graph), graph.users()
+    schedule = _Schedule(graph)
     free = {
-        inputs[f"lifted.{node.name}"]: max(
-            levels[u] + _reads_rows(graph.nodes[u]) for u in users[k]
-        )
+        inputs[f"lifted.{node.name}"]: schedule.last_read(k)
         for k, node in enumerate(graph.nodes)
-        if node.op == "lifted" and users[k] and k not in graph.outputs.values()
+        if node.op == "lifted" and schedule.users[k] and k not in (*graph.outputs.values(), *saved)
     }
     reused: dict[int, Slot] = {}
     for k in saved:
-        fits = [slot for slot, last in free.items() if last <= levels[k]]
+        fits = [slot for slot, last in free.items() if last <= schedule.levels[k]]
         if fits and graph.nodes[k].width == "hidden_size" and not graph.nodes[k].is_input:
             reused[k] = fits[0]
             del free[fits[0]]
@@ -175,23 +205,29 @@ def _reuse(graph: Graph, saved: list[int], inputs: Mapping[str, Slot]) -> dict[i
 
 def _loop(graph: Graph, inputs: Mapping[str, Slot], stores: _Stores) -> Loop:
     """Cut a step into stages, and give scratch to what stages hand on."""
-    levels = _levels(graph)
-    # An input that is put elsewhere has to pass through a stage too.
-    own = [k for k, n in enumerate(graph.nodes) if not n.is_input or k in stores.slots]
-    keys = {k: (levels[k], graph.nodes[k].width != "1", graph.nodes[k].width) for k in own}
-    order = sorted({*keys.values()})
-    stages = tuple(_stage(graph, [k for k in own if keys[k] == key]) for key in order)
-    users = graph.users()
+    schedule = _Schedule(graph)
+    homes, bare = schedule.homes, schedule.bare
+    stages: dict[tuple[int, int, str], list[int]] = {}
+    for k, node in enumerate(graph.nodes):
+        # An input that is put elsewhere has to pass through a stage too.
+        if not node.is_input or k in stores.slots:
+            turn = 0 if k in bare else 1 if node.width == "1" else 2
+            for level in homes[k]:
+                stages.setdefault((level, turn, node.width), []).append(k)
     loads: dict[int, Slot] = {}
     for k, node in enumerate(graph.nodes):
         if node.is_input:
             if (slot := _input_slot(node, inputs)) is not None:
                 loads[k] = slot
-        elif any(_reads_rows(graph.nodes[u]) or keys[u] != keys[k] for u in users[k]):
+        elif k in bare or any(
+            _reads_rows(graph.nodes[u]) or graph.nodes[u].width != node.width or homes[u] - homes[k]
+            for u in schedule.users[k]
+        ):
             readable = [s for s in stores.slots.get(k, ()) if s.index != "total"]
             loads[k] = readable[0] if readable else stores.column("scratch", k, "row")
     slots = {k: tuple(s) for k, s in stores.slots.items()}
-    return Loop(graph, stages, loads, slots, stores.buffers)
+    made = tuple(_stage(graph, stages[key]) for key in sorted(stages))
+    return Loop(graph, made, loads, slots, stores.buffers)
 
 
 def _input_slot(node: Node, inputs: Mapping[str, Slot]) -> Slot | None:
@@ -212,18 +248,71 @@ def _reads_rows(node: Node) -> bool:
     return node.op == "linear" or (not node.is_input and OPS[node.op].rowwise)
 
 
-def _levels(graph: Graph) -> list[int]:
-    """Return how many times whole rows have to be waited for before each node."""
-    levels: list[int] = []
-    for node in graph.nodes:
-        wait = 1 if _reads_rows(node) else 0
-        ready = [levels[a] + (0 if graph.nodes[a].is_input else wait) for a in node.args]
-        levels.append(max(ready, default=0))
-    users = graph.users()
-    for k in reversed(range(len(levels))):  # a product waits for who needs it
-        if graph.nodes[k].op == "linear" and users[k]:
-            levels[k] = min(levels[u] - _reads_rows(graph.nodes[u]) for u in users[k])
-    return levels
+class _Schedule:
+    """When a step computes what. A node's level is how many times whole rows are waited for first.
+
+    levels: the first at which a node is computed. bare: the products that stand in a stage of
+    their own, because whole rows of what they give are needed. homes: all levels of a node; what
+    is cheap and made of what lies in memory is computed wherever needed, rather than handed on.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.nodes, self.users = graph.nodes, graph.users()
+        self.levels = self._earliest()
+        self.bare = self._bare()
+        self.in_memory = self._in_memory()
+        for k in reversed(range(len(self.nodes))):  # these wait for who needs them
+            waits = self.nodes[k].op == "linear" and k not in self.bare
+            if (waits or self.in_memory[k]) and self.users[k]:
+                self.levels[k] = min(self._needed(k))
+        self.homes = self._homes()
+
+    def last_read(self, k: int) -> int:
+        """Return the last level at which a node's value is read, 1 more if by rows."""
+        return max(max(self.homes[u]) + _reads_rows(self.nodes[u]) for u in self.users[k])
+
+    def _needed(self, k: int) -> list[int]:
+        return [self.levels[u] - _reads_rows(self.nodes[u]) for u in self.users[k]]
+
+    def _earliest(self) -> list[int]:
+        levels: list[int] = []
+        for node in self.nodes:
+            wait = 1 if _reads_rows(node) else 0
+            ready = [levels[a] + (0 if self.nodes[a].is_input else wait) for a in node.args]
+            levels.append(max(ready, default=0))
+        return levels
+
+    def _bare(self) -> set[int]:
+        reduced = [False] * len(self.nodes)  # what follows from it at the same level is
+        for k in reversed(range(len(self.nodes))):
+            for u in self.users[k]:
+                user = self.nodes[u]
+                reduces = _reads_rows(user) and user.op != "linear"
+                reduced[k] |= reduces or (reduced[u] and self.levels[u] == self.levels[k])
+        return {k for k, node in enumerate(self.nodes) if node.op == "linear" and reduced[k]}
+
+    def _in_memory(self) -> list[bool]:
+        """Return for each node whether it is elementwise, of what lies in memory, or lies there."""
+        made: list[bool] = []
+        for k, node in enumerate(self.nodes):
+            lies = node.is_input or k in self.bare
+            elementwise = not _reads_rows(node) and node.width != "1"
+            wide = [a for a in node.args if self.nodes[a].width != "1"]
+            made.append(lies or (elementwise and all(made[a] for a in wide)))
+        return [m and not (self.nodes[k].is_input or k in self.bare) for k, m in enumerate(made)]
+
+    def _homes(self) -> list[set[int]]:
+        costs: list[int] = []
+        for k, node in enumerate(self.nodes):
+            own = sum(costs[a] for a in node.args if self.nodes[a].width != "1")
+            costs.append(1 + own if self.in_memory[k] else 0)
+        homes = [{level} for level in self.levels]
+        for k in reversed(range(len(homes))):
+            if self.in_memory[k] and self.nodes[k].op in _CHEAP and costs[k] <= _AGAIN:
+                for u in self.users[k]:
+                    waits = _reads_rows(self.nodes[u])
+                    homes[k] |= {self.levels[u] - 1} if waits else homes[u]
+        return homes
 
 
 def _stage(graph: Graph, members: list[int]) -> Stage:

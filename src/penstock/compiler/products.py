@@ -11,7 +11,7 @@ from torch import Tensor
 
 from penstock.cells.base import Cell, Place
 from penstock.compiler.evaluate import evaluate
-from penstock.compiler.graph import Hoisted, LoopPlan, Operand
+from penstock.compiler.graph import Hoisted, LoopPlan, Operand, Slot
 from penstock.compiler.memory import Buffers, empty
 
 Weights = Mapping[str, Tensor]
@@ -205,12 +205,15 @@ class Products:
                 yield from ((name, part) for name, part in parts if name)
         loop = self.plan.backward
         if totals := {k: buffers[k].sum(0) for k in loop.buffers if k.startswith("total.")}:
+            taken: set[Slot] = set()
             for name, k in loop.graph.outputs.items():
                 if name.startswith("vector."):
                     slot = next(s for s in loop.stores[k] if s.index == "total")
                     W = self.widths[slot.buffer]
                     part = totals[slot.buffer][slot.column * W : (slot.column + 1) * W]
-                    yield name.removeprefix("vector."), part
+                    # two biases of a gate have one gradient, but no parameter another's memory
+                    yield name.removeprefix("vector."), part.clone() if slot in taken else part
+                    taken.add(slot)
 
 
 def _names(kind: str, gates: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from penstock.cells.base import Cell, Gate, Matrix, Multiplication, Vector
-from penstock.compiler.builder import Builder, Value
+from penstock.compiler.builder import Builder, Value, normalised
 from penstock.compiler.graph import Graph, Node, Weight
 from penstock.compiler.ops import OPS
 from penstock.errors import TraceError
@@ -160,16 +160,11 @@ def _mean(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return _rows("sum")(a, dim, keepdim) / a.builder.input("features", a.node.width, "1")
 
 
-def _variance(a: Any, mean: Any) -> Any:
-    return _mean((a - mean) * (a - mean), -1, True)
-
-
 def _layer_norm(
     a: Any, normalized_shape: Any = None, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
     del normalized_shape  # the features of a row, whatever their number
-    mean = _mean(a, -1, True)
-    y = (a - mean) * (1 / _power(_variance(a, mean) + eps, 0.5))
+    y = normalised([a], eps)[0]
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 
@@ -212,7 +207,6 @@ _SPELLINGS: dict[str, Callable[..., Any]] = {
     "square": lambda a: a * a,
     "pow": _power,
     "reciprocal": lambda a: 1 / a,
-    "rsqrt": lambda a: 1 / _power(a, 0.5),
     "silu": lambda a: a * a.builder.emit("sigmoid", a),
     "softplus": _softplus,
     "leaky_relu": lambda a, negative_slope=0.01: _call("where", (a > 0, a, a * negative_slope), {}),

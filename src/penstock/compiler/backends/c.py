@@ -83,7 +83,7 @@ class CLoop:
         self.widths = written.widths()
         self.products = written.products_of_widths()
         self.elementwise = written.widths_of_bodies()
-        self.stages = len(written.loop.stages)
+        self.stages = len(written.runs)
         self.arguments = ctypes.c_int64 * len(list(written.fields()))
         self.packed_at = len(self.arguments()) - 1 - written.count_terms()
         names = [name for _, name, _ in written.fields()]

@@ -1,8 +1,10 @@
 """Writes a plan's loops as C: products and elementwise ops fused, stage by stage."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import groupby
 from string import Template
 
 from penstock.compiler.graph import Loop, LoopPlan, Slot, Stage, Weight
@@ -18,6 +20,7 @@ _SPELLING = {
     "eq": "number({} == {})",
     "where": "pick({} != 0, {}, {})",
     "expand": "{}",
+    "held": "{}",
 }
 
 _PLACES = {
@@ -25,9 +28,11 @@ _PLACES = {
     "time": "s->t", "adjoint": "s->t", "row": "", "total": "",
 }  # fmt: skip
 
-_ROW_STAGE = Template("""\
-static void ${loop}_$k(const ${loop}_args *a, const Step *s, int64_t first, int64_t end) {
-  const int n = 1;
+_ROWS = Template("""\
+static void ${loop}_$k(const ${loop}_args *shared, const Step *step, int64_t first, int64_t end) {
+  const ${loop}_args own = *shared, *a = &own; /* copies, which no store can change */
+  const Step at = *step, *s = &at;
+  const int n = 1; /* of the numbers a row */
   const int64_t j = 0;
   for (int64_t row = first; row < end; ++row) {
 $body
@@ -35,12 +40,20 @@ $body
 }
 """)
 
-_WIDE_STAGE = Template("""\
+_BODY = Template("""\
 INLINE void ${loop}_${k}_body(const ${loop}_args *a, const Step *s, int64_t row, int64_t j,
-                              int n$products) {
+                              int n$more) {
 $body
 }
+""")
 
+_ACROSS = Template("""\
+    for (int64_t c = 0; c < $width; c += LANES)
+      if ($width - c >= LANES) ${loop}_${k}_body(a, s, row, c, LANES$more);
+      else ${loop}_${k}_body(a, s, row, c, (int)($width - c)$more);""")
+
+_WIDE_STAGE = Template("""\
+$body
 enum { ${loop}_${k}_spread = $spread };
 static void ${loop}_$k(const ${loop}_args *shared, const Step *step, int64_t first, int64_t end,
                        int64_t block, int64_t last) {
@@ -144,14 +157,23 @@ class LoopSource:
         self.name, self.loop, self.nodes = name, loop, loop.graph.nodes
         self.columns = {b: n for b, (_, n) in {**plan.forward.buffers, **loop.buffers}.items()}
         self.columns["lifted"] = len(plan.lifted)
+        self.users = loop.graph.users()
+        self.at: dict[int, set[int]] = defaultdict(set)  # the stages that compute a node
+        for s, stage in enumerate(loop.stages):
+            for k in (*stage.body, *(n for group in stage.groups for n in group.nodes)):
+                self.at[k].add(s)
+        self.runs = list(_runs(loop.stages))
+        self.sums = {k: at for run in self.runs for k, at in self._sums(run)}
 
     def text(self) -> str:
         """Return the loop's struct, its stages, and its entry."""
         members = "\n".join(f"  {kind}{name}{rest};" for kind, name, rest in self.fields())
         struct = f"typedef struct {{\n{members}\n}} {self.name}_args;\n"
         stages = [
-            self._row_stage(k, stage) if stage.width == "1" else self._wide_stage(k, stage)
-            for k, stage in enumerate(self.loop.stages)
+            self._wide_stage(run[0])
+            if len(run) == 1 and not self._is_narrow(run[0])
+            else self._rows(run)
+            for run in self.runs
         ]
         return "\n".join([struct, *stages, self._packing(), self._walk()])
 
@@ -204,13 +226,51 @@ class LoopSource:
                 for t, arg in enumerate(group.args):
                     yield Term(s, g, t, arg, tuple(self.nodes[k].weights[t] for k in group.nodes))
 
-    def _row_stage(self, k: int, stage: Stage) -> str:
-        """Return a stage of one number a row: reductions, and what follows from them."""
-        body = "\n".join(f"    {line}" for line in self._body(stage, {}))
-        return _ROW_STAGE.substitute(loop=self.name, k=k, body=body)
+    def _sums(self, run: list[int]) -> Iterator[tuple[int, int]]:
+        """Yield the sums that gather while a stage of the run before makes what they are of."""
+        for at in run:
+            for k in self.loop.stages[at].body:
+                (arg, *_) = self.nodes[k].args or (-1,)
+                before = [s for s in run if s < at and arg in self.loop.stages[s].body]
+                if self.nodes[k].op == "sum" and before and not self._is_narrow(before[-1]):
+                    yield k, before[-1]
 
-    def _wide_stage(self, k: int, stage: Stage) -> str:
+    def _rows(self, run: list[int]) -> str:
+        """Return stages that need no product as one function, which takes row after row."""
+        bodies, lines, named = list[str](), list[str](), set[int]()
+        narrow = [s for s in run if self._is_narrow(s)]
+        lines += {line: 0 for s in narrow for line in self._conditions(self.loop.stages[s].body)}
+        for s in run:
+            stage = self.loop.stages[s]
+            if s in narrow:
+                lines += self._body(stage.body, {}, named)
+                named |= {*stage.body}
+                continue
+            sums = [k for k, at in self.sums.items() if at == s]
+            used = {a for k in stage.body for a in self.nodes[k].args if self._width(a) == "1"}
+            lines += [f"const vec v{k} = {self._load(k)};" for k in sorted(used - named)]
+            named |= used
+            given = sorted(used)
+            more = [f", vec v{k}" for k in given] + [f", vec *sum{k}" for k in sums]
+            body = [*self._conditions(stage.body), *self._body(stage.body, {}, {*given})]
+            body += [f"*sum{k} += first(v{self.nodes[k].args[0]}, n);" for k in sums]
+            bodies.append(self._function(s, "".join(more), body))
+            lines += [f"vec sum{k} = {{0}};" for k in sums]
+            more = [f", v{k}" for k in given] + [f", &sum{k}" for k in sums]
+            width = self._size(stage.width)
+            across = _ACROSS.substitute(loop=self.name, k=s, width=width, more="".join(more))
+            lines += across.splitlines()
+        text = "\n".join(f"    {line}" for line in lines)
+        return "\n".join([*bodies, _ROWS.substitute(loop=self.name, k=run[0], body=text)])
+
+    def _function(self, k: int, more: str, lines: Sequence[str]) -> str:
+        """Return the elementwise body of a stage as a function of one vector."""
+        body = "\n".join(f"  {line}" for line in lines)
+        return _BODY.substitute(loop=self.name, k=k, more=more, body=body)
+
+    def _wide_stage(self, k: int) -> str:
         """Return a stage over columns: an elementwise body of one vector, the loops around it."""
+        stage = self.loop.stages[k]
         groups = [(g, len(group.nodes)) for g, group in enumerate(stage.groups)]
         at = {
             node: f"load(p{g} + {c} * LANES, LANES)"
@@ -220,11 +280,11 @@ class LoopSource:
         spread = "1"
         for _, n in groups:
             spread = f"SPREAD({n})" if spread == "1" else f"MAX({spread}, SPREAD({n}))"
+        lines = [*self._conditions([*at, *stage.body]), *self._body(stage.body, at, set())]
         return _WIDE_STAGE.substitute(
             loop=self.name,
             k=k,
-            products="".join(f", const real *p{g}" for g, _ in groups),
-            body="\n".join(f"  {line}" for line in self._body(stage, at)),
+            body=self._function(k, "".join(f", const real *p{g}" for g, _ in groups), lines),
             spread=spread,
             vectors="".join(f", V{g} = CHUNKS({n} * M) * TILE" for g, n in groups),
             width=self._size(stage.width),
@@ -247,23 +307,53 @@ class LoopSource:
                     more=int(term.index > 0),
                 )
 
-    def _body(self, stage: Stage, products: Mapping[int, str]) -> Iterator[str]:
-        """Yield the elementwise lines of a stage: what it reads, computes and puts away."""
-        members = [*products, *stage.body]
-        used = [a for k in stage.body if not self._reduces(k) for a in self.nodes[k].args]
-        used += [k for k in stage.body if self.nodes[k].is_input]
-        read = [k for k in dict.fromkeys(used) if k not in members or self.nodes[k].is_input]
+    def _conditions(self, members: Sequence[int]) -> Iterator[str]:
+        """Yield what the lines of a body ask about the row."""
         indices = {s.index for k in members for s in self.loop.stores.get(k, ())}
+        read = {a for k in members for a in (k, *self.nodes[k].args)}
         indices |= {self.loop.loads[k].index for k in read if k in self.loop.loads}
         if indices & {"new", "to", "adjoint", "total"}:
             yield "const int past_end = a->valid && !a->valid[s->t * a->B + row];"
         if indices & {"old", "new", "to"}:
             yield "const int cut = a->reset && a->reset[s->t * a->B + row];"
+
+    def _body(
+        self, body: Sequence[int], products: Mapping[int, str], named: set[int]
+    ) -> Iterator[str]:
+        """Yield the elementwise lines of a stage: what it reads, computes and puts away.
+
+        named: the values that have a name already; those that are read are added.
+        """
+        members = [*products, *body]
+        used = [a for k in body if not self._reduces(k) for a in self.nodes[k].args]
+        used += [k for k in body if self.nodes[k].is_input]
+        read = [
+            k
+            for k in dict.fromkeys(used)
+            if k not in named and (k not in members or self.nodes[k].is_input)
+        ]
+        named |= {*read}
         yield from (f"const vec v{k} = {place};" for k, place in products.items())
         yield from (f"const vec v{k} = {self._load(k)};" for k in read)
-        made = (k for k in stage.body if not self.nodes[k].is_input)
+        made = (k for k in body if not self.nodes[k].is_input)
         yield from (f"const vec v{k} = {self._expression(k)};" for k in made)
-        yield from (self._store(k, s) for k in members for s in self.loop.stores.get(k, ()))
+        for k in members:
+            yield from (
+                self._store(k, s) for s in self.loop.stores.get(k, ()) if self._is_read(k, s)
+            )
+
+    def _is_read(self, k: int, slot: Slot) -> bool:
+        """Return whether anyone reads what is put there, rather than a name or a sum under way."""
+        if slot.index != "row":
+            return True
+        own = {r for r, run in enumerate(self.runs) if self.at[k] & {*run}}
+        for u in self.users[k]:
+            if u in self.sums:
+                continue
+            named = self.at[k].union(*(self.runs[r] for r in own if self._width(k) == "1"))
+            if self.nodes[u].op == "linear" or self._reduces(u) or self.at[u] - named:
+                return True
+        return False
 
     def _load(self, k: int) -> str:
         """Return the expression that reads an input, or what another stage made."""
@@ -277,6 +367,8 @@ class LoopSource:
 
     def _expression(self, k: int) -> str:
         node = self.nodes[k]
+        if k in self.sums:
+            return f"all(over_lanes(sum{k}))"
         if self._reduces(k):
             width = self._width(node.args[0])
             row = self._row(self.loop.loads[node.args[0]], width, "row")
@@ -340,17 +432,20 @@ class LoopSource:
         """Return the function that each thread runs over its rows or columns, and the entries."""
         lines = [line for carry, W in self._carries().items() for line in _take_in(carry, W)]
         lines += [_MEET] if lines else []
-        for k, stage in enumerate(self.loop.stages):
+        for k, *more in self.runs:
             call = f"    {self.name}_{k}(a, &s, "
-            if stage.width == "1":
+            if more or self._is_narrow(k):
                 lines += [f"{call}rows_from, rows_to);", _MEET]
                 continue
             width = f"({self.name}_{k}_spread * LANES)"
-            blocks = f"(({self._size(stage.width)} + {width} - 1) / {width})"
+            blocks = f"(({self._size(self.loop.stages[k].width)} + {width} - 1) / {width})"
             share = f"{blocks} * part / parts, {blocks} * (part + 1) / parts"
             lines += [f"{call}first, end, {share});", _MEET]
         at = "a->T - 1 - k" if self.name == "backward" else "k"
         return _WALK.substitute(loop=self.name, at=at, stages="\n".join(lines))
+
+    def _is_narrow(self, stage: int) -> bool:
+        return self.loop.stages[stage].width == "1"
 
     def _width(self, k: int) -> str:
         return self.nodes[k].width
@@ -361,6 +456,16 @@ class LoopSource:
     def _reduces(self, k: int) -> bool:
         node = self.nodes[k]
         return node.op in OPS and OPS[node.op].rowwise
+
+
+def _runs(stages: Sequence[Stage]) -> Iterator[list[int]]:
+    """Yield each stage, by number; neighbours without products, but with reductions, together."""
+    for multiplies, found in groupby(range(len(stages)), lambda k: bool(stages[k].groups)):
+        run = list(found)
+        if not multiplies and any(stages[k].width == "1" for k in run):
+            yield run
+        else:
+            yield from ([k] for k in run)
 
 
 def _take_in(carry: str, W: str) -> list[str]:

@@ -145,15 +145,26 @@ EACH_LANE(log, log) EACH_LANE(sqrt, sqrt) EACH_LANE(sin, sin) EACH_LANE(cos, cos
 EACH_LANE(log, logf) EACH_LANE(sqrt, sqrtf) EACH_LANE(sin, sinf) EACH_LANE(cos, cosf)
 #endif
 
+INLINE vec op_rsqrt(vec x) { return 1 / op_sqrt(x); }
+
 /* Reductions of a row, in an order that depends on nothing but its length. */
+INLINE real over_lanes(vec v) {
+  for (int half = LANES / 2; half; half /= 2)
+    for (int l = 0; l < half; ++l) v[l] += v[l + half];
+  return v[0];
+}
+
+/* The first n lanes; what lies past the end of a row counts for nothing. */
+INLINE vec first(vec v, int n) {
+  for (int l = n; l < LANES; ++l) v[l] = 0;
+  return v;
+}
+
 INLINE real row_sum(const real *p, int64_t n) {
   vec total = {0};
   int64_t k = 0;
   for (; k + LANES <= n; k += LANES) total += *(const lying *)(p + k);
-  total += load(p + k, (int)(n - k));
-  real sum = 0;
-  for (int l = 0; l < LANES; ++l) sum += total[l];
-  return sum;
+  return over_lanes(total + load(p + k, (int)(n - k)));
 }
 
 INLINE real row_amax(const real *p, int64_t n) {
