@@ -20,7 +20,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,6 +30,8 @@ from torch.overrides import TorchFunctionMode
 
 import penstock
 from penstock.cells.base import Cell, Place
+from penstock.cells.modifiers import Modifiers
+from penstock.compiler import pipeline
 from penstock.layers import equations, function
 from penstock.layers.equations import Sweep
 
@@ -93,6 +95,7 @@ class Variant:
     dtype: str
     lowest: bool = True
     bias: bool = True
+    modifiers: Modifiers = field(default_factory=Modifiers)
 
 
 class _Writer:
@@ -304,7 +307,22 @@ def define(source: str) -> type[Cell]:
 def variant(rng: random.Random, cls: type[Cell]) -> Variant:
     """Return a random variant of a cell."""
     dtype = rng.choice(sorted(TOLERANCE))
-    return Variant(dtype, not cls.below or rng.random() < 0.5, rng.random() < 0.85)
+    lowest, bias = not cls.below or rng.random() < 0.5, rng.random() < 0.85
+    return Variant(dtype, lowest, bias, _modifiers(rng, cls.states))
+
+
+def _modifiers(rng: random.Random, states: tuple[str, ...]) -> Modifiers:
+    """Return changes of the step, for one cell in three."""
+    if rng.random() < 2 / 3:
+        return Modifiers()
+    zoned = {s: 0.3 for s in states if rng.random() < 0.3}
+    return Modifiers(
+        zoneout=tuple(zoned.items()),
+        layer_norm=rng.random() < 0.6,
+        clip_gates=rng.choice((0.0, 1.5)),
+        clip_state=rng.choice((0.0, 1.0)),
+        training=rng.random() < 0.5,
+    )
 
 
 @dataclass(frozen=True)
@@ -366,9 +384,9 @@ def draw(rng: random.Random, cls: type[Cell], chosen: Variant, longest: int = 20
     I, H = size(rng, 20), size(rng, 20)
     sizes = (n for n, usual in cls().hyperparameters.items() if type(usual) is int)
     cell = cls(**{n: rng.choice((1, 2, 3, 5, 8, 17)) for n in sizes})
-    place = Place(I, H, chosen.lowest)
+    place = Place(I, H, chosen.lowest, chosen.modifiers)
     new, how = _Tensors(rng, chosen.dtype), rng.choice(LAID)
-    shapes = cell.shapes(place)
+    shapes = pipeline.shapes(cell, place)
     names = [n for n in shapes if chosen.bias or not n.startswith("bias")]
     weights = {n: new.plain(*shapes[n]) * 0.8 / math.sqrt(shapes[n][-1]) for n in names}
     x = new.laid(how, T, B, I)
@@ -377,6 +395,7 @@ def draw(rng: random.Random, cls: type[Cell], chosen: Variant, longest: int = 20
     lower = () if chosen.lowest else cell.below
     below = tuple(new.laid(how, T, B, widths[s]) for s in lower)
     valid, reset = _masks(rng, new, T, B)
+    drawn = {n: new.mask(T, B, widths[str(s)]).to(x.dtype) for n, s, _ in chosen.modifiers.masks()}
     leaves = {**weights, "x": x, **dict(zip(widths, states, strict=True))}
     leaves |= {f"{s}_below": b for s, b in zip(lower, below, strict=True)}
     wanted = {n: t for n, t in leaves.items() if rng.random() < 0.85} or leaves
@@ -385,7 +404,7 @@ def draw(rng: random.Random, cls: type[Cell], chosen: Variant, longest: int = 20
     sweep = Sweep(
         cell, place, {n: tensors[n] for n in names}, tensors["x"],
         tuple(tensors[s] for s in widths), tuple(tensors[f"{s}_below"] for s in lower),
-        valid, reset, rng.random() < 0.4,
+        valid, reset, rng.random() < 0.4, masks=drawn,
     )  # fmt: skip
     O = cell.usage(place).output_size
     outputs = {"output": (T, B, O)} | {f"final {s}": (B, w) for s, w in widths.items()}
@@ -491,6 +510,7 @@ def in_double(drawn: Draw) -> Draw:
     sweep = Sweep(
         s.cell, s.place, {n: double(w) for n, w in s.weights.items()}, double(s.x),
         tuple(map(double, s.states)), tuple(map(double, s.below)), s.valid, s.reset, s.reverse,
+        masks={n: m.double() for n, m in s.masks.items()},
     )  # fmt: skip
     leaves = {n: doubled[id(t)] for n, t in drawn.leaves.items()}
     return Draw(sweep, leaves, {n: g.double() for n, g in drawn.incoming.items()}, drawn.laid)
