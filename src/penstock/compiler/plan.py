@@ -21,10 +21,7 @@ from penstock.compiler.graph import (
     Stage,
     Weight,
 )
-from penstock.compiler.ops import OPS
-
-_CHEAP = ("add", "sub", "mul", "neg")
-_AGAIN = 3  # cheap ops in a row that are done again rather than their result handed on
+from penstock.compiler.schedule import CHEAP, Schedule, reads_rows
 
 
 def make_plan(forward: Graph, backward: Backward, gates: Iterable[str]) -> LoopPlan:
@@ -142,7 +139,7 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     saved: list[int] = []
     cheap: list[bool] = []
     for k, node in enumerate(forward.nodes):
-        comes_late = node.op == "lifted" or _reads_rows(node)
+        comes_late = node.op == "lifted" or reads_rows(node)
         dear = comes_late or not all(cheap[a] for a in node.args)
         if k in read and dear and k not in states:
             saved.append(k)
@@ -174,13 +171,13 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
 
 def _sources(graph: Graph, read: set[int]) -> set[int]:
     """Return what to save in place of values that follow from it by a cheap op or two."""
-    lying, sources, states = _Schedule(graph).bare, set[int](), {*graph.outputs.values()}
+    lying, sources, states = Schedule(graph).bare, set[int](), {*graph.outputs.values()}
     lying |= states | {k for k, node in enumerate(graph.nodes) if node.is_input}
     for k in reversed(range(len(graph.nodes))):
         node = graph.nodes[k]
         wide = [a for a in node.args if graph.nodes[a].width != "1"]
         new = [a for a in wide if graph.nodes[a].op in ("linear", "lifted")]
-        cheap = node.op in _CHEAP and lying >= {*wide} and len(new) <= 1
+        cheap = node.op in CHEAP and lying >= {*wide} and len(new) <= 1
         if cheap and k in read | sources and k not in states:
             sources |= {*node.args}
     return sources
@@ -188,7 +185,7 @@ def _sources(graph: Graph, read: set[int]) -> set[int]:
 
 def _reuse(graph: Graph, saved: list[int], inputs: Mapping[str, Slot]) -> dict[int, Slot]:
     """Put saved values where the products of x lay that nobody reads any more."""
-    schedule = _Schedule(graph)
+    schedule = Schedule(graph)
     free = {
         inputs[f"lifted.{node.name}"]: schedule.last_read(k)
         for k, node in enumerate(graph.nodes)
@@ -205,7 +202,7 @@ def _reuse(graph: Graph, saved: list[int], inputs: Mapping[str, Slot]) -> dict[i
 
 def _loop(graph: Graph, inputs: Mapping[str, Slot], stores: _Stores) -> Loop:
     """Cut a step into stages, and give scratch to what stages hand on."""
-    schedule = _Schedule(graph)
+    schedule = Schedule(graph)
     homes, bare = schedule.homes, schedule.bare
     stages: dict[tuple[int, int, str], list[int]] = {}
     for k, node in enumerate(graph.nodes):
@@ -220,7 +217,7 @@ def _loop(graph: Graph, inputs: Mapping[str, Slot], stores: _Stores) -> Loop:
             if (slot := _input_slot(node, inputs)) is not None:
                 loads[k] = slot
         elif k in bare or any(
-            _reads_rows(graph.nodes[u]) or graph.nodes[u].width != node.width or homes[u] - homes[k]
+            reads_rows(graph.nodes[u]) or graph.nodes[u].width != node.width or homes[u] - homes[k]
             for u in schedule.users[k]
         ):
             readable = [s for s in stores.slots.get(k, ()) if s.index != "total"]
@@ -242,77 +239,6 @@ def _input_slot(node: Node, inputs: Mapping[str, Slot]) -> Slot | None:
         "grad": Slot(f"grad.{node.name}", "from"),
     }
     return simple.get(node.op) or inputs.get(f"{node.op}.{node.name}")
-
-
-def _reads_rows(node: Node) -> bool:
-    return node.op == "linear" or (not node.is_input and OPS[node.op].rowwise)
-
-
-class _Schedule:
-    """When a step computes what. A node's level is how many times whole rows are waited for first.
-
-    levels: the first at which a node is computed. bare: the products that stand in a stage of
-    their own, because whole rows of what they give are needed. homes: all levels of a node; what
-    is cheap and made of what lies in memory is computed wherever needed, rather than handed on.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        self.nodes, self.users = graph.nodes, graph.users()
-        self.levels = self._earliest()
-        self.bare = self._bare()
-        self.in_memory = self._in_memory()
-        for k in reversed(range(len(self.nodes))):  # these wait for who needs them
-            waits = self.nodes[k].op == "linear" and k not in self.bare
-            if (waits or self.in_memory[k]) and self.users[k]:
-                self.levels[k] = min(self._needed(k))
-        self.homes = self._homes()
-
-    def last_read(self, k: int) -> int:
-        """Return the last level at which a node's value is read, 1 more if by rows."""
-        return max(max(self.homes[u]) + _reads_rows(self.nodes[u]) for u in self.users[k])
-
-    def _needed(self, k: int) -> list[int]:
-        return [self.levels[u] - _reads_rows(self.nodes[u]) for u in self.users[k]]
-
-    def _earliest(self) -> list[int]:
-        levels: list[int] = []
-        for node in self.nodes:
-            wait = 1 if _reads_rows(node) else 0
-            ready = [levels[a] + (0 if self.nodes[a].is_input else wait) for a in node.args]
-            levels.append(max(ready, default=0))
-        return levels
-
-    def _bare(self) -> set[int]:
-        reduced = [False] * len(self.nodes)  # what follows from it at the same level is
-        for k in reversed(range(len(self.nodes))):
-            for u in self.users[k]:
-                user = self.nodes[u]
-                reduces = _reads_rows(user) and user.op != "linear"
-                reduced[k] |= reduces or (reduced[u] and self.levels[u] == self.levels[k])
-        return {k for k, node in enumerate(self.nodes) if node.op == "linear" and reduced[k]}
-
-    def _in_memory(self) -> list[bool]:
-        """Return for each node whether it is elementwise, of what lies in memory, or lies there."""
-        made: list[bool] = []
-        for k, node in enumerate(self.nodes):
-            lies = node.is_input or k in self.bare
-            elementwise = not _reads_rows(node) and node.width != "1"
-            wide = [a for a in node.args if self.nodes[a].width != "1"]
-            made.append(lies or (elementwise and all(made[a] for a in wide)))
-        return [m and not (self.nodes[k].is_input or k in self.bare) for k, m in enumerate(made)]
-
-    def _homes(self) -> list[set[int]]:
-        costs: list[int] = []
-        for k, node in enumerate(self.nodes):
-            own = sum(costs[a] for a in node.args if self.nodes[a].width != "1")
-            costs.append(1 + own if self.in_memory[k] else 0)
-        homes = [{level} for level in self.levels]
-        for k in reversed(range(len(homes))):
-            if self.in_memory[k] and self.nodes[k].op in _CHEAP and costs[k] <= _AGAIN:
-                for u in self.users[k]:
-                    waits = _reads_rows(self.nodes[u])
-                    homes[k] |= {self.levels[u] - 1} if waits else homes[u]
-        return homes
 
 
 def _stage(graph: Graph, members: list[int]) -> Stage:

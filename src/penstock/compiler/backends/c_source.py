@@ -1,32 +1,12 @@
 """Writes a plan's loops as C: products and elementwise ops fused, stage by stage."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import groupby
 from string import Template
 
-from penstock.compiler.graph import Loop, LoopPlan, Slot, Stage, Weight
-from penstock.compiler.ops import OPS
-
-_SPELLING = {
-    "add": "{} + {}",
-    "sub": "{} - {}",
-    "mul": "{} * {}",
-    "div": "{} / {}",
-    "neg": "-{}",
-    "gt": "number({} > {})",
-    "eq": "number({} == {})",
-    "where": "pick({} != 0, {}, {})",
-    "expand": "{}",
-    "held": "{}",
-}
-
-_PLACES = {
-    "old": "s->old", "new": "s->new", "from": "s->from", "to": "s->to",
-    "time": "s->t", "adjoint": "s->t", "row": "", "total": "",
-}  # fmt: skip
+from penstock.compiler.backends.c_body import Bodies, c_name
+from penstock.compiler.graph import LoopPlan, Stage, Weight
 
 _ROWS = Template("""\
 static void ${loop}_$k(const ${loop}_args *shared, const Step *step, int64_t first, int64_t end) {
@@ -129,11 +109,6 @@ def generated(plan: LoopPlan) -> str:
     return "\n".join(LoopSource(name, loop, plan).text() for name, loop in loops.items())
 
 
-def c_name(name: str) -> str:
-    """Return the C identifier of a buffer or weight."""
-    return name.replace(".", "_")
-
-
 @dataclass(frozen=True)
 class Term:
     """Matrices side by side times one value: in which stage and group, and of what."""
@@ -150,20 +125,8 @@ class Term:
         return f"weights_{self.stage}_{self.group}_{self.index}"
 
 
-class LoopSource:
-    """One loop as C."""
-
-    def __init__(self, name: str, loop: Loop, plan: LoopPlan) -> None:
-        self.name, self.loop, self.nodes = name, loop, loop.graph.nodes
-        self.columns = {b: n for b, (_, n) in {**plan.forward.buffers, **loop.buffers}.items()}
-        self.columns["lifted"] = len(plan.lifted)
-        self.users = loop.graph.users()
-        self.at: dict[int, set[int]] = defaultdict(set)  # the stages that compute a node
-        for s, stage in enumerate(loop.stages):
-            for k in (*stage.body, *(n for group in stage.groups for n in group.nodes)):
-                self.at[k].add(s)
-        self.runs = list(_runs(loop.stages))
-        self.sums = {k: at for run in self.runs for k, at in self._sums(run)}
+class LoopSource(Bodies):
+    """One loop as C: the functions around the bodies, the arguments, the entry."""
 
     def text(self) -> str:
         """Return the loop's struct, its stages, and its entry."""
@@ -171,7 +134,7 @@ class LoopSource:
         struct = f"typedef struct {{\n{members}\n}} {self.name}_args;\n"
         stages = [
             self._wide_stage(run[0])
-            if len(run) == 1 and not self._is_narrow(run[0])
+            if len(run) == 1 and not self.is_narrow(run[0])
             else self._rows(run)
             for run in self.runs
         ]
@@ -218,7 +181,7 @@ class LoopSource:
     def _carries(self) -> dict[str, str]:
         """Return the buffers of gradients that come in at every step, and their widths."""
         loads = self.loop.loads.items()
-        return {s.buffer: self._size(self.nodes[k].width) for k, s in loads if s.index == "from"}
+        return {s.buffer: self.size(self.nodes[k].width) for k, s in loads if s.index == "from"}
 
     def _terms(self) -> Iterator[Term]:
         for s, stage in enumerate(self.loop.stages):
@@ -226,38 +189,29 @@ class LoopSource:
                 for t, arg in enumerate(group.args):
                     yield Term(s, g, t, arg, tuple(self.nodes[k].weights[t] for k in group.nodes))
 
-    def _sums(self, run: list[int]) -> Iterator[tuple[int, int]]:
-        """Yield the sums that gather while a stage of the run before makes what they are of."""
-        for at in run:
-            for k in self.loop.stages[at].body:
-                (arg, *_) = self.nodes[k].args or (-1,)
-                before = [s for s in run if s < at and arg in self.loop.stages[s].body]
-                if self.nodes[k].op == "sum" and before and not self._is_narrow(before[-1]):
-                    yield k, before[-1]
-
     def _rows(self, run: list[int]) -> str:
         """Return stages that need no product as one function, which takes row after row."""
         bodies, lines, named = list[str](), list[str](), set[int]()
-        narrow = [s for s in run if self._is_narrow(s)]
-        lines += {line: 0 for s in narrow for line in self._conditions(self.loop.stages[s].body)}
+        narrow = [s for s in run if self.is_narrow(s)]
+        lines += {line: 0 for s in narrow for line in self.conditions(self.loop.stages[s].body)}
         for s in run:
             stage = self.loop.stages[s]
             if s in narrow:
-                lines += self._body(stage.body, {}, named)
+                lines += self.body(stage.body, {}, named)
                 named |= {*stage.body}
                 continue
             sums = [k for k, at in self.sums.items() if at == s]
-            used = {a for k in stage.body for a in self.nodes[k].args if self._width(a) == "1"}
-            lines += [f"const vec v{k} = {self._load(k)};" for k in sorted(used - named)]
+            used = {a for k in stage.body for a in self.nodes[k].args if self.width(a) == "1"}
+            lines += [f"const vec v{k} = {self.load(k)};" for k in sorted(used - named)]
             named |= used
             given = sorted(used)
             more = [f", vec v{k}" for k in given] + [f", vec *sum{k}" for k in sums]
-            body = [*self._conditions(stage.body), *self._body(stage.body, {}, {*given})]
+            body = [*self.conditions(stage.body), *self.body(stage.body, {}, {*given})]
             body += [f"*sum{k} += first(v{self.nodes[k].args[0]}, n);" for k in sums]
             bodies.append(self._function(s, "".join(more), body))
             lines += [f"vec sum{k} = {{0}};" for k in sums]
             more = [f", v{k}" for k in given] + [f", &sum{k}" for k in sums]
-            width = self._size(stage.width)
+            width = self.size(stage.width)
             across = _ACROSS.substitute(loop=self.name, k=s, width=width, more="".join(more))
             lines += across.splitlines()
         text = "\n".join(f"    {line}" for line in lines)
@@ -280,14 +234,14 @@ class LoopSource:
         spread = "1"
         for _, n in groups:
             spread = f"SPREAD({n})" if spread == "1" else f"MAX({spread}, SPREAD({n}))"
-        lines = [*self._conditions([*at, *stage.body]), *self._body(stage.body, at, set())]
+        lines = [*self.conditions([*at, *stage.body]), *self.body(stage.body, at, set())]
         return _WIDE_STAGE.substitute(
             loop=self.name,
             k=k,
             body=self._function(k, "".join(f", const real *p{g}" for g, _ in groups), lines),
             spread=spread,
             vectors="".join(f", V{g} = CHUNKS({n} * M) * TILE" for g, n in groups),
-            width=self._size(stage.width),
+            width=self.size(stage.width),
             multiply="\n".join(self._multiply(k, stage)),
             at="".join(f", p{g} + (i * V{g} + q * {n}) * LANES" for g, n in groups),
         )
@@ -299,123 +253,20 @@ class LoopSource:
         for term in self._terms():
             if term.stage == k:
                 yield _PRODUCT.substitute(
-                    row=self._row(self.loop.loads[term.arg], self._width(term.arg), "r + i"),
+                    row=self.row(self.loop.loads[term.arg], self.width(term.arg), "r + i"),
                     nodes=len(term.weights),
                     weights=term.name,
                     g=term.group,
-                    K=self._size(self._width(term.arg)),
+                    K=self.size(self.width(term.arg)),
                     more=int(term.index > 0),
                 )
-
-    def _conditions(self, members: Sequence[int]) -> Iterator[str]:
-        """Yield what the lines of a body ask about the row."""
-        indices = {s.index for k in members for s in self.loop.stores.get(k, ())}
-        read = {a for k in members for a in (k, *self.nodes[k].args)}
-        indices |= {self.loop.loads[k].index for k in read if k in self.loop.loads}
-        if indices & {"new", "to", "adjoint", "total"}:
-            yield "const int past_end = a->valid && !a->valid[s->t * a->B + row];"
-        if indices & {"old", "new", "to"}:
-            yield "const int cut = a->reset && a->reset[s->t * a->B + row];"
-
-    def _body(
-        self, body: Sequence[int], products: Mapping[int, str], named: set[int]
-    ) -> Iterator[str]:
-        """Yield the elementwise lines of a stage: what it reads, computes and puts away.
-
-        named: the values that have a name already; those that are read are added.
-        """
-        members = [*products, *body]
-        used = [a for k in body if not self._reduces(k) for a in self.nodes[k].args]
-        used += [k for k in body if self.nodes[k].is_input]
-        read = [
-            k
-            for k in dict.fromkeys(used)
-            if k not in named and (k not in members or self.nodes[k].is_input)
-        ]
-        named |= {*read}
-        yield from (f"const vec v{k} = {place};" for k, place in products.items())
-        yield from (f"const vec v{k} = {self._load(k)};" for k in read)
-        made = (k for k in body if not self.nodes[k].is_input)
-        yield from (f"const vec v{k} = {self._expression(k)};" for k in made)
-        for k in members:
-            yield from (
-                self._store(k, s) for s in self.loop.stores.get(k, ()) if self._is_read(k, s)
-            )
-
-    def _is_read(self, k: int, slot: Slot) -> bool:
-        """Return whether anyone reads what is put there, rather than a name or a sum under way."""
-        if slot.index != "row":
-            return True
-        own = {r for r, run in enumerate(self.runs) if self.at[k] & {*run}}
-        for u in self.users[k]:
-            if u in self.sums:
-                continue
-            named = self.at[k].union(*(self.runs[r] for r in own if self._width(k) == "1"))
-            if self.nodes[u].op == "linear" or self._reduces(u) or self.at[u] - named:
-                return True
-        return False
-
-    def _load(self, k: int) -> str:
-        """Return the expression that reads an input, or what another stage made."""
-        node = self.nodes[k]
-        if node.op == "const":
-            return f"all((real){node.value!r})".replace("inf", "INFINITY")
-        if node.op == "features":
-            return f"all({self._size(node.name)})"
-        row = self._row(self.loop.loads[k], node.width, "row", "cut")
-        return f"all(*({row}))" if node.width == "1" else f"load({row} + j, n)"
-
-    def _expression(self, k: int) -> str:
-        node = self.nodes[k]
-        if k in self.sums:
-            return f"all(over_lanes(sum{k}))"
-        if self._reduces(k):
-            width = self._width(node.args[0])
-            row = self._row(self.loop.loads[node.args[0]], width, "row")
-            return f"all(row_{node.op}({row}, {self._size(width)}))"
-        usual = f"op_{node.op}({', '.join('{}' for _ in node.args)})"
-        return _SPELLING.get(node.op, usual).format(*(f"v{a}" for a in node.args))
-
-    def _store(self, k: int, slot: Slot) -> str:
-        """Return the line that puts a value away; rows past their end as the slot says."""
-        width, value = self._width(k), f"v{k}"
-        place = self._row(slot, width, "row")
-        if slot.index == "time" and self.name == "forward" and k not in self.loop.loads:
-            return f"if (a->keep) store({place} + j, {value}, n);"
-        if slot.index == "adjoint":
-            value = f"past_end ? all(0) : {value}"
-        elif slot.index == "new":
-            old = self._row(Slot(slot.buffer, "old"), width, "row", "cut")
-            value = f"past_end ? load({old} + j, n) : {value}"
-        elif slot.index == "to":
-            before = self._row(Slot(slot.buffer, "from"), width, "row")
-            value = f"cut ? all(0) : past_end ? load({before} + j, n) : {value}"
-        elif slot.index == "total":
-            value = f"load({place} + j, n) + (past_end ? all(0) : {value})"
-        return f"store({place} + j, {value}, n);"
-
-    def _row(self, slot: Slot, width: str, row: str, cut: str = "") -> str:
-        """Return the address where a slot's row begins."""
-        name, W = f"a->{c_name(slot.buffer)}", self._size(width)
-        if slot.index == "vector":
-            return name
-        kept = slot.buffer.startswith("saved.")
-        place = "(a->keep ? s->t : 0)" if kept else _PLACES[slot.index]
-        columns = self.columns.get(slot.buffer, 1)
-        stride = W if columns == 1 else f"{columns} * {W}"
-        start = f"({place} * a->B + {row})" if place else f"({row})"
-        column = f" + {slot.column} * {W}" if slot.column else ""
-        address = f"{name} + {start} * {stride}{column}"
-        if slot.index != "old":
-            return address
-        return f"({cut or f'a->reset && a->reset[s->t * a->B + {row}]'} ? a->zeros : {address})"
 
     def _packing(self) -> str:
         """Return the function that lays the matrices out for the products."""
         lines = [f"static int64_t {self.name}_pack({self.name}_args *a, real *to, int write) {{"]
         lines += ["  int64_t total = 0;"]
         for term in self._terms():
-            W, K = self._size(self.loop.stages[term.stage].width), self._size(self._width(term.arg))
+            W, K = self.size(self.loop.stages[term.stage].width), self.size(self.width(term.arg))
             layout = f"1, {W}" if term.weights[0].transposed else f"{K}, 1"
             matrices = ", ".join(f"a->matrix_{c_name(w.name)}" for w in term.weights)
             spread = f"{self.name}_{term.stage}_spread"
@@ -434,38 +285,15 @@ class LoopSource:
         lines += [_MEET] if lines else []
         for k, *more in self.runs:
             call = f"    {self.name}_{k}(a, &s, "
-            if more or self._is_narrow(k):
+            if more or self.is_narrow(k):
                 lines += [f"{call}rows_from, rows_to);", _MEET]
                 continue
             width = f"({self.name}_{k}_spread * LANES)"
-            blocks = f"(({self._size(self.loop.stages[k].width)} + {width} - 1) / {width})"
+            blocks = f"(({self.size(self.loop.stages[k].width)} + {width} - 1) / {width})"
             share = f"{blocks} * part / parts, {blocks} * (part + 1) / parts"
             lines += [f"{call}first, end, {share});", _MEET]
         at = "a->T - 1 - k" if self.name == "backward" else "k"
         return _WALK.substitute(loop=self.name, at=at, stages="\n".join(lines))
-
-    def _is_narrow(self, stage: int) -> bool:
-        return self.loop.stages[stage].width == "1"
-
-    def _width(self, k: int) -> str:
-        return self.nodes[k].width
-
-    def _size(self, width: str) -> str:
-        return "1" if width == "1" else f"a->{width}"
-
-    def _reduces(self, k: int) -> bool:
-        node = self.nodes[k]
-        return node.op in OPS and OPS[node.op].rowwise
-
-
-def _runs(stages: Sequence[Stage]) -> Iterator[list[int]]:
-    """Yield each stage, by number; neighbours without products, but with reductions, together."""
-    for multiplies, found in groupby(range(len(stages)), lambda k: bool(stages[k].groups)):
-        run = list(found)
-        if not multiplies and any(stages[k].width == "1" for k in run):
-            yield run
-        else:
-            yield from ([k] for k in run)
 
 
 def _take_in(carry: str, W: str) -> list[str]:

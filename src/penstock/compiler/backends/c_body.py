@@ -1,0 +1,190 @@
+"""The bodies of a loop's stages as C: what is read, computed of one vector, and put away."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from penstock.compiler.graph import Loop, LoopPlan, Slot, Stage
+from penstock.compiler.ops import OPS
+
+_SPELLING = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "div": "{} / {}",
+    "neg": "-{}",
+    "gt": "number({} > {})",
+    "eq": "number({} == {})",
+    "where": "pick({} != 0, {}, {})",
+    "expand": "{}",
+    "held": "{}",
+}
+
+_PLACES = {
+    "old": "s->old", "new": "s->new", "from": "s->from", "to": "s->to",
+    "time": "s->t", "adjoint": "s->t", "row": "", "total": "",
+}  # fmt: skip
+
+
+def c_name(name: str) -> str:
+    """Return the C identifier of a buffer or weight."""
+    return name.replace(".", "_")
+
+
+class Bodies:
+    """What the stages of a loop compute, line by line.
+
+    at: the stages that compute each node. runs: the stages, by number; those of one run are one
+    function of a row. sums: for each sum that gathers while a stage makes what it is of, the stage.
+    """
+
+    def __init__(self, name: str, loop: Loop, plan: LoopPlan) -> None:
+        self.name, self.loop, self.nodes = name, loop, loop.graph.nodes
+        self.columns = {b: n for b, (_, n) in {**plan.forward.buffers, **loop.buffers}.items()}
+        self.columns["lifted"] = len(plan.lifted)
+        self.users = loop.graph.users()
+        self.at: dict[int, set[int]] = defaultdict(set)
+        for s, stage in enumerate(loop.stages):
+            for k in (*stage.body, *(n for group in stage.groups for n in group.nodes)):
+                self.at[k].add(s)
+        self.runs = list(_runs(loop.stages))
+        self.sums = {k: at for run in self.runs for k, at in self._sums(run)}
+
+    def conditions(self, members: Sequence[int]) -> Iterator[str]:
+        """Yield what the lines of a body ask about the row."""
+        indices = {s.index for k in members for s in self.loop.stores.get(k, ())}
+        read = {a for k in members for a in (k, *self.nodes[k].args)}
+        indices |= {self.loop.loads[k].index for k in read if k in self.loop.loads}
+        if indices & {"new", "to", "adjoint", "total"}:
+            yield "const int past_end = a->valid && !a->valid[s->t * a->B + row];"
+        if indices & {"old", "new", "to"}:
+            yield "const int cut = a->reset && a->reset[s->t * a->B + row];"
+
+    def body(
+        self, body: Sequence[int], products: Mapping[int, str], named: set[int]
+    ) -> Iterator[str]:
+        """Yield the elementwise lines of a stage: what it reads, computes and puts away.
+
+        named: the values that have a name already; those that are read are added.
+        """
+        members = [*products, *body]
+        used = [a for k in body if not self.reduces(k) for a in self.nodes[k].args]
+        used += [k for k in body if self.nodes[k].is_input]
+        read = [
+            k
+            for k in dict.fromkeys(used)
+            if k not in named and (k not in members or self.nodes[k].is_input)
+        ]
+        named |= {*read}
+        yield from (f"const vec v{k} = {place};" for k, place in products.items())
+        yield from (f"const vec v{k} = {self.load(k)};" for k in read)
+        made = (k for k in body if not self.nodes[k].is_input)
+        yield from (f"const vec v{k} = {self._expression(k)};" for k in made)
+        for k in members:
+            yield from (
+                self._store(k, s) for s in self.loop.stores.get(k, ()) if self._is_read(k, s)
+            )
+
+    def _is_read(self, k: int, slot: Slot) -> bool:
+        """Return whether anyone reads what is put there, rather than a name or a sum under way."""
+        if slot.index != "row":
+            return True
+        own = {r for r, run in enumerate(self.runs) if self.at[k] & {*run}}
+        for u in self.users[k]:
+            if u in self.sums:
+                continue
+            named = self.at[k].union(*(self.runs[r] for r in own if self.width(k) == "1"))
+            if self.nodes[u].op == "linear" or self.reduces(u) or self.at[u] - named:
+                return True
+        return False
+
+    def load(self, k: int) -> str:
+        """Return the expression that reads an input, or what another stage made."""
+        node = self.nodes[k]
+        if node.op == "const":
+            return f"all((real){node.value!r})".replace("inf", "INFINITY")
+        if node.op == "features":
+            return f"all({self.size(node.name)})"
+        row = self.row(self.loop.loads[k], node.width, "row", "cut")
+        return f"all(*({row}))" if node.width == "1" else f"load({row} + j, n)"
+
+    def _expression(self, k: int) -> str:
+        node = self.nodes[k]
+        if k in self.sums:
+            return f"all(over_lanes(sum{k}))"
+        if self.reduces(k):
+            width = self.width(node.args[0])
+            row = self.row(self.loop.loads[node.args[0]], width, "row")
+            return f"all(row_{node.op}({row}, {self.size(width)}))"
+        usual = f"op_{node.op}({', '.join('{}' for _ in node.args)})"
+        return _SPELLING.get(node.op, usual).format(*(f"v{a}" for a in node.args))
+
+    def _store(self, k: int, slot: Slot) -> str:
+        """Return the line that puts a value away; rows past their end as the slot says."""
+        width, value = self.width(k), f"v{k}"
+        place = self.row(slot, width, "row")
+        if slot.index == "time" and self.name == "forward" and k not in self.loop.loads:
+            return f"if (a->keep) store({place} + j, {value}, n);"
+        if slot.index == "adjoint":
+            value = f"past_end ? all(0) : {value}"
+        elif slot.index == "new":
+            old = self.row(Slot(slot.buffer, "old"), width, "row", "cut")
+            value = f"past_end ? load({old} + j, n) : {value}"
+        elif slot.index == "to":
+            before = self.row(Slot(slot.buffer, "from"), width, "row")
+            value = f"cut ? all(0) : past_end ? load({before} + j, n) : {value}"
+        elif slot.index == "total":
+            value = f"load({place} + j, n) + (past_end ? all(0) : {value})"
+        return f"store({place} + j, {value}, n);"
+
+    def row(self, slot: Slot, width: str, row: str, cut: str = "") -> str:
+        """Return the address where a slot's row begins."""
+        name, W = f"a->{c_name(slot.buffer)}", self.size(width)
+        if slot.index == "vector":
+            return name
+        kept = slot.buffer.startswith("saved.")
+        place = "(a->keep ? s->t : 0)" if kept else _PLACES[slot.index]
+        columns = self.columns.get(slot.buffer, 1)
+        stride = W if columns == 1 else f"{columns} * {W}"
+        start = f"({place} * a->B + {row})" if place else f"({row})"
+        column = f" + {slot.column} * {W}" if slot.column else ""
+        address = f"{name} + {start} * {stride}{column}"
+        if slot.index != "old":
+            return address
+        return f"({cut or f'a->reset && a->reset[s->t * a->B + {row}]'} ? a->zeros : {address})"
+
+    def _sums(self, run: list[int]) -> Iterator[tuple[int, int]]:
+        """Yield the sums that gather while a stage of the run before makes what they are of."""
+        for at in run:
+            for k in self.loop.stages[at].body:
+                (arg, *_) = self.nodes[k].args or (-1,)
+                before = [s for s in run if s < at and arg in self.loop.stages[s].body]
+                if self.nodes[k].op == "sum" and before and not self.is_narrow(before[-1]):
+                    yield k, before[-1]
+
+    def is_narrow(self, stage: int) -> bool:
+        """Return whether a stage makes one number a row."""
+        return self.loop.stages[stage].width == "1"
+
+    def width(self, k: int) -> str:
+        """Return the width of a node."""
+        return self.nodes[k].width
+
+    def size(self, width: str) -> str:
+        """Return a width in C."""
+        return "1" if width == "1" else f"a->{width}"
+
+    def reduces(self, k: int) -> bool:
+        """Return whether a node is a reduction over the features."""
+        node = self.nodes[k]
+        return node.op in OPS and OPS[node.op].rowwise
+
+
+def _runs(stages: Sequence[Stage]) -> Iterator[list[int]]:
+    """Yield each stage, by number; neighbours without products, but with reductions, together."""
+    for multiplies, found in groupby(range(len(stages)), lambda k: bool(stages[k].groups)):
+        run = list(found)
+        if not multiplies and any(stages[k].width == "1" for k in run):
+            yield run
+        else:
+            yield from ([k] for k in run)

@@ -1,0 +1,79 @@
+"""Graph → when a step computes each of its nodes, and which lie in memory."""
+
+from penstock.compiler.graph import Graph, Node
+from penstock.compiler.ops import OPS
+
+CHEAP = ("add", "sub", "mul", "neg")
+_AGAIN = 3  # cheap ops in a row that are done again rather than their result handed on
+
+
+def reads_rows(node: Node) -> bool:
+    """Return whether a node needs whole rows of what it reads."""
+    return node.op == "linear" or (not node.is_input and OPS[node.op].rowwise)
+
+
+class Schedule:
+    """When a step computes what. A node's level is how many times whole rows are waited for first.
+
+    levels: the first at which a node is computed. bare: the products that stand in a stage of
+    their own, because whole rows of what they give are needed. homes: all levels of a node; what
+    is cheap and made of what lies in memory is computed wherever needed, rather than handed on.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.nodes, self.users = graph.nodes, graph.users()
+        self.levels = self._earliest()
+        self.bare = self._bare()
+        self.in_memory = self._in_memory()
+        for k in reversed(range(len(self.nodes))):  # these wait for who needs them
+            waits = self.nodes[k].op == "linear" and k not in self.bare
+            if (waits or self.in_memory[k]) and self.users[k]:
+                self.levels[k] = min(self._needed(k))
+        self.homes = self._homes()
+
+    def last_read(self, k: int) -> int:
+        """Return the last level at which a node's value is read, 1 more if by rows."""
+        return max(max(self.homes[u]) + reads_rows(self.nodes[u]) for u in self.users[k])
+
+    def _needed(self, k: int) -> list[int]:
+        return [self.levels[u] - reads_rows(self.nodes[u]) for u in self.users[k]]
+
+    def _earliest(self) -> list[int]:
+        levels: list[int] = []
+        for node in self.nodes:
+            wait = 1 if reads_rows(node) else 0
+            ready = [levels[a] + (0 if self.nodes[a].is_input else wait) for a in node.args]
+            levels.append(max(ready, default=0))
+        return levels
+
+    def _bare(self) -> set[int]:
+        reduced = [False] * len(self.nodes)  # what follows from it at the same level is
+        for k in reversed(range(len(self.nodes))):
+            for u in self.users[k]:
+                user = self.nodes[u]
+                reduces = reads_rows(user) and user.op != "linear"
+                reduced[k] |= reduces or (reduced[u] and self.levels[u] == self.levels[k])
+        return {k for k, node in enumerate(self.nodes) if node.op == "linear" and reduced[k]}
+
+    def _in_memory(self) -> list[bool]:
+        """Return for each node whether it is elementwise, of what lies in memory, or lies there."""
+        made: list[bool] = []
+        for k, node in enumerate(self.nodes):
+            lies = node.is_input or k in self.bare
+            elementwise = not reads_rows(node) and node.width != "1"
+            wide = [a for a in node.args if self.nodes[a].width != "1"]
+            made.append(lies or (elementwise and all(made[a] for a in wide)))
+        return [m and not (self.nodes[k].is_input or k in self.bare) for k, m in enumerate(made)]
+
+    def _homes(self) -> list[set[int]]:
+        costs: list[int] = []
+        for k, node in enumerate(self.nodes):
+            own = sum(costs[a] for a in node.args if self.nodes[a].width != "1")
+            costs.append(1 + own if self.in_memory[k] else 0)
+        homes = [{level} for level in self.levels]
+        for k in reversed(range(len(homes))):
+            if self.in_memory[k] and self.nodes[k].op in CHEAP and costs[k] <= _AGAIN:
+                for u in self.users[k]:
+                    waits = reads_rows(self.nodes[u])
+                    homes[k] |= {self.levels[u] - 1} if waits else homes[u]
+        return homes
