@@ -7,6 +7,7 @@ does the same at any scale.
 """
 
 import random
+from collections import Counter
 
 import pytest
 import random_cells as rc
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from penstock.cells.base import Place
+from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.ops import OPS
 from penstock.layers import equations
@@ -50,6 +52,38 @@ def graphs(rng):
     """Return the forward graph and the backward graph of a random cell."""
     stages = pipeline.lower(rc.define(rc.write(rng))(), Place(3, 4))
     return stages.hoisted.loop, stages.plan.backward.graph
+
+
+def plans():
+    """Yield plans of random cells, as they are and with layer norm."""
+    for rng in (random.Random(seed) for seed in range(60)):
+        cell = rc.define(rc.write(rng))()
+        for modifiers in (Modifiers(), Modifiers(layer_norm=True)):
+            yield pipeline.lower(cell, Place(3, 4, modifiers=modifiers)).plan
+
+
+def test_what_is_added_up_over_the_steps_is_computed_once():
+    """What is cheap may be computed in several stages, but a total would count it twice."""
+    for loop in (plan.backward for plan in plans()):
+        stages = Counter(k for stage in loop.stages for k in stage.body)
+        totals = {k for k, slots in loop.stores.items() if any(s.index == "total" for s in slots)}
+        assert all(stages[k] == 1 for k in totals)
+
+
+def test_where_a_maximum_was_is_read_not_computed_again():
+    """Two ways to compute a value may differ in its last bit, and no number would be the most."""
+    found = 0
+    for plan in plans():
+        forward = plan.forward.graph.nodes
+        for k in (n.args[0] for n in forward if n.op == "amax"):
+            stages = sum(k in stage.body for stage in plan.forward.stages)
+            assert stages <= 1
+            found += 1
+        nodes = plan.backward.graph.nodes
+        for value, most in (map(nodes.__getitem__, n.args) for n in nodes if n.op == "eq"):
+            if most.op == "saved" and most.width == "1":
+                assert value.is_input
+    assert found
 
 
 def test_the_cells_have_every_op_and_kind():

@@ -136,11 +136,14 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     read = {ours[a] for args in (wanted, *readers) for a in args if a in ours}
     states = {k: s for s, k in forward.outputs.items()}
     read |= _sources(forward, read)
+    # The gradient asks where the maximum was: to the last bit, which is lost when computed again.
+    exact = {n.args[0] for n in forward.nodes if n.op == "amax"}
     saved: list[int] = []
     cheap: list[bool] = []
     for k, node in enumerate(forward.nodes):
         comes_late = node.op == "lifted" or reads_rows(node)
-        dear = comes_late or not all(cheap[a] for a in node.args)
+        exactly = k in exact and not node.is_input
+        dear = comes_late or exactly or not all(cheap[a] for a in node.args)
         if k in read and dear and k not in states:
             saved.append(k)
         cheap.append(not dear or k in states or k in saved)

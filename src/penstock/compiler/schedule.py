@@ -21,7 +21,7 @@ class Schedule:
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.nodes, self.users = graph.nodes, graph.users()
+        self.nodes, self.users, self.ends = graph.nodes, graph.users(), {*graph.outputs.values()}
         self.levels = self._earliest()
         self.bare = self._bare()
         self.in_memory = self._in_memory()
@@ -72,7 +72,10 @@ class Schedule:
             costs.append(1 + own if self.in_memory[k] else 0)
         homes = [{level} for level in self.levels]
         for k in reversed(range(len(homes))):
-            if self.in_memory[k] and self.nodes[k].op in CHEAP and costs[k] <= _AGAIN:
+            cheap = self.nodes[k].op in CHEAP and costs[k] <= _AGAIN and self.in_memory[k]
+            # What is put away is so once; where a maximum was is asked for to the last bit.
+            once = k in self.ends or any(self.nodes[u].op == "amax" for u in self.users[k])
+            if cheap and not once:
                 for u in self.users[k]:
                     waits = reads_rows(self.nodes[u])
                     homes[k] |= {self.levels[u] - 1} if waits else homes[u]
