@@ -123,19 +123,9 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     product, which lies in memory anyway, and the number a row are saved.
     """
     ours = {new: k for k, new in enumerate(backward.forward)}
-    graph = backward.graph
-    wanted = {
-        *graph.outputs.values(),
-        *(k for p in backward.products for k in (p.adjoint, p.value)),
-    }
-    needed = {*wanted}
-    for k in reversed(range(len(graph.nodes))):
-        if k in needed:
-            needed.update(graph.nodes[k].args)
-    readers = (graph.nodes[k].args for k in needed if k not in ours)
-    read = {ours[a] for args in (wanted, *readers) for a in args if a in ours}
-    states = {k: s for s, k in forward.outputs.items()}
+    graph, read = backward.graph, _read(backward)
     read |= _sources(forward, read)
+    states = {k: s for s, k in forward.outputs.items()}
     # The gradient asks where the maximum was: to the last bit, which is lost when computed again.
     exact = {n.args[0] for n in forward.nodes if n.op == "amax"}
     saved: list[int] = []
@@ -172,6 +162,19 @@ def _save(forward: Graph, backward: Backward) -> tuple[list[int], Backward]:
     return saved, Backward(Graph(whole.nodes, kept), (), products)
 
 
+def _read(backward: Backward) -> set[int]:
+    """Return the nodes of the forward step that the backward step reads."""
+    graph, ours = backward.graph, {new: k for k, new in enumerate(backward.forward)}
+    ends = {k for p in backward.products for k in (p.adjoint, p.value)}
+    ends |= {*graph.outputs.values()}
+    needed = {*ends}
+    for k in reversed(range(len(graph.nodes))):
+        if k in needed:
+            needed.update(graph.nodes[k].args)
+    readers = (graph.nodes[k].args for k in needed if k not in ours)
+    return {ours[a] for args in (ends, *readers) for a in args if a in ours}
+
+
 def _sources(graph: Graph, read: set[int]) -> set[int]:
     """Return what to save in place of values that follow from it by a cheap op or two."""
     lying, sources, states = Schedule(graph).bare, set[int](), {*graph.outputs.values()}
@@ -196,7 +199,8 @@ def _reuse(graph: Graph, saved: list[int], inputs: Mapping[str, Slot]) -> dict[i
     }
     reused: dict[int, Slot] = {}
     for k in saved:
-        fits = [slot for slot, last in free.items() if last <= schedule.levels[k]]
+        level = schedule.levels[k] - (k in schedule.bare)  # these come before the rest of a level
+        fits = [slot for slot, last in free.items() if last <= level]
         if fits and graph.nodes[k].width == "hidden_size" and not graph.nodes[k].is_input:
             reused[k] = fits[0]
             del free[fits[0]]
