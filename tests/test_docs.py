@@ -17,6 +17,10 @@ from penstock.data import samples
 from penstock.training.loop import Budget
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from copying import table as copy_table  # noqa: E402
+
 WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CELLS = sorted((ROOT / "docs" / "cells").glob("*.md"))
 SOURCES = sorted(Path(penstock.__file__).parent.rglob("*.py"))
@@ -37,6 +41,7 @@ def _folder(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(compare_module, "Budget", lambda: Budget(steps=8, round_steps=4))
     shutil.copy(Path(samples.__file__).with_name("sunspots.csv"), "sunspots.csv")
+    copy_table(T=20, B=60).write_csv("copy.csv")
     own = next(blocks((ROOT / "README.md").read_text(), "python"))
     own = own.partition("layer =")[0].replace("class MGU", "class MyCell")
     Path("mine.py").write_text(own.lstrip())

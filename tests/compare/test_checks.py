@@ -26,10 +26,11 @@ from penstock.tasks import Task, find_task
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.forecast import Forecast
 
+TWO = ("mean", "by step")
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2, 0.9, 1.0])
 
 
-def fake_task(chance: str = "", **evidence: Any) -> Any:
+def fake_task(*chance: str, **evidence: Any) -> Any:
     return SimpleNamespace(chance=chance, evidence=lambda: Evidence(np.empty(0), **evidence))
 
 
@@ -123,6 +124,13 @@ def test_chance_level() -> None:
     assert found.endswith(": a")
     assert not look("chance-level", cell("a", [-1, -1, -1]), blind, task=task)
     assert not look("chance-level", dull, blind, task=fake_task())
+    guesses = blind, naive("by step", -1.0)  # both are to be beaten
+    (found,) = look("chance-level", cell("a", [-1, -1]), *guesses, task=fake_task(*TWO))
+    assert "'by step'" in found
+    assert found.endswith("every cell")
+    (found,) = look("chance-level", dull, *guesses, task=fake_task(*TWO))
+    assert "'mean'" in found
+    assert not look("chance-level", cell("a", [-2, -2]), *guesses, task=fake_task(*TWO))
 
 
 def noise(length: int, seed: int = 0) -> np.ndarray:

@@ -41,6 +41,13 @@ def run(schedule: Schedule, jobs: Iterator[Job], clock: SimpleNamespace, took: f
     return done
 
 
+def test_time_is_kept_back_for_what_comes_after_the_trials(tmp_path: Path) -> None:
+    schedule = Schedule(60.0, tmp_path, 0.0, cells=3)
+    assert (schedule.deadline, schedule.ending) == (48.0, 54.0)
+    many = Schedule(600.0, tmp_path, 0.0, cells=100)
+    assert (many.deadline, many.ending) == (507.0, 567.0)
+
+
 def test_without_a_bound_nothing_is_left_out(tmp_path: Path, clock: SimpleNamespace) -> None:
     schedule = Schedule(None, tmp_path, 0.0)
     assert schedule.deadline == float("inf")

@@ -33,6 +33,17 @@ def verdict(*contestants: Contestant) -> Verdict:
     return judge(ranked, compare_all(ranked), naive)
 
 
+def test_what_intervals_held_is_said_beside_what_they_should() -> None:
+    def missing(one: Contestant, share: float) -> Contestant:
+        return replace(one, metrics={**one.metrics, "80 % missed": share})
+
+    cells = missing(cell("a", 0.0), 0.4), missing(cell("bb", 0.5), 0.212)
+    for level in (1.0, -1.0):  # a cell wins, a naive method wins
+        found = verdict(*cells, missing(naive("last value", level), 0.3)).sentences
+        assert "The 80 % interval held 60 % (a) and 79 % (bb) of the test values." in found
+    assert "interval held" not in " ".join(verdict(cell("a", 0), naive("drift", 1)).sentences)
+
+
 def test_a_winner() -> None:
     found = verdict(cell("a", 0.0), cell("bb", 0.5), naive("last value", 1.0))
     assert (found.kind, found.best, found.recommended) == ("winner", "a", "a")

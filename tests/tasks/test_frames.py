@@ -23,6 +23,13 @@ def canon() -> MultiHot:
     return prepared(sample("canon"))
 
 
+def test_cutting_is_said(canon: MultiHot) -> None:
+    assert not canon.notes()
+    values = np.random.default_rng(0).integers(0, 2, (1000, 8))
+    table = pl.DataFrame(values, schema=[f"n{k}" for k in range(8)])
+    assert "pieces of 200" in prepared(Source("long.csv", table)).notes()[0]
+
+
 def pairs(task: MultiHot, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return each frame of a part that is predicted, and the one before it."""
     before, after, pieces = [], [], task.parts[part]

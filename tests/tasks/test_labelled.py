@@ -183,6 +183,34 @@ def test_naive_classes_by_hand() -> None:
         assert np.exp(shares[0].numpy()) == pytest.approx(expected)
 
 
+def test_naive_labels_by_the_step() -> None:
+    """Copying with a label at every step: to know when to speak is not to remember what."""
+    draw = np.random.default_rng(0)
+    said = draw.choice(list("abcd"), (60, 3))
+    label = np.concatenate([np.full((60, 9), "_"), said], axis=1).ravel()
+    symbol = np.concatenate([said, np.full((60, 9), "_")], axis=1).ravel()
+    rows = {"id": np.repeat(np.arange(60).astype(str), 12), "symbol": symbol, "label": label}
+    task = prepared("tag", pl.DataFrame(rows))
+    found = task.baselines()
+    shares = found["most frequent at the step"].exp().numpy()
+    train, test = (task.parts[part].all_rows().numpy() for part in ("train", "test"))
+    prior = np.exp(found["most frequent label"][0].numpy())
+    for step in range(12):
+        counts = np.array([(label[train][train % 12 == step] == k).sum() for k in "_abcd"])
+        expected = (counts + prior) / (counts.sum() + 1)
+        assert shares[test % 12 == step] == pytest.approx(np.tile(expected, (15, 1)))
+    wrong = [task.measure(found[name]).metrics["error rate"] for name in task.chance]
+    assert wrong == pytest.approx([3 / 12, 3 / 4 * 3 / 12], abs=0.03)
+
+
+def test_steps_that_training_never_sees_have_no_shares_of_their_own() -> None:
+    label = np.random.default_rng(0).choice(["a", "b"], 300)
+    task = prepared("tag", pl.DataFrame({"x": np.arange(300.0), "label": label}))
+    assert "most frequent at the step" not in task.baselines()
+    assert task.notes()[-1].startswith("sequences longer than 200 steps are read in pieces of 200")
+    assert not prepared("tag").notes()
+
+
 def test_a_symbol_never_seen_has_the_shares_of_all() -> None:
     symbols, targets = torch.tensor([[1], [1], [2]]), torch.tensor([0, 1, 1])
     found = scores.given_symbols(symbols, targets, torch.tensor([[9]]), 2)

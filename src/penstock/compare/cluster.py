@@ -17,8 +17,8 @@ import torch
 
 from penstock.atomic import replacing
 from penstock.compare.results import Trial
-from penstock.compare.trial import RESULT, Job, attempt, stored
-from penstock.compare.workers import Bench, Outcome, Run
+from penstock.compare.trial import RESULT, Job, attempt, conclude, stored
+from penstock.compare.workers import Bench, Outcome, Run, seconds_until
 from penstock.errors import ArgumentError
 
 _Files = dict[str, bytes]
@@ -78,10 +78,16 @@ class Cluster:
             self._ray.shutdown()
 
     def _next(self, running: dict[Any, Job], bench: Bench) -> Outcome:
-        (done,), _ = self._ray.wait(list(running), num_returns=1)
-        job = running.pop(done)
+        done, _ = self._ray.wait(
+            list(running), num_returns=1, timeout=seconds_until(bench.deadline)
+        )
+        if not done:
+            task, job = running.popitem()
+            self._ray.cancel(task, force=True)
+            return job, conclude(bench.task, job, bench.root)
+        job = running.pop(done[0])
         try:
-            trial, files = self._ray.get(done)
+            trial, files = self._ray.get(done[0])
         except self._ray.exceptions.RayError as error:
             reason = str(error).strip().partition("\n")[0]
             return job, job.unfinished("failed", f"{type(error).__name__}: {reason}")

@@ -22,6 +22,7 @@ from penstock.tasks import Task, find_task
 
 WINDOWS = 32  # of the test part, that gradients and effects are means over
 _QUICK, _STEPS = 8, 256  # windows and steps that a verdict looks at
+Health = dict[str, float | None]
 _BATCHES = 50  # of the training part, whose gradients' norms are taken
 
 
@@ -87,11 +88,14 @@ def inspect_model(path: Path, source: Source, window: int = 0) -> Inspection:
     )
 
 
-def diagnose(task: Task, network: nn.Module) -> dict[str, float | None]:
+def diagnose(task: Task, network: nn.Module) -> Health:
     """Return memory span and growth of the gradient, over a few test windows, for a verdict.
 
     Keys: span, the steps after which an input's effect is under 1 % (None: more than were looked
     at); steps, how many were looked at; growth, of ‖∂h_T/∂h_t‖ a step back (None: unknown).
+
+    Raises:
+        ArithmeticError: the effect of an input is not a number.
     """
     network.eval()
     batch = task.batch("test", torch.arange(min(_QUICK, task.size("test"))))
@@ -99,6 +103,8 @@ def diagnose(task: Task, network: nn.Module) -> dict[str, float | None]:
     x = x[:, :_STEPS]
     lengths = None if lengths is None else lengths.clamp(max=_STEPS)
     effect, growth = memory(layer, x, lengths=lengths), state_flow(layer, x, lengths=lengths).growth
+    if any(map(math.isnan, effect.effects)):
+        raise ArithmeticError("the effect of an input is not a number")
     span = effect.span(0.01)
     return {
         "span": span if math.isfinite(span) else None,

@@ -186,7 +186,7 @@ class Results:
         comparisons: each contestant against each other.
         verdict: the answer.
         checks: what each check found.
-        cut: what was left out as time was up, a sentence each.
+        cut: what was left out as time was up, or because of an error, a sentence each.
         examples: test windows to draw.
         versions: of penstock and torch.
         times: seconds, {"total": of this run, "clock": the time in which the fastest cell takes

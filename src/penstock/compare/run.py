@@ -5,22 +5,22 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from penstock import __version__
 from penstock.cells import find_cell
 from penstock.compare.checks import Case, cautioned, find_checks, run_checks
+from penstock.compare.chosen import Chosen, choose, network_of, of_each, weights_of
 from penstock.compare.clock import Outcomes, same_clock
 from penstock.compare.comparisons import compare_all
 from penstock.compare.contestants import (
     baseline_contestants,
-    best_trial,
     cell_contestant,
     ranked,
 )
-from penstock.compare.inspection import diagnose
+from penstock.compare.inspection import Health, diagnose
 from penstock.compare.models import save_model
 from penstock.compare.plan import Plan
 from penstock.compare.report import write_reports
@@ -37,8 +37,7 @@ from penstock.compare.verdict import judge
 from penstock.compare.workers import Bench, Here, Pool, Run
 from penstock.errors import ArgumentError
 from penstock.tasks import Data, find_task
-from penstock.training import checkpoint
-from penstock.training.loop import Budget, Progress, weights_at
+from penstock.training.loop import Budget, Progress
 
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
 DEFAULT_SEEDS = 5
@@ -115,7 +114,7 @@ def compare(
     )
     plan.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
     _make_folder(out)
-    schedule = Schedule(seconds, out / "trials", started)
+    schedule = Schedule(seconds, out / "trials", started, len(cells))
     run = _Run(plan, out, schedule, pool, watcher, find_checks(skip_checks))
     results = run.results(dataset)
     write_reports(results, out)
@@ -174,18 +173,28 @@ class _Run:
         plan, task = self.plan, self.plan.task
         tuning, testing, tuned, tested = self._trials()
         found = {cell: [one for one in tested if one[0].cell == cell] for cell in plan.cells}
-        clock, contestants = self._contestants(found, tuned)
+        clock, entrants = self._contestants(found, tuned)
+        about, chosen = dataset.about(), choose(found)
+        unsaved = self._save_models(chosen, about["columns"])
+        health, unknown = self._looked_into(chosen)
+        contestants = [
+            replace(
+                one,
+                health=health.get(one.name, {}),
+                model=None if one.name in unsaved else one.model,
+            )
+            for one in entrants
+        ]
         comparisons = compare_all(contestants)
         naive = list(task.baselines())
         case = Case(task, contestants, comparisons, naive, plan.budget.rounds)
         findings = run_checks(case, self.skip)
-        self._save_models(found, dataset)
         return Results(
             task=task.name,
             metrics=list(task.metrics),
             profile_of=task.profile_of,
             profile_names=task.profile_names(),
-            data=dataset.about(),
+            data=about,
             settings=task.settings(),
             budget=plan.record(),
             seeds=sorted({job.seed for job, _ in tested}),
@@ -194,7 +203,11 @@ class _Run:
             comparisons=comparisons,
             verdict=cautioned(judge(contestants, comparisons, naive), findings),
             checks=findings,
-            cut=cut_words(tuning, testing, [*tuned, *tested]),
+            cut=[
+                *cut_words(tuning, testing, [*tuned, *tested]),
+                *unsaved.values(),
+                *unknown.values(),
+            ],
             examples=task.examples(),
             versions={"penstock": __version__, "torch": torch.__version__},
             times={
@@ -232,6 +245,7 @@ class _Run:
     def _contestants(
         self, found: Mapping[str, Outcomes], tuned: Outcomes
     ) -> tuple[float | None, list[Contestant]]:
+        """Return the clock, and the contestants by rank."""
         task = self.plan.task
         clock, within = same_clock(task, found, self.bench.root)
         entrants = [
@@ -240,43 +254,33 @@ class _Run:
             )
             for cell, outcomes in found.items()
         ]
-        looked = [replace(one, health=self._health(found[one.name])) for one in entrants]
-        return clock, ranked([*looked, *baseline_contestants(task)], task.metrics[0])
+        return clock, ranked([*entrants, *baseline_contestants(task)], task.metrics[0])
 
-    def _health(self, outcomes: Outcomes) -> dict[str, float | None]:
-        """Return memory span and gradient growth of a cell's best trial."""
-        best = self._best(outcomes)
-        if best is None:
-            return {}
-        job, _, weights = best
-        network = self.plan.task.network(job.cell, job.width)
-        network.load_state_dict(weights)
-        return diagnose(self.plan.task, network)
+    def _looked_into(self, chosen: Chosen) -> tuple[dict[str, Health], dict[str, str]]:
+        """Return memory span and gradient growth of each cell's best trial, or why they lack."""
+        task, root, until = self.plan.task, self.bench.root, self.schedule.ending
 
-    def _best(self, outcomes: Outcomes) -> tuple[Job, Trial, dict[str, Tensor]] | None:
-        """Return the best trial by validation, with its job and weights."""
-        best = best_trial([trial for _, trial in outcomes])
-        if best is None:
-            return None
-        job = next(job for job, trial in outcomes if trial is best)
-        weights, _ = checkpoint.load(weights_at(job.trail(self.bench.root), best.best_round))
-        return job, best, weights
+        def look(job: Job, trial: Trial) -> Health:
+            return diagnose(task, network_of(task, job, trial, root))
 
-    def _save_models(self, found: Mapping[str, Outcomes], dataset: Data) -> None:
-        """Write each cell's best trial by validation as a model."""
-        for cell, outcomes in found.items():
-            chosen = self._best(outcomes)
-            if chosen is None:
-                continue
-            job, best, weights = chosen
+        return of_each(chosen, "Memory span and gradients", look, until)
+
+    def _save_models(self, chosen: Chosen, columns: Any) -> dict[str, str]:
+        """Write each cell's best trial as a model; return which cannot be, and why."""
+        task = self.plan.task
+
+        def save(job: Job, trial: Trial) -> None:
             about = {
-                "task": self.plan.task.name,
-                "cell": cell,
+                "task": task.name,
+                "cell": job.cell,
                 "width": job.width,
                 "seed": job.seed,
-                "spec": self.plan.task.spec(),
-                "settings": self.plan.task.settings(),
-                "columns": dataset.about()["columns"],
-                "metrics": best.metrics,
+                "spec": task.spec(),
+                "settings": task.settings(),
+                "columns": columns,
+                "metrics": trial.metrics,
             }
-            save_model(self.out / "models" / cell, weights, about)
+            weights = weights_of(job, trial, self.bench.root)
+            save_model(self.out / "models" / job.cell, weights, about)
+
+        return of_each(chosen, "The model", save)[1]

@@ -18,6 +18,7 @@ LEARNING_RATES = (3e-3, 1e-3, 1e-2, 3e-4, 3e-2)
 TUNING_SEED = 1_000_000  # none of those that are measured
 _TUNING_SHARE = 0.4  # of the time
 _ENDING = 3.0, 0.05  # seconds, and a share, kept back for measuring, judging and writing
+_LOOKING = 2.5, 0.1  # seconds a cell, and a share at most, kept back for looking into the models
 Rung = Sequence[Job]
 
 
@@ -29,18 +30,28 @@ class Schedule:
         seconds: the time for the run; None is unbounded, and leaves nothing out.
         root: the folder of trials; those that are there take no time.
         started: when the run began, by `time.time()`.
+        cells: how many are compared.
         given, done: trials to train, and those of them that have ended.
     """
 
     seconds: float | None
     root: Path
     started: float = field(default_factory=time.time)
+    cells: int = 0
     given: set[Job] = field(default_factory=set)
     done: int = 0
 
     @property
     def deadline(self) -> float:
         """When trials must stop, by `time.time()`."""
+        if self.seconds is None:
+            return float("inf")
+        each, most = _LOOKING
+        return self.ending - min(each * self.cells, most * self.seconds)
+
+    @property
+    def ending(self) -> float:
+        """When models must not be looked into any more, by `time.time()`."""
         if self.seconds is None:
             return float("inf")
         least, share = _ENDING
@@ -98,7 +109,7 @@ def cut_words(
     words = {
         f"Learning rates not tried, as time was short: {_list(rates)} of {len(tuning)}": rates,
         f"Seeds not trained, as time was short: {_list(seeds)} of {len(testing)}": seeds,
-        f"Trials stopped when time was up: {', '.join(stopped)}": stopped,
+        f"Trials stopped when time was up, and not used: {', '.join(stopped)}": stopped,
     }
     return [f"{sentence}." for sentence, applies in words.items() if applies]
 

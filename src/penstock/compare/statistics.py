@@ -34,7 +34,8 @@ def mean_over_seeds(values: NDArray[np.float64]) -> Estimate:
     mean, count = float(values.mean()), len(values)
     if count < 2:
         return Estimate(mean, None)
-    return _estimate(mean, float(values.var(ddof=1)) / count, count - 1)
+    spread = float((values - values[0]).var(ddof=1))  # exactly 0 where all are equal
+    return _estimate(mean, spread / count, count - 1)
 
 
 def paired_difference(differences: NDArray[np.float64]) -> Estimate:

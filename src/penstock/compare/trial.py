@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -98,20 +99,26 @@ def attempt(
 
     The deadline is one of `time.time()`, so that other processes know it. A trial that failed or
     was cut leaves no result behind: the same run started again tries it again, a cut one from its
-    last checkpoint.
+    last checkpoint. One whose result is there takes no time, so that no deadline counts.
     """
 
-    def checked(progress: Progress) -> None:
-        report(job, progress)
-        if time.time() > deadline and not progress.ended(job.budget):
+    def in_time() -> None:
+        if time.time() > deadline:
             raise OutOfTimeError
 
     try:
-        return run_trial(task, job, root, make_fabric(), checked)
+        if not stored(job, root):
+            in_time()
+        return run_trial(task, job, root, make_fabric(), partial(report, job), in_time)
     except OutOfTimeError:
         return job.unfinished("cut", "the time of the run was up")
     except Exception as error:  # a row in the table, not the end of the other trials
         return job.unfinished("failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+
+
+def conclude(task: Task, job: Job, root: Path) -> Trial:
+    """Return the row of a trial for which there is no time: cut, unless its result is there."""
+    return attempt(task, job, root, deadline=0.0, report=lambda _job, _progress: None)
 
 
 def run_trial(
@@ -120,10 +127,11 @@ def run_trial(
     root: Path,
     fabric: Fabric,
     report: Callable[[Progress], None] = lambda _: None,
+    pulse: Callable[[], None] = lambda: None,
 ) -> Trial:
     """Return the trial's result: from its folder if it is there, else from training.
 
-    A training that was cut off goes on from its checkpoint.
+    A training that was cut off goes on from its checkpoint; see `Training.run` for the functions.
     """
     folder = job.folder(root)
     if stored(job, root):
@@ -139,7 +147,7 @@ def run_trial(
         trail=None if job.purpose == "tuning" else job.trail(root),
         fabric=fabric,
     )
-    trial = _result(task, job, network, training.run(report))
+    trial = _result(task, job, network, training.run(report, pulse))
     write_json(folder / RESULT, asdict(trial))
     (folder / _CHECKPOINT).unlink(missing_ok=True)
     return trial

@@ -12,6 +12,7 @@ from penstock.compare.results import Comparison, Contestant, Verdict
 
 _SAME_SIZE = 1.05  # widths are whole numbers, so equal budgets differ by some per cent
 _SAME_SPEED = 1.2
+_MISSED = " missed"  # ends the name of a metric: the share of values outside an interval
 
 
 def judge(
@@ -45,6 +46,7 @@ def judge(
             *_lost_words(contestants),
             *_seed_words(cells),
             *_size_words(best, smallest, equals),
+            *_interval_words(cells),
             *_health_words(cells),
         ],
         smallest.name,
@@ -86,7 +88,7 @@ def _naive_wins(
     reasons = [f"{c.name}: {table.words(c.name, naive)}." for c in cells]
     take = f"Take '{naive}': it needs no training. More data may change this."
     sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells)]
-    sentences += [*_health_words(cells), take]
+    sentences += [*_interval_words(cells), *_health_words(cells), take]
     if all(table.above(cell.name, naive) for cell in cells):
         head = f"The naive method is better: '{naive}' beats every cell."
         return Verdict("naive is better", naive, None, [head, *sentences])
@@ -104,6 +106,16 @@ def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
         if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
             sentences.append(f"Trials that {head}: {', '.join(lost)}.")
     return sentences
+
+
+def _interval_words(cells: Sequence[Contestant]) -> list[str]:
+    """Say how much of what came lay in the intervals, where a metric says how much did not."""
+    words = []
+    for metric in (name for name in cells[0].metrics if name.endswith(_MISSED)):
+        held = [f"{100 * (1 - one.metrics[metric]):.0f} % ({one.name})" for one in cells]
+        level = metric.removesuffix(_MISSED)
+        words.append(f"The {level} interval held {names(held)} of the test values.")
+    return words
 
 
 def _health_words(cells: Sequence[Contestant]) -> list[str]:

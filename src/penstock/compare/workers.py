@@ -1,13 +1,16 @@
 """Where trials run: in this process, or in parallel ones with one thread each.
 
 Jobs are taken from an iterator, one whenever a worker is free. A process that crashes or is killed
-costs its own trial, which becomes a failed row; another process takes its place.
+costs its own trial, which becomes a failed row; another process takes its place. One that is still
+training when time is up is ended, however long its step would take.
 """
 
+import math
 import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from typing import Any, Protocol
 import torch
 
 from penstock.compare.results import Trial
-from penstock.compare.trial import Job, Report, attempt
+from penstock.compare.trial import Job, Report, attempt, conclude
 from penstock.tasks import Task
 from penstock.training.loop import Progress
 
@@ -50,6 +53,11 @@ class Pool(Protocol):
 
     def open(self, bench: Bench) -> AbstractContextManager[Run]:
         """Return the way to run the trials of a bench; it is closed with the context."""
+
+
+def seconds_until(deadline: float) -> float | None:
+    """Return the seconds left, 0 or more; None where there is no deadline."""
+    return None if math.isinf(deadline) else max(0.0, deadline - time.time())
 
 
 def usable_cores() -> int:
@@ -99,14 +107,14 @@ class Processes:
         """Return the way to run trials; its processes start when there is work for them."""
         # Plain bytes: torch would put tensors into shared memory, which may be small.
         setup = pickle.dumps((bench.task, bench.root, bench.deadline))
-        workers = [_Worker(setup) for _ in range(self.workers)]
+        workers = [_Worker(setup, bench.deadline) for _ in range(self.workers)]
 
         def run(jobs: Iterator[Job]) -> Iterator[Outcome]:
             for worker, job in zip(workers, jobs, strict=False):
                 worker.give(job)
             while busy := [worker for worker in workers if worker.job]:
-                for worker in _ready(busy):
-                    if outcome := worker.listen(bench.report):
+                for worker in _ready(busy, bench.deadline):
+                    if outcome := worker.listen(bench):
                         yield outcome
                         worker.give(next(jobs, None))
 
@@ -120,8 +128,8 @@ class Processes:
 class _Worker:
     """A process that trains what it is given, and this side of the pipe to it."""
 
-    def __init__(self, setup: bytes) -> None:
-        self._setup = setup
+    def __init__(self, setup: bytes, deadline: float) -> None:
+        self._setup, self._deadline = setup, deadline
         self._process: SpawnProcess | None = None
         self.job: Job | None = None
 
@@ -132,25 +140,33 @@ class _Worker:
             self._process.start()
         theirs.close()
 
+    @property
+    def started(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None
+
     def give(self, job: Job | None) -> None:
         """Let it train a job; None leaves it idle."""
         self.job = job
-        if job is None:
-            return
+        if job is None or (self._process is None and time.time() > self._deadline):
+            return  # a process takes seconds to start
         if self._process is None:
             self._start()
         with suppress(OSError):  # it has just died: `listen` will tell
             self.pipe.send(job)
 
-    def listen(self, report: Report) -> Outcome | None:
-        """Take what it says; return the outcome where the trial is over."""
+    def listen(self, bench: Bench) -> Outcome | None:
+        """Take what it says; return the outcome where the trial, or the time, is over."""
         assert self.job is not None
+        if self._process is None or not self.pipe.poll():
+            self.stop()
+            return self.job, conclude(bench.task, self.job, bench.root)
         try:
             said = self.pipe.recv()
         except (EOFError, OSError):
             return self.job, self.job.unfinished("failed", self._death())
         if isinstance(said, Progress):
-            report(self.job, said)
+            bench.report(self.job, said)
             return None
         return self.job, said
 
@@ -186,10 +202,14 @@ def _deaf_children() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
-    """Return the workers that have something to say; wait until there is one."""
-    ready = connection.wait([worker.pipe for worker in workers])
-    return [worker for worker in workers if worker.pipe in ready]
+def _ready(workers: Sequence[_Worker], deadline: float) -> list[_Worker]:
+    """Return the workers that have something to say; wait until there is one, or time is up.
+
+    Then all of them are returned.
+    """
+    started = {worker.pipe: worker for worker in workers if worker.started}
+    ready = connection.wait(started, seconds_until(deadline))
+    return [worker for pipe, worker in started.items() if pipe in ready] or list(workers)
 
 
 def _serve(pipe: "connection.Connection[Any, Any]", setup: bytes) -> None:

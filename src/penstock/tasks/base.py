@@ -54,13 +54,13 @@ class Task(ABC):
 
     A subclass in this package is found by its `name`. The first of `metrics` is the score by which
     contestants are ranked and compared; lower is better. `profile_of` says of what the profile is,
-    one value each. `chance` names the naive method that never looks at the input, if there is one.
+    one value each. `chance` names the naive methods that never look at the input.
     """
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     profile_of: ClassVar[str]
-    chance: ClassVar[str] = ""
+    chance: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod

@@ -51,7 +51,7 @@ class Classify(LabelledTask):
     has_classes = True
     metrics = scores.METRICS
     profile_of = "class"
-    chance = "most frequent class"
+    chance = ("most frequent class",)
 
     @classmethod
     def prepare(cls, data: Sequences, horizon: int | None = None) -> Self:

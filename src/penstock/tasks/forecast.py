@@ -3,6 +3,10 @@
 The network (see `forecaster`) is trained on the pinball loss of scaled values, which at the median
 is half the absolute error, as the score is an absolute error too. Training windows are those of
 the training parts; validation and test windows have all their targets in their own part.
+
+Intervals are the network's quantiles as they are. To widen them by the errors on validation
+windows (Romano, Patterson & Candès 2019, arXiv:1905.03222) helps where the future is like these: on
+the sunspots, whose last years are not, it made 40 % missed into 43 %. So what they held is said.
 """
 
 from dataclasses import asdict, dataclass

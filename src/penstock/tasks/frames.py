@@ -15,7 +15,7 @@ from penstock.data.pieces import Pieces, cut
 from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.tasks.base import Measured, Task, spread
-from penstock.tasks.labelled import check_parts, group_means, no_horizon
+from penstock.tasks.labelled import check_parts, group_means, no_horizon, pieces_note
 from penstock.tasks.reader import Reader, edge_parameters
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
@@ -48,7 +48,7 @@ class MultiHot(Task):
     name = "frames"
     metrics = ("NLL per frame", "frame error")
     profile_of = "column"
-    chance = "column frequencies"
+    chance = ("column frequencies",)
 
     @classmethod
     def suits(cls, source: Source, options: Options) -> str:
@@ -85,8 +85,8 @@ class MultiHot(Task):
         }
 
     def notes(self) -> tuple[str, ...]:
-        """Return nothing."""
-        return ()
+        """Return whether sequences are cut."""
+        return pieces_note(self.data.offsets, _LONGEST)
 
     def spec(self) -> dict[str, Any]:
         """Return the columns, and the logits of their frequencies."""

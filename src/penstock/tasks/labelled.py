@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penstock.cells import Cell
@@ -154,6 +156,14 @@ def group_means(scores: Tensor) -> tuple[float, ...]:
     """Return the means of up to ten consecutive groups of scores [W], of nearly equal size."""
     count = min(_MOST_BLOCKS, len(scores))
     return tuple(float(group.double().mean()) for group in torch.tensor_split(scores, count))
+
+
+def pieces_note(offsets: NDArray[np.int64], longest: int) -> tuple[str, ...]:
+    """Return a note if sequences, which start at `offsets` [S + 1], are longer than a piece."""
+    if np.diff(offsets).max() <= longest:
+        return ()
+    why = "each from a state of zero: what came before a piece is not seen"
+    return (f"sequences longer than {longest} steps are read in pieces of {longest}, {why}",)
 
 
 def check_parts(parts: dict[str, Pieces], name: str) -> None:

@@ -52,7 +52,7 @@ class Regress(LabelledTask):
     has_classes = False
     metrics = ("MAE", "RMSE")
     profile_of = "quarter of the test labels"
-    chance = "median"
+    chance = ("median",)
 
     @classmethod
     def prepare(cls, data: Sequences, horizon: int | None = None) -> Self:

@@ -23,6 +23,7 @@ from penstock.tasks.labelled import (
     check_parts,
     encoded,
     no_horizon,
+    pieces_note,
     run,
     unlabelled,
 )
@@ -56,7 +57,7 @@ class Tag(LabelledTask):
     has_classes = True
     metrics = scores.METRICS
     profile_of = "label"
-    chance = "most frequent label"
+    chance = ("most frequent label", "most frequent at the step")
 
     @classmethod
     def prepare(cls, data: Sequences, horizon: int | None = None) -> Self:
@@ -88,11 +89,11 @@ class Tag(LabelledTask):
         }
 
     def notes(self) -> tuple[str, ...]:
-        """Return the reader's notes, and how many steps have no label."""
+        """Return the reader's notes, whether sequences are cut, and how many steps count not."""
         left = int((self.targets < 0).sum())
         why = "without a label, or with one that training never sees"
         out = (f"{left} of {len(self.targets)} steps are not scored, {why}",) if left else ()
-        return (*self.data.notes, *out)
+        return (*self.data.notes, *pieces_note(self.data.offsets, _LONGEST), *out)
 
     def spec(self) -> dict[str, Any]:
         """Return columns, encoding, labels, and the logarithms of their shares."""
@@ -137,11 +138,16 @@ class Tag(LabelledTask):
         return torch.cat(_run(network, self.test_inputs())).log_softmax(dim=1)
 
     def baselines(self) -> dict[str, Tensor]:
-        """Return the shares of the labels; those given the symbols; those by the numbers alone."""
+        """Return the shares of the labels; by the step, by the symbols, by the numbers alone."""
         rows = self.parts["test"].all_rows()
         found = {"most frequent label": self._prior().expand(len(rows), -1)}
-        train = self.parts["train"].all_rows()
-        train, count = train[self.targets[train] >= 0], len(self.classes)
+        train, count = self.parts["train"].all_rows(), len(self.classes)
+        steps, asked = self._places("train"), self._places("test")
+        if torch.isin(asked, steps).any():
+            found["most frequent at the step"] = scores.given_symbols(
+                steps, self.targets[train], asked, count
+            )
+        train = train[self.targets[train] >= 0]
         if self.encoding.sizes:
             known = self.symbols[train], self.targets[train]
             found["most frequent given the symbol"] = scores.given_symbols(
@@ -197,6 +203,12 @@ class Tag(LabelledTask):
         pieces = torch.split(predictions.argmax(dim=1), lengths)
         shown = [pieces[window] for window in self.example_index().tolist()]
         return [piece[:_LONGEST_EXAMPLE].double().tolist() for piece in shown]
+
+    def _places(self, part: str) -> Tensor:
+        """Return which step of its sequence each row of a part is, [N, 1]."""
+        pieces = self.parts[part]
+        owners = pieces.owners.repeat_interleave(pieces.lengths)
+        return (pieces.all_rows() - torch.from_numpy(self.data.offsets)[owners])[:, None]
 
     def _prior(self) -> Tensor:
         return scores.log_prior(self.targets[self.parts["train"].all_rows()], len(self.classes))

@@ -57,7 +57,7 @@ class Characters(Task):
     name = "text"
     metrics = ("bits per character", "perplexity")
     profile_of = "most frequent characters"
-    chance = "1-gram"
+    chance = ("1-gram",)
 
     @classmethod
     def suits(cls, source: Source, options: Options) -> str:  # noqa: ARG003

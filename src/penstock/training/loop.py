@@ -150,8 +150,17 @@ class Training:
     def _clock(self) -> float:
         return time.process_time() if self.fabric.device.type == "cpu" else time.perf_counter()
 
-    def run(self, report: Callable[[Progress], None] = lambda _: None) -> Progress:
-        """Train to the end and leave the best weights in the network; `report` after each round."""
+    def run(
+        self,
+        report: Callable[[Progress], None] = lambda _: None,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> Progress:
+        """Train to the end and leave the best weights in the network.
+
+        `report` is called after each round, and `pulse` before each batch; one that raises ends
+        the training there.
+        """
+        self._pulse = pulse
         if self.path is not None and self.path.exists():
             self._restore(self.path)
         else:
@@ -188,6 +197,7 @@ class Training:
         return loss.detach()
 
     def _loss(self, part: str, index: Tensor) -> Tensor:
+        self._pulse()
         batch = self.fabric.to_device(self.learner.batch(part, index))
         return self.learner.loss(self.model, batch)
 

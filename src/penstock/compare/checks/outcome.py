@@ -63,8 +63,13 @@ def chance_level(case: Case) -> Iterator[str]:
     Its rank means nothing. The input may not tell what is asked, the sequences may be too long for
     the cell, or the training too short.
     """
-    blind = case.task.chance
-    dull = [one.name for one in case.cells if blind and not case.table.below(one.name, blind)]
-    if dull:
-        who = "every cell" if len(dull) == len(case.cells) else names(dull)
-        yield f"At chance level, no better than '{blind}', which never looks at the input: {who}"
+    left = [one.name for one in case.cells]
+    for blind in (name for name in case.task.chance if name in case.naive):
+        dull = [name for name in left if not case.table.below(name, blind)]
+        left = [name for name in left if name not in dull]
+        if dull:
+            who = "every cell" if len(dull) == len(case.cells) else names(dull)
+            yield (
+                f"At chance level, not surely better than '{blind}', which never looks at the "
+                f"input: {who}"
+            )
