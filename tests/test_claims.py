@@ -199,7 +199,7 @@ def test_rates_and_starts_are_chosen_by_validation_data_of_a_seed_of_their_own()
 
     def train(jobs):
         asked.extend(jobs)
-        return [made(j, j.rate if j.start == "torch" else 1 - j.rate, -j.rate) for j in jobs]
+        return [made(j, j.rate if j.start == "torch" else 1 - j.rate, j.rate) for j in jobs]
 
     tasks = trials.entries([("copy", 20)], ("lstm",))
     results = trials.tried(tasks, 2, 7, train)
@@ -220,6 +220,14 @@ def test_of_runs_that_solve_it_the_quickest_has_merit():
         made(job, 0.96, ended="solved", taken=5),
     ]  # fmt: skip
     assert sorted(runs, key=trials.merit) == [runs[2], runs[0], runs[1], runs[3]]
+
+
+def test_unsolved_rows_at_the_edge_of_the_rates_are_told():
+    def runs(rate, share):
+        return [made(trials.Entry("copy", 20, "gru", "torch").job(0, 9, rate), 0.5, share)]
+
+    told = ability.edges(dict(enumerate([runs(0.03, 1.0), runs(0.03, 0.5), runs(0.01, 0.5)])))
+    assert "Of 2 rows that were not solved, 0 took the lowest rate and 1 the highest" in told
 
 
 def test_all_cells_see_the_same_data(monkeypatch):
