@@ -2,19 +2,19 @@
 
 import math
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from experiments import costs, flow, problems, record  # noqa: E402
-
-from penstock.explain.gradients import Flow  # noqa: E402
+import claims  # noqa: E402
+from experiments import store  # noqa: E402
 
 VERDICTS = {"holds", "holds in part", "does not hold"}
 CHECK = re.compile(r"^\| (.+) \| (\S+) \| (none|\S+ to \S+) \| ([<>].+) \| (yes|no) \|$", re.M)
@@ -42,13 +42,17 @@ def follows(checks):
     return "holds" if all(met) else "holds in part" if any(met) else "does not hold"
 
 
+def command(file, *words):
+    line = [sys.executable, str(ROOT / "docs" / "claims.py"), "--quick", "--out", str(file), *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     file = tmp_path_factory.mktemp("claims") / "claims.md"
-    command = [sys.executable, str(ROOT / "docs" / "claims.py"), "--quick", "--out", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = command(file)
     assert done.returncode == 0, done.stderr
-    return file.read_text()
+    return file
 
 
 def check_page(page):
@@ -63,9 +67,32 @@ def check_page(page):
 
 
 def test_the_whole_path(quick):
-    check_page(quick)
-    assert "chance" in quick
-    assert re.search(r"share of weights saved \| 0\.25 \|", quick)
+    page = quick.read_text()
+    check_page(page)
+    assert "chance" in page
+    assert re.search(r"share of weights saved \| 0\.25 \|", page)
+    assert not [*quick.parent.glob("*.jsonl")]  # every claim was tried to its end
+
+
+def test_one_claim_alone_leaves_the_others_as_they_are_recorded(quick, tmp_path):
+    file = Path(shutil.copytree(quick.parent, tmp_path / "copy")) / quick.name
+    record_ = store.Record(file.with_suffix(".json"))
+    old = record_.read()
+    record_.keep("parameters", replace(old["parameters"], about="long ago"))
+    record_.keep("linear", replace(old["linear"], about="long ago too"))
+    assert command(file, "parameters").returncode == 0
+    new = record_.read()
+    assert new["parameters"] == old["parameters"]
+    assert new["linear"].about == "long ago too"
+    assert all(new[name] == old[name] for name in old if name != "linear")
+    assert file.read_text() == claims.page(new)
+
+
+def test_a_claim_that_there_is_not(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["claims.py", "rang"])
+    with pytest.raises(SystemExit):
+        claims.main()
+    assert "no claim 'rang'; there are parameters, reach" in capsys.readouterr().err
 
 
 def test_the_page_that_is_committed():
@@ -74,49 +101,4 @@ def test_the_page_that_is_committed():
     titles = [title for title, *_ in read(page)]
     assert "Time and memory are O(T)" in titles
     assert "--quick" not in page
-
-
-def test_verdicts():
-    met = record.Check("", record.exact(1.0), high=2)
-    missed = record.Check("", record.exact(3.0), high=2)
-    unknown = record.Check("", record.mean([1.0]), high=2)
-    assert (met.met, missed.met, unknown.met) == (True, False, False)
-    kinds = {"holds": [met, met], "holds in part": [met, missed], "does not hold": [unknown]}
-    for verdict, checks in kinds.items():
-        assert record.Claim("", "", checks).verdict == verdict
-
-
-def test_fits():
-    assert costs.exponent([10, 20, 40], [3.0, 12.0, 48.0]) == pytest.approx(2)
-    assert flow.fit(Flow(tuple(0.5**k for k in range(20)))) == pytest.approx(1)
-    assert flow.fit(Flow(tuple(1 / (1 + k) ** 3 for k in range(20)))) < 0.97
-    assert record.median([5, 1, 4, 2, 3, 9, 7, 8, 6]).mean == 5
-
-
-def test_problems_have_the_answers_that_their_inputs_tell():
-    torch.manual_seed(0)
-    (x, y), (said, asked), (noise, sign) = (
-        problems.PROBLEMS[name].draw(12, 500) for name in ("adding", "copy", "latch")
-    )
-    torch.testing.assert_close((x[..., 0] * x[..., 1]).sum(0), y)
-    assert (x[..., 1].sum(0) == 2).all()
-    assert (y - 1).square().mean().item() == pytest.approx(1 / 6, abs=0.03)
-    assert (asked[-3:] == said[:3].argmax(-1)).all()
-    assert (asked[:-3] == problems.IGNORED).all()
-    assert ((noise[0, :, 0] > 0) == (sign[-1] == 1)).all()
-    opens, depth = (part.argmax(-1) if part.ndim == 3 else part
-                    for part in problems.PROBLEMS["bracket depth"].draw(20, 3))  # fmt: skip
-    for row in range(3):
-        level = 0
-        for is_open, told in zip(opens[:, row], depth[:, row], strict=True):
-            level = min(7, level + 1) if is_open else max(0, level - 1)
-            assert told == level
-
-
-def test_a_share_is_nothing_at_chance_and_one_where_all_is_right():
-    for problem in problems.PROBLEMS.values():
-        labels = torch.tensor([0, 1, 1, 1])
-        chance = problem.chance or 3 / 4
-        assert problems.share(problem, chance, labels) == pytest.approx(0)
-        perfect = 1.0 if problem.classes else 0.0
-        assert problems.share(problem, perfect, labels) == 1
+    assert page == claims.page(store.Record(ROOT / "docs" / "claims.json").read())

@@ -1,17 +1,14 @@
-"""Made problems with a known chance level, and how a network is trained on one.
+"""Made problems with a known chance level.
 
 Every batch is drawn anew, so that nothing can be learned by heart. Legend: T time, B batch.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-
-import penstock
 
 IGNORED = -100  # the label that cross_entropy leaves out
 Batch = tuple[Tensor, Tensor]
@@ -40,8 +37,8 @@ def copying(T: int, B: int, length: int = 3, symbols: int = 4) -> Batch:
 
 
 def long_copying(T: int, B: int) -> Batch:
-    """Copy five of eight symbols."""
-    return copying(T, B, length=5, symbols=8)
+    """Copy ten of eight symbols."""
+    return copying(T, B, length=10, symbols=8)
 
 
 def latch(T: int, B: int) -> Batch:
@@ -54,20 +51,31 @@ def latch(T: int, B: int) -> Batch:
     return x, y
 
 
-def depth(T: int, B: int) -> Batch:
-    """Tell at every step how deep in brackets it is, from 0 to 7; closing at 0 does nothing."""
-    opens, level = torch.rand(T, B) < 0.5, torch.zeros(B, dtype=torch.long)
-    levels = []
-    for step in opens:
-        level = (level + 2 * step.long() - 1).clamp(0, 7)
-        levels.append(level)
-    return F.one_hot(opens.long(), 2).float(), torch.stack(levels)
+def swaps(T: int, B: int) -> Batch:
+    """Five cups, two of them swapped at every step: tell where the cup is that is asked for."""
+    pairs = torch.combinations(torch.arange(5))
+    drawn, asked = torch.randint(len(pairs), (T, B)), torch.randint(5, (T, B))
+    places, found = torch.arange(5).expand(B, 5), list[Tensor]()
+    for pair, cup in zip(pairs[drawn], asked, strict=True):
+        one, other = pair[:, :1], pair[:, 1:]
+        moved = torch.where(places == other, one, places)
+        places = torch.where(places == one, other, moved)
+        found.append(places.gather(1, cup[:, None])[:, 0])
+    x = torch.cat([F.one_hot(drawn, len(pairs)), F.one_hot(asked, 5)], dim=-1)
+    return x.float(), torch.stack(found)
 
 
-def modular(T: int, B: int) -> Batch:
-    """Tell at every step the sum of the digits so far, modulo 5."""
-    digits = torch.randint(5, (T, B))
-    return F.one_hot(digits, 5).float(), digits.cumsum(0) % 5
+def recall(T: int, B: int) -> Batch:
+    """Values are written to 8 keys, then keys are asked for: tell the value last written."""
+    half = T // 2
+    keys, values = torch.randint(8, (T, B)), torch.randint(8, (T, B))
+    values[half:] = 8  # asked
+    order = torch.arange(1, half + 1)[:, None]
+    last = ((keys[half:, None] == keys[:half]) * order).amax(1)  # 0: never written
+    told = values.gather(0, (last - 1).clamp(min=0))
+    y = torch.full((T, B), IGNORED)
+    y[half:] = torch.where(last > 0, told, IGNORED)
+    return torch.cat([F.one_hot(keys, 8), F.one_hot(values, 9)], dim=-1).float(), y
 
 
 @dataclass(frozen=True)
@@ -85,95 +93,13 @@ PROBLEMS = {
     "adding": Problem(adding, 2, 0, 1 / 6),
     "copy": Problem(copying, 6, 4, 1 / 4),
     "latch": Problem(latch, 1, 2, 1 / 2),
-    "copy, 5 of 8": Problem(long_copying, 10, 8, 1 / 8),
-    "bracket depth": Problem(depth, 2, 8, 0.0),  # its chance level is measured: `commonest`
-    "sum modulo 5": Problem(modular, 5, 5, 1 / 5),
+    "copy, 10 of 8": Problem(long_copying, 10, 8, 1 / 8),
+    "five cups": Problem(swaps, 15, 5, 1 / 5),
+    "recall": Problem(recall, 17, 8, 1 / 8),
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """A network to train."""
-
-    problem: str
-    cell: str
-    length: int
-    width: int
-    seed: int
-    steps: int
-    rate: float = 0.01
-
-
-@dataclass(frozen=True)
-class Run:
-    """What came of a job: test metric, its share of the way from chance to perfect.
-
-    reached: the steps until the smoothed error was below 0.06; infinite if it never was.
-    """
-
-    job: Job
-    metric: float
-    share: float
-    reached: float
-
-
-def network(job: Job) -> nn.ModuleList:
-    """Return a layer and a head."""
-    problem = PROBLEMS[job.problem]
-    layer = penstock.Recurrent(job.cell, problem.inputs, job.width)
-    return nn.ModuleList([layer, nn.Linear(job.width, problem.classes or 1)])
-
-
-def evaluate(net: nn.ModuleList, problem: Problem, batch: Batch) -> tuple[Tensor, float]:
-    """Return loss and metric: mean squared error twice, or cross entropy and accuracy."""
-    (x, y), (layer, head) = batch, net
-    output = layer(x)[0]
-    if not problem.classes:
-        loss = F.mse_loss(head(output[-1])[:, 0], y)
-        return loss, loss.item()
-    wanted = y != IGNORED
-    scores, labels = head(output[wanted]), y[wanted]
-    return F.cross_entropy(scores, labels), (scores.argmax(-1) == labels).float().mean().item()
-
-
-def train(job: Job) -> tuple[Run, nn.ModuleList]:
-    """Train by Adam, clipped at norm 1, until it is nearly perfect or its steps are used up."""
-    torch.manual_seed(job.seed)
-    problem, net = PROBLEMS[job.problem], network(job)
-    optimiser = torch.optim.Adam(net.parameters(), lr=job.rate)
-    reached, smooth = math.inf, 1.0
-    for step in range(job.steps):
-        optimiser.zero_grad()
-        loss, metric = evaluate(net, problem, problem.draw(job.length, 32))
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        smooth = 0.95 * smooth + 0.05 * (metric if not problem.classes else 1 - metric)
-        if smooth < 0.06:
-            reached = min(reached, step + 1)
-        if smooth < 0.004:
-            break
-    with torch.no_grad():
-        test = problem.draw(job.length, 2000)
-        metric = evaluate(net, problem, test)[1]
-    return Run(job, metric, share(problem, metric, test[1]), reached), net
-
-
-def share(problem: Problem, metric: float, labels: Tensor) -> float:
+def share(problem: Problem, metric: float) -> float:
     """Return how much of the way from chance to perfect a metric has gone."""
-    if not problem.classes:
-        return 1 - metric / problem.chance
-    chance = problem.chance or commonest(labels)
-    return (metric - chance) / (1 - chance)
-
-
-def commonest(labels: Tensor) -> float:
-    """Return the accuracy of always giving the commonest label."""
-    counts = labels[labels != IGNORED].bincount()
-    return (counts.max() / counts.sum()).item()
-
-
-def run(job: Job) -> Run:
-    """Train in a process of its own, with one thread."""
-    torch.set_num_threads(1)
-    return train(job)[0]
+    chance = problem.chance
+    return (metric - chance) / (1 - chance) if problem.classes else 1 - metric / chance

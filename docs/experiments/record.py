@@ -46,8 +46,13 @@ class Claim:
     @property
     def verdict(self) -> str:
         """What follows from the checks."""
-        met = [check.met for check in self.checks]
-        return "holds" if all(met) else "holds in part" if any(met) else "does not hold"
+        return verdict(self.checks)
+
+
+def verdict(checks: Sequence[Check]) -> str:
+    """Return the verdict that follows from checks."""
+    met = [check.met for check in checks]
+    return "holds" if all(met) else "holds in part" if any(met) else "does not hold"
 
 
 def exact(value: float) -> Estimate:
@@ -58,6 +63,14 @@ def exact(value: float) -> Estimate:
 def mean(values: Sequence[float]) -> Estimate:
     """Return the mean over seeds with its interval."""
     return mean_over_seeds(np.array(values, dtype=float))
+
+
+def proportion(hits: Sequence[bool]) -> Estimate:
+    """Return the share of seeds with its interval (Wilson 1927), which is not empty at 0 or 1."""
+    n, p, z = len(hits), sum(hits) / len(hits), 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return Estimate(p, (max(0.0, middle - half), min(1.0, middle + half)))
 
 
 def geometric(ratios: Sequence[float]) -> Estimate:
