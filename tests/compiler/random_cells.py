@@ -493,7 +493,9 @@ class _Margins(TorchFunctionMode):
             self.note(top[..., 0] - top[..., 1])
         return function(*args, **(kwargs or {}))
 
-    def note(self, gap: Tensor) -> None:
+    def note(self, gap: Any) -> None:
+        if not isinstance(gap, Tensor):  # a modified cell's step is traced
+            return
         gap = gap.detach().abs()
         if (gap := gap[gap > 0]).numel():
             self.least = min(self.least, float(gap.min()))
