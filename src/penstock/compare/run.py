@@ -174,17 +174,8 @@ class _Run:
         tuning, testing, tuned, tested = self._trials()
         found = {cell: [one for one in tested if one[0].cell == cell] for cell in plan.cells}
         clock, entrants = self._contestants(found, tuned)
-        about, chosen = dataset.about(), choose(found)
-        unsaved = self._save_models(chosen, about["columns"])
-        health, unknown = self._looked_into(chosen)
-        contestants = [
-            replace(
-                one,
-                health=health.get(one.name, {}),
-                model=None if one.name in unsaved else one.model,
-            )
-            for one in entrants
-        ]
+        about = dataset.about()
+        contestants, lacking = self._completed(entrants, choose(found), about["columns"])
         comparisons = compare_all(contestants)
         naive = list(task.baselines())
         case = Case(task, contestants, comparisons, naive, plan.budget.rounds)
@@ -203,11 +194,7 @@ class _Run:
             comparisons=comparisons,
             verdict=cautioned(judge(contestants, comparisons, naive), findings),
             checks=findings,
-            cut=[
-                *cut_words(tuning, testing, [*tuned, *tested]),
-                *unsaved.values(),
-                *unknown.values(),
-            ],
+            cut=[*cut_words(tuning, testing, [*tuned, *tested]), *lacking],
             examples=task.examples(),
             versions={"penstock": __version__, "torch": torch.__version__},
             times={
@@ -255,6 +242,22 @@ class _Run:
             for cell, outcomes in found.items()
         ]
         return clock, ranked([*entrants, *baseline_contestants(task)], task.metrics[0])
+
+    def _completed(
+        self, entrants: Sequence[Contestant], chosen: Chosen, columns: Any
+    ) -> tuple[list[Contestant], list[str]]:
+        """Return contestants with their models saved and looked into, and what could not be."""
+        unsaved = self._save_models(chosen, columns)
+        health, unknown = self._looked_into(chosen)
+        completed = [
+            replace(
+                one,
+                health=health.get(one.name, {}),
+                model=None if one.name in unsaved else one.model,
+            )
+            for one in entrants
+        ]
+        return completed, [*unsaved.values(), *unknown.values()]
 
     def _looked_into(self, chosen: Chosen) -> tuple[dict[str, Health], dict[str, str]]:
         """Return memory span and gradient growth of each cell's best trial, or why they lack."""
