@@ -1,0 +1,101 @@
+"""CSV and Parquet files → tables of polars. What they claim to hold is looked at first."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+
+from penstock.errors import DataError
+from penstock.opening import check_claim, open_plain, read_gzip
+
+_TYPED_ROWS = 10_000  # to look at all takes ten times as long as to read them
+_LONGEST_HEADER = 16 * 2**20
+_CHUNK = 2**20
+_CELL = 8  # bytes
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Return the table of a CSV file, unpacked if its name ends in .gz.
+
+    Raises:
+        DataError: it is empty or damaged, has no header, or holds too much.
+    """
+    packed = path.suffix.lower() == ".gz"
+    with _named(path), open_plain(path) as file:
+        content = read_gzip(path) if packed else None
+        header = _header(path, file) if content is None else content.partition(b"\n")[0]
+        separator = max(",;\t", key=lambda mark: header.count(mark.encode()))
+        columns = header.count(separator.encode()) + 1
+        # Short rows are filled up: a file can have far more cells than it has bytes.
+        rows = _count_rows(file) if content is None else content.count(b"\n")
+        check_claim(path, file, rows * columns * _CELL)
+        frame = _read_csv(path if content is None else content, separator)
+    if frame.columns and all(map(_is_number, frame.columns)):
+        raise DataError(
+            f"{path}: its first line holds numbers ({', '.join(frame.columns[:3])}); "
+            "it must be a header that names the columns"
+        )
+    return frame
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """Return the table of a Parquet file.
+
+    Raises:
+        DataError: it is damaged, or claims to hold too much.
+    """
+    with _named(path), open_plain(path) as file:
+        lazy = pl.scan_parquet(path, glob=False)
+        rows = lazy.select(pl.len()).collect().item()
+        check_claim(path, file, rows * len(lazy.collect_schema()) * _CELL)
+        return lazy.collect()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn what polars raises inside into errors that name the file."""
+    try:
+        yield
+    except pl.exceptions.NoDataError:
+        raise DataError(f"{path} is empty; it must have a header and rows") from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(
+            f"{path} cannot be read ({reason}); check that it is complete, and in UTF-8 if text"
+        ) from None
+
+
+def _header(path: Path, file: BinaryIO) -> bytes:
+    header = file.readline(_LONGEST_HEADER + 1)
+    if len(header) > _LONGEST_HEADER:
+        raise DataError(f"{path}: its first line never ends; it must be a header of column names")
+    return header
+
+
+def _count_rows(file: BinaryIO) -> int:
+    """Return the lines from here to the end of a file."""
+    return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
+
+
+def _read_csv(source: Path | bytes, separator: str) -> pl.DataFrame:
+    """Return a table, its types those of the first rows, or of all where others come later."""
+    try:
+        return _csv(source, separator, _TYPED_ROWS)
+    except pl.exceptions.ComputeError:
+        return _csv(source, separator, None)
+
+
+def _csv(source: Path | bytes, separator: str, rows: int | None) -> pl.DataFrame:
+    return pl.read_csv(
+        source, separator=separator, infer_schema_length=rows, try_parse_dates=True, glob=False
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
