@@ -76,9 +76,9 @@ def check_claim(path: Path, file: BinaryIO, claimed: int) -> None:
 
 def refuse(path: Path, claimed: int | None, most: int) -> NoReturn:
     """Raise, as a file holds more than it may."""
-    size = f"{claimed / _GIB:,.1f} GiB" if claimed else f"more than {most / _GIB:,.2g} GiB"
+    size = f"{claimed / _GIB:,.1f}" if claimed else f"more than {most / _GIB:,.2g}"
     raise DataError(
-        f"{path} unpacks to {size}, and the limit is {most / _GIB:,.2g} GiB; if you trust the "
+        f"{path} unpacks to {size} GiB, and the limit is {most / _GIB:,.2g}; if you trust the "
         f"file and have the memory, set the environment variable {LIMIT} to more"
     )
 

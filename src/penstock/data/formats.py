@@ -1,9 +1,10 @@
 """CSV and Parquet files → tables of polars. What they claim to hold is looked at first."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from penstock.errors import DataError
 from penstock.opening import check_claim, open_plain, read_gzip
 
 _TYPED_ROWS = 10_000  # to look at all takes ten times as long as to read them
-_LONGEST_HEADER = 16 * 2**20
+_LONGEST_LINE = 16 * 2**20
 _CHUNK = 2**20
 _CELL = 8  # bytes
 
@@ -22,14 +23,13 @@ def read_table(path: Path) -> pl.DataFrame:
     Raises:
         DataError: it is empty or damaged, has no header, or holds too much.
     """
-    packed = path.suffix.lower() == ".gz"
     with _named(path), open_plain(path) as file:
-        content = read_gzip(path) if packed else None
-        header = _header(path, file) if content is None else content.partition(b"\n")[0]
+        content = read_gzip(path) if path.suffix.lower() == ".gz" else None
+        stream = file if content is None else io.BytesIO(content)
+        header = stream.readline(_LONGEST_LINE)
         separator = max(",;\t", key=lambda mark: header.count(mark.encode()))
-        columns = header.count(separator.encode()) + 1
         # Short rows are filled up: a file can have far more cells than it has bytes.
-        rows = _count_rows(file) if content is None else content.count(b"\n")
+        columns, rows = header.count(separator.encode()) + 1, _count_rows(path, header, stream)
         check_claim(path, file, rows * columns * _CELL)
         frame = _read_csv(path if content is None else content, separator)
     if frame.columns and all(map(_is_number, frame.columns)):
@@ -61,22 +61,27 @@ def _named(path: Path) -> Iterator[None]:
     except pl.exceptions.NoDataError:
         raise DataError(f"{path} is empty; it must have a header and rows") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0][:200]
         raise DataError(
             f"{path} cannot be read ({reason}); check that it is complete, and in UTF-8 if text"
         ) from None
 
 
-def _header(path: Path, file: BinaryIO) -> bytes:
-    header = file.readline(_LONGEST_HEADER + 1)
-    if len(header) > _LONGEST_HEADER:
-        raise DataError(f"{path}: its first line never ends; it must be a header of column names")
-    return header
+def _count_rows(path: Path, header: bytes, stream: IO[bytes]) -> int:
+    """Return the lines after the header.
 
-
-def _count_rows(file: BinaryIO) -> int:
-    """Return the lines from here to the end of a file."""
-    return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
+    Raises:
+        DataError: one is so long that this can be no table.
+    """
+    rows, length = 0, len(header)
+    for chunk in iter(lambda: stream.read(_CHUNK), b""):
+        rows += chunk.count(b"\n")
+        length = len(chunk) - chunk.rindex(b"\n") if b"\n" in chunk else length + len(chunk)
+        if length > _LONGEST_LINE:
+            raise DataError(
+                f"{path} has a line longer than 16 MiB; a table has a header and a line for each row"
+            )
+    return rows
 
 
 def _read_csv(source: Path | bytes, separator: str) -> pl.DataFrame:
