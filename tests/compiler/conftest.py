@@ -1,0 +1,1 @@
+from building import cache as cache
