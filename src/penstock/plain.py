@@ -8,7 +8,11 @@ import unicodedata
 
 # Beside control characters (Cc): halves of pairs (Cs), which no file can hold, and the signs that
 # turn the direction of what follows, so that it reads as something else.
-_TURNING = {*"\u061c\u200e\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+_TURNING = {
+    *"\u061c\u200e\u200f",
+    *map(chr, range(0x202A, 0x202F)),
+    *map(chr, range(0x2066, 0x206A)),
+}
 _BREAKS = {"\u2028", "\u2029"}
 # Of Markdown: its signs, a _ at the edge of a word, and what would make a bare address a link.
 _ACTIVE = re.compile(r"[\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.", re.IGNORECASE)
@@ -40,9 +44,7 @@ def cell(text: str) -> str:
 
 
 def _obeyed(sign: str) -> bool:
-    return (
-        unicodedata.category(sign) in ("Cc", "Cs") or sign in _TURNING or sign in _BREAKS
-    )
+    return unicodedata.category(sign) in ("Cc", "Cs") or sign in _TURNING or sign in _BREAKS
 
 
 def _spelled(sign: str) -> str:

@@ -1,1 +1,5 @@
-from building import cache as cache
+"""The fixture that several modules use."""
+
+from building import cache
+
+__all__ = ["cache"]

@@ -2,16 +2,17 @@
 
 import ctypes
 import fcntl
+import grp
 import hashlib
 import os
+import pwd
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from building import SOURCE, answer, counting, forget, runs, start, use, wrapper
+from building import SOURCE, answer, counting, runs, start, use, wrapper
 
 from penstock.cli.main import run
 from penstock.compiler import build, diagnosis
@@ -152,9 +153,6 @@ def test_the_way_to_the_folder(tmp_path, cache, monkeypatch, mode, words):
 
 def test_a_group_for_one_user_alone_is_no_other(tmp_path, cache, monkeypatch):
     """Some systems make a group for each user, and folders that it may write to."""
-    import grp
-    import pwd
-
     way = tmp_path / "way"
     way.mkdir()
     way.chmod(0o775)
@@ -234,7 +232,7 @@ def test_a_place_for_private_builds_that_others_can_change(tmp_path, cache, monk
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "open"))
     with (
         pytest.warns(UserWarning, match=CANNOT.format("is no folder")),
-        pytest.raises(BuildError, match="other users can write to .*open"),
+        pytest.raises(BuildError, match=r"other users can write to .*open"),
     ):
         answer()
 
@@ -295,11 +293,12 @@ def test_a_compiler_that_hangs(cache, tmp_path, monkeypatch):
     use(monkeypatch, wrapper(tmp_path, f'sleep 600 & echo $! >> "{started}"; wait'))
     monkeypatch.setattr(build, "COMPILER_SECONDS", 0.5)
     for _ in range(2):
-        with pytest.raises(BuildError, match="wrapped-cc did not end within 0.5 s"):
+        with pytest.raises(BuildError, match=r"wrapped-cc did not end within 0\.5 s"):
             answer()
     (child,) = started.read_text().split()
     deadline = time.monotonic() + 20
-    while Path(f"/proc/{child}").exists() and "\tZ" not in Path(f"/proc/{child}/status").read_text():
+    status = Path(f"/proc/{child}/status")
+    while status.exists() and "\tZ" not in status.read_text():  # Z: dead, and not yet buried
         assert time.monotonic() < deadline, "the compiler's child lives on"
         time.sleep(0.01)
     assert not list(cache.glob("build-*"))
@@ -448,8 +447,8 @@ def test_a_space_in_the_path_of_openmp(tmp_path):
 
 
 def test_lines_that_are_no_library():
-    maps = "7f-8f r-xp 00 08:01 7   /a b/libgomp.so.1\n7f-8f rw-p 00 00:00 0\n7f-8f r-xp 00 0:0 0 [vdso]\n"
-    assert list(threads._paths(maps + "1-2 r 0 0 0   /x/mylibgomp.so\n")) == ["/a b/libgomp.so.1"]
+    maps = "7-8 r-xp 00 08:01 7   /a b/libgomp.so.1\n7-8 rw-p 00 00:00 0\n7-8 r 00 0:0 0 [vdso]\n"
+    assert list(threads._paths(f"{maps}1-2 r 0 0 0   /x/mylibgomp.so\n")) == ["/a b/libgomp.so.1"]
 
 
 def test_many_processes_that_wait_for_one(cache, tmp_path, monkeypatch):

@@ -108,7 +108,9 @@ def _refuse_unsafe(step: Path, info: os.stat_result, *, last: bool) -> None:
     if not last and (info.st_mode & stat.S_ISVTX or _only_of(info.st_gid, others)):
         return  # in a sticky folder such as /tmp each owner's files are his own
     if others:
-        raise OSError(f"other users can write to {step}; deny it by chmod go-w, if all in it is yours")
+        raise OSError(
+            f"other users can write to {step}; deny it by chmod go-w, if all in it is yours"
+        )
 
 
 def _only_of(group: int, others: int) -> bool:
