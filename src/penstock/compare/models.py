@@ -58,7 +58,7 @@ def _file_name(name: str) -> str:
     Raises:
         ModelFileError: it does.
     """
-    if Path(name).name != name or name == ".." or {*name} & {*"/\\:\0"}:
+    if not name or Path(name).name != name or name == ".." or {*name} & {*"/\\:\0"}:
         raise ModelFileError(f"results.json names the model {name!r}, which is no name of a file")
     return name
 

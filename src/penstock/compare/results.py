@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from penstock import plain
 from penstock.atomic import replacing
 from penstock.compare import checked
 from penstock.errors import DataError
@@ -237,7 +238,8 @@ def load_results(path: Path) -> Results:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} is no results.json of penstock compare ({error})") from None
+        words = plain.one_line(str(error))
+        raise DataError(f"{path} is no results.json of penstock compare ({words})") from None
 
 
 def _checked(results: Results) -> Results:
