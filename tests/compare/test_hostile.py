@@ -13,18 +13,25 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from comparing import QUICK, RATES
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from penstock import plain
 from penstock.cli import _screen
 from penstock.cli.main import run
-from penstock.compare import exports
+from penstock.compare import exports, inspection_page
+from penstock.compare.inspection import inspect_model
 from penstock.compare.models import find_model
 from penstock.compare.report import render
 from penstock.compare.results import Results, load_results
+from penstock.compare.run import compare
+from penstock.data import Options
+from penstock.data.files import load
 from penstock.errors import ModelFileError
+from penstock.tasks import find_task, infer
 
 LINK, IMAGE = "http://evil.example", "<img src=x onerror=alert(3)>"
 EVIL = (
@@ -281,3 +288,105 @@ def test_further_keys_do_no_harm(finished: tuple[Results, Path], tmp_path: Path)
     (tmp_path / "results.json").write_text(json.dumps(raw), "utf-8")
     assert load_results(tmp_path / "results.json").verdict == finished[0].verdict
     assert run(["report", str(tmp_path)]) == 0
+
+
+# ---------------------------------------------------------------- data files
+
+FILE = "<img src=x onerror=alert(8)> =1+1 \x1b]0;x\x07 :warning: $x$.csv"
+COLUMNS = [evil for evil in EVIL if evil.strip()]
+
+
+def series() -> list[list[Any]]:
+    """Return a table of series whose columns have hostile names."""
+    rows = [[2000 + t, *((t * t) % (5 + k) + k for k in range(len(COLUMNS)))] for t in range(60)]
+    return [["ds", *COLUMNS], *rows]
+
+
+def long() -> list[list[Any]]:
+    """Return one of series with hostile ids."""
+    rows = [[f"{evil}{k}", t, (t * t) % 7 + k] for k, evil in enumerate(EVIL) for t in range(40)]
+    return [["=id", "<b>t</b>", "[red]y"], *rows]
+
+
+def labels() -> list[list[Any]]:
+    """Return sequences with hostile ids and labels."""
+    rows = [
+        [f"{EVIL[k % len(EVIL)]}{k}", (t * (k % 3)) % 5, EVIL[(k % 3) * 7]]
+        for k in range(60)
+        for t in range(5)
+    ]
+    return [["id", "<b>x</b>", "label"], *rows]
+
+
+FILES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "forecast": (series, {}),
+    "forecast of ids": (long, {"id": "=id", "time": "<b>t</b>", "target": ("[red]y",)}),
+    "classify": (labels, {}),
+}
+
+
+@pytest.mark.parametrize(("make", "options"), FILES.values(), ids=FILES.keys())
+def test_a_hostile_data_file(
+    make: Any,
+    options: dict[str, Any],
+    finished: tuple[Results, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, out = tmp_path / FILE, tmp_path / "out"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(make())
+    source, chosen = load(path), Options(**options)
+    task, _ = infer(source, chosen)
+    dataset = find_task(task).read(source, chosen)
+    learned = {"cells": ["rnn"], "seeds": 1, "budget": QUICK, "learning_rates": RATES[:1]}
+    results = compare(dataset, out, task=task, **learned)
+    _screen.show(results, out)
+    assert not obeyed(capsys.readouterr().out)
+    page = Markup((out / "report.html").read_text("utf-8"))
+    good = Markup((finished[1] / "report.html").read_text("utf-8"))
+    assert {tag for tag, _ in page.made} == {tag for tag, _ in good.made}
+    assert {n for _, ns in page.made for n in ns} == {n for _, ns in good.made for n in ns}
+    assert not obeyed(page.text)
+    shown = [json.loads(text) for text in page.scripts if text[:1] == "{"]
+    assert not [text for text in texts(shown) if re.search(r"[<>]", text)]
+    markdown = (out / "report.md").read_text("utf-8")
+    assert kinds(markdown) <= kinds(exports.markdown(finished[0]))
+    assert not obeyed(markdown)
+    assert not formulas((out / "results.csv").read_text("utf-8"))
+    assert run(["predict", str(out / "models" / "rnn.json"), str(path)]) == 0
+    said = capsys.readouterr()
+    assert not obeyed(said.out + said.err)
+    assert not formulas(said.out)
+    assert FILE not in "".join(said)
+    inspected = inspect_model(out / "models" / "rnn.json", source)
+    page = Markup(inspection_page.render(inspected))
+    assert {tag for tag, _ in page.made} <= {tag for tag, _ in good.made}
+
+
+def test_a_column_as_csv() -> None:
+    """Numbers stay numbers, whatever their sign; a word that a spreadsheet would run does not."""
+    words = ["=1+1", "-5", "+1.5e3", "-", "-x", "＝1", " =1", "a;=b", "a\t=b", "é", "", "@a"]
+    safe = ["'=1+1", "-5", "+1.5e3", "-", "'-x", "'＝1", "' =1", "a;'=b", "a\\t=b", "é", "", "'@a"]
+    frame = pl.DataFrame({"=x": words, "v": [-1.5] * len(words)})
+    frame = frame.with_columns(pl.col("=x").cast(pl.Categorical).alias("@c"))
+    text = exports.csv_of(frame)
+    assert list(csv.reader(io.StringIO(text)))[1:] == [[word, "-1.5", word] for word in safe]
+    assert text.startswith("'=x,v,'@c\n")
+
+
+def test_a_model_of_hostile_words(
+    finished: tuple[Results, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model's JSON file too may come from a stranger: its words are said, and not obeyed."""
+    model = tmp_path / "gru.json"
+    for name in (".json", ".safetensors"):
+        source = (finished[1] / "models" / "gru.json").with_suffix(name)
+        model.with_suffix(name).write_bytes(source.read_bytes())
+    about = json.loads(model.read_text("utf-8"))
+    for key in ("schema", "task", "cell"):
+        model.write_text(json.dumps(about | {key: "\x1b[2J[red]x[/y]\nline"}), "utf-8")
+        assert run(["inspect", str(model), "sunspots", "--out", str(tmp_path / "x.html")]) == 2
+        said = capsys.readouterr().err
+        assert "\\x1b[2J[red]x[/y]" in said
+        assert not obeyed(said)
