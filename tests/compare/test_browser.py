@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock.compare import inspection_page
+from penstock.compare import inspection_page, markup
 from penstock.compare.inspection import inspect_model
 from penstock.compare.results import Results
 from penstock.data.samples import sample
@@ -21,9 +21,10 @@ CHROMIUM = next(
 )
 AXE = find_spec("axe_core_python")
 PROBE = """
-<script>
 const errors = [];
 addEventListener("error", event => errors.push(event.message));
+addEventListener("securitypolicyviolation", event =>
+  errors.push(`${event.effectiveDirective} refused: ${event.sample || event.blockedURI}`));
 addEventListener("load", () => setTimeout(async () => {
   document.querySelectorAll("details").forEach(one => one.open = true);
   const plots = [...document.querySelectorAll(".plot")];
@@ -48,7 +49,15 @@ addEventListener("load", () => setTimeout(async () => {
     passes: found.passes.length});
   document.body.append(said);
 }, 1500));
-</script></head>"""
+"""
+
+
+def allowed(page: str, *scripts: str) -> str:
+    """Return a page whose policy lets further scripts run."""
+    hashes = " ".join(markup._digest(script) for script in scripts)
+    changed = page.replace("script-src ", f"script-src {hashes} ", 1)
+    assert changed != page
+    return changed
 
 
 def probe(page: str, tmp_path: Path, *options: str) -> dict[str, Any]:
@@ -56,7 +65,9 @@ def probe(page: str, tmp_path: Path, *options: str) -> dict[str, Any]:
     assert AXE is not None
     assert AXE.origin is not None
     script = Path(AXE.origin).with_name("axe.min.js").read_text("utf-8")
-    probed = page.replace("</head>", f"<script>{script}</script>{PROBE}", 1)
+    probed = allowed(page, script, PROBE)
+    both = f"<script>{script}</script><script>{PROBE}</script></head>"
+    probed = probed.replace("</head>", both, 1)
     (tmp_path / "page.html").write_text(probed, "utf-8")
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", *options]
     command += ["--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'profile'}"]

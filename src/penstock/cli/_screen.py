@@ -5,7 +5,6 @@ from types import TracebackType
 from typing import Self
 
 from rich import box
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,6 +15,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from penstock import plain
+from penstock.cli import _terminal
 from penstock.compare import table
 from penstock.compare.results import Results, Trial
 from penstock.compare.run import Watcher
@@ -27,9 +28,9 @@ class Bar(Watcher):
     """Progress over trials, with the time left; nothing where stderr is no terminal."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
+        console = _terminal.console(error=True)
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TaskProgressColumn(),
             TimeRemainingColumn(),
@@ -73,12 +74,13 @@ class Bar(Watcher):
 
 def _label(job: Job) -> str:
     rate = f"learning rate {job.budget.learning_rate:g}"
-    return f"{job.cell}, {rate}" if job.purpose == "tuning" else f"{job.cell}, seed {job.seed}"
+    name = plain.one_line(job.cell)
+    return f"{name}, {rate}" if job.purpose == "tuning" else f"{name}, seed {job.seed}"
 
 
 def show(results: Results, out: Path) -> None:
     """Print what was compared on what, the table, the verdict, and where the files are."""
-    console = Console(highlight=False, markup=False)
+    console = _terminal.console()
     console.print(_about(results), *(f"Note: {note}." for note in results.notes), sep="\n")
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     columns = [column for column in table.columns(results) if not column.wide]

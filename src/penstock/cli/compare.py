@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penstock.cli import _terminal
 from penstock.cli._duration import seconds
 from penstock.errors import ArgumentError
 
@@ -68,7 +69,7 @@ def compare(
     source = load_or_sample(data)
     if task is None:
         task, reason = infer(source, options)
-        typer.echo(f"Task {task}: {reason}. Another is chosen with --task.", err=True)
+        _terminal.say(f"Task {task}: {reason}. Another is chosen with --task.", error=True)
     dataset = find_task(task).read(source, options)
     with _screen.Bar() as bar:
         results = run.compare(

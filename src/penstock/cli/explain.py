@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli import _cell
+from penstock.cli import _cell, _terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,15 +28,13 @@ def explain(
     latex: Annotated[bool, typer.Option("--latex", help="Print the equations as LaTeX.")] = False,
 ) -> None:
     """Explain a cell: equations, shapes, parameters, FLOPs and bytes, kind of recurrence."""
-    from rich.console import Console  # noqa: PLC0415
-
     from penstock.explain.describe import Description  # noqa: PLC0415  (torch takes seconds)
 
     described = Description(_cell.find(cell), input_size, hidden_size, batch)
     if latex:
-        typer.echo(described.latex)
+        _terminal.say(described.latex)
     else:
-        _show(described, Console(highlight=False, markup=False))
+        _show(described, _terminal.console())
 
 
 def _show(cell: "Description", console: "Console") -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from penstock.cli import _terminal
+
 
 def inspect(
     model: Annotated[
@@ -18,7 +20,6 @@ def inspect(
     window: Annotated[int, typer.Option(help="The test window whose gates are drawn.")] = 0,
 ) -> None:
     """Show a model's gradients, memory span and gates, and what pruning and clipping do."""
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     from penstock.atomic import replacing  # noqa: PLC0415
@@ -31,7 +32,7 @@ def inspect(
         raise ArgumentError(f"cannot write to {out}; give the name of a file with --out")
     source = load_or_sample(_sample(model) if data is None else data)
     found = inspect_model(model, source, window)
-    console = Console(highlight=False, markup=False)
+    console = _terminal.console()
     figures = Table(box=None, show_header=False, pad_edge=False)
     for row in page.summary(found):
         figures.add_row(*row)

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from penstock import __version__, cli
+from penstock.cli import _terminal
 from penstock.errors import PenstockError
 
 # Typer carries a click of its own in some versions; the base of its errors is found through it.
@@ -39,12 +40,12 @@ def run(arguments: Sequence[str]) -> int:
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
         return _fail(f"{message}; see penstock --help")
     if code == _INTERRUPTED:  # some versions of Typer return it, some raise Abort
-        print("penstock: interrupted; the same command goes on from here", file=sys.stderr)
+        _fail("interrupted; the same command goes on from here")
     return code
 
 
 def _fail(message: str) -> int:
-    print(f"penstock: {message}", file=sys.stderr)
+    _terminal.say(f"penstock: {message}", error=True)
     return 2
 
 

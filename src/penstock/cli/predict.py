@@ -1,10 +1,11 @@
 """`penstock predict`: use a trained model."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from penstock.cli import _terminal
 
 
 def predict(
@@ -18,6 +19,7 @@ def predict(
 ) -> None:
     """Print what a model makes of other data, as CSV: of series, what comes after their ends."""
     from penstock.atomic import replacing  # noqa: PLC0415
+    from penstock.compare.exports import csv_of  # noqa: PLC0415
     from penstock.compare.models import load_model  # noqa: PLC0415  (torch takes seconds)
     from penstock.data.samples import load_or_sample  # noqa: PLC0415
     from penstock.errors import ArgumentError  # noqa: PLC0415
@@ -28,9 +30,10 @@ def predict(
     network, about = load_model(model)
     frame, notes = find_task(about["task"]).apply(network, about["spec"], load_or_sample(data))
     for note in notes:
-        print(f"penstock: {note}", file=sys.stderr)
+        _terminal.say(f"penstock: {note}", error=True)
+    text = csv_of(frame)
     if out is None:
-        typer.echo(frame.write_csv(), nl=False)
+        _terminal.say(text, newline=False)
         return
     with replacing(out) as temporary:
-        frame.write_csv(temporary)
+        temporary.write_text(text, "utf-8")

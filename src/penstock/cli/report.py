@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from penstock.cli import _terminal
+
 
 def report(
     folder: Annotated[Path, typer.Argument(help="The folder that compare left.")] = Path(
@@ -15,4 +17,4 @@ def report(
     from penstock.compare.report import rebuild_reports  # noqa: PLC0415  (plotly takes a second)
 
     rebuild_reports(folder)
-    typer.echo(f"Written to {folder}: report.html, report.md, results.csv")
+    _terminal.say(f"Written to {folder}: report.html, report.md, results.csv")

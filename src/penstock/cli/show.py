@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import _cell
+from penstock.cli import _cell, _terminal
 
 
 class Stage(StrEnum):
@@ -40,4 +40,4 @@ def show(
         Stage.plan: lambda: str(stages.plan),
         Stage.c: lambda: generated(stages.plan),
     }
-    typer.echo(texts[stage]())
+    _terminal.say(texts[stage]())

@@ -5,6 +5,9 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import polars as pl
+
+from penstock import plain
 from penstock.compare import table
 from penstock.compare.results import Results
 
@@ -16,24 +19,31 @@ def markdown(results: Results) -> str:
     columns = table.columns(results)
     rows = [[column.cell(one) for column in columns] for one in results.contestants]
     fired = [one for one in results.checks if one.status == "fired"]
-    found = [f"**{one.code} {one.name}**: {'; '.join(one.messages)}. {one.about}" for one in fired]
+    found = [
+        f"**{_text(f'{one.code} {one.name}')}**: {_text('; '.join(one.messages))}. "
+        f"{_text(one.about)}"
+        for one in fired
+    ]
     skipped = [
-        f"{one.code} {one.name}: switched off" for one in results.checks if one.status == "skipped"
+        _text(f"{one.code} {one.name}: switched off")
+        for one in results.checks
+        if one.status == "skipped"
     ]
     sections = [
-        f"# Which cell for {results.data['name']}?",
-        f"**{head}**",
-        _list(reasons),
+        f"# Which cell for {_text(results.data['name'])}?",
+        f"**{_text(head)}**",
+        _list(map(_text, reasons)),
         "## What the checks found",
         _list([*found, *skipped]) if fired or skipped else "Nothing.",
         "## The contestants",
         _table([column.head for column in columns], rows),
-        _list(f"{column.head}: {column.meaning}" for column in columns),
-        *(["## Left out", _list(results.cut)] if results.cut else []),
+        _list(_text(f"{column.head}: {column.meaning}") for column in columns),
+        *(["## Left out", _list(map(_text, results.cut))] if results.cut else []),
         "## Trials",
         _table(table.TRIAL_HEADS, table.trial_rows(results)),
         "## Data and settings",
-        _list([*results.notes, *(f"{name}: {text}" for name, text in settings(results))]),
+        _list(map(_text, results.notes)),
+        _list(_text(f"{name}: {text}") for name, text in settings(results)),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
 
@@ -65,20 +75,37 @@ def comma_separated(results: Results) -> str:
     records = list(table.records(results))
     names = list(dict.fromkeys(name for record in records for name in record))
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(plain.cell, names))
+    for record in records:
+        writer.writerow(_safe(record.get(name)) for name in names)
     return text.getvalue()
 
 
+def csv_of(frame: pl.DataFrame) -> str:
+    """Return a table as CSV in which a name or an id is no formula."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(map(plain.cell, frame.columns))
+    worded = [
+        column.cast(pl.String).map_elements(plain.cell, pl.String)
+        for column in frame.select(pl.col(pl.String, pl.Categorical, pl.Enum)).iter_columns()
+    ]
+    return text.getvalue() + frame.with_columns(worded).write_csv(include_header=False)
+
+
+def _safe(value: Any) -> Any:
+    return plain.cell(value) if isinstance(value, str) else value
+
+
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(map(_plain, line)) + " |" for line in lines)
+    lines = [[_text(cell) for cell in line] for line in (heads, *rows)]
+    lines.insert(1, ["---"] * len(heads))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _list(items: Iterable[str]) -> str:
+    """Return a list of what is Markdown already."""
     return "\n".join(f"- {item}" for item in items)
 
 
-def _plain(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
+_text = plain.markdown  # whatever comes from data, a file or an error goes through it

@@ -5,12 +5,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from penstock.compare.results import Contestant, Results, Trial
+from penstock.compare.results import Contestant, Results
 
 # Okabe & Ito's palette, told apart by the colour-blind, readable on white and on black.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
 _NAIVE_DASHES = ("dot", "dashdot", "longdash", "longdashdot")
 _MARGIN = {"l": 56, "r": 12, "t": 12, "b": 44}
+_AFTER = "%{{y:.4g}} after %{{x}} steps<extra>%{{fullData.name}}, seed {:d}</extra>"
 _SHOWN = 3  # contestants drawn at first in crowded pictures; the legend brings the others
 
 
@@ -80,7 +81,7 @@ def learning(results: Results) -> go.Figure:
                 mode="lines",
                 opacity=0.7,
                 line={"color": _colour(results, one), "width": 1.5},
-                hovertemplate=f"%{{y:.4g}} after %{{x}} steps<extra>{_label(one, trial)}</extra>",
+                hovertemplate=_AFTER.format(trial.seed),
             )
     return figure
 
@@ -220,10 +221,6 @@ def _place(results: Results, one: Contestant) -> int:
 
 def _symbol(one: Contestant) -> str:
     return "circle" if one.kind == "cell" else "diamond-open"
-
-
-def _label(one: Contestant, trial: Trial) -> str:
-    return f"{one.name}, seed {trial.seed}"
 
 
 def _faint(colour: str) -> str:

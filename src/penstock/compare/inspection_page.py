@@ -11,6 +11,7 @@ from penstock import __version__
 from penstock.compare import markup
 from penstock.compare.figures import COLOURS, blank
 from penstock.compare.inspection import Inspection
+from penstock.compare.markup import Figure, Table
 from penstock.explain.gates import NEAR, gate_statistics
 
 _BACK = "steps back from the last"
@@ -50,29 +51,29 @@ GATE_HEADS = ("layer", "gate", "mean", f"below {NEAR:g}", f"above {1 - NEAR:g}")
 def render(found: Inspection) -> str:
     """Return the page."""
     about = found.about
-    drawn = [*_curves(found), *_gate_figures(found)]
-    main = (
-        f'<h2>In short</h2><div class="quiet">{markup.pairs(summary(found))}</div>'
-        f"<h2>What the gates did in test window {found.window}</h2>"
-        f'<div class="board">{markup.table("Gates", GATE_HEADS, gate_rows(found))}</div>'
-        f'<h2>Pictures</h2><div class="grid">{"".join(drawn)}</div>'
+    return markup.page(
+        "inspection.html",
+        f"What {about['cell']} does",
+        f"{about['cell']} with {about['width']} hidden units · {about['task']} on {found.data}",
+        f"Made by Penstock {__version__} with penstock inspect.",
+        summary=summary(found),
+        window=found.window,
+        gates=Table("Gates", GATE_HEADS, gate_rows(found)),
+        figures=[*_curves(found), *_gate_figures(found)],
     )
-    kind = f"{about['cell']} with {about['width']} hidden units · {about['task']} on {found.data}"
-    made = f"Made by Penstock {__version__} with penstock inspect."
-    return markup.page(f"What {about['cell']} does", kind, main, made)
 
 
-def _curves(found: Inspection) -> Iterator[str]:
+def _curves(found: Inspection) -> Iterator[Figure]:
     steps = list(range(len(found.memory.effects)))
     flows = {"‖∂h_T/∂h_t‖": found.flow.norms, "‖∂loss/∂h_t‖": found.loss.norms}
     drawn = _lines(_BACK, "norm", flows)
     rows = [[str(k), *(f"{n[k]:.3g}" for n in flows.values())] for k in steps]
     caption = "Gradients on their way back. A straight line down: they vanish; up: they explode."
-    yield markup.figure("flow", drawn, caption, markup.table("Norms", [_BACK, *flows], rows))
+    yield Figure("flow", drawn, caption, Table("Norms", [_BACK, *flows], rows))
     drawn = _lines(_BACK, "effect", {"‖∂o_T/∂x_t‖": found.memory.effects})
     rows = [[str(k), f"{found.memory.effects[k]:.3g}"] for k in steps]
     caption = "How much a small change of each input changes the last output."
-    yield markup.figure("memory", drawn, caption, markup.table("Effects", [_BACK, "effect"], rows))
+    yield Figure("memory", drawn, caption, Table("Effects", [_BACK, "effect"], rows))
     yield _pruning(found)
     norms = sorted(found.descent.norms)
     drawn = blank("threshold of the norm", "share of batches clipped")
@@ -80,10 +81,10 @@ def _curves(found: Inspection) -> Iterator[str]:
     drawn.add_scatter(x=norms, y=shares, mode="lines", line={"color": COLOURS[0], "shape": "hv"})
     drawn.update_layout(showlegend=False, yaxis={"ticksuffix": " %"})
     caption = "The norms of training batches' gradients, and how many a threshold would clip."
-    yield markup.figure("clipping", drawn, caption)
+    yield Figure("clipping", drawn, caption)
 
 
-def _pruning(found: Inspection) -> str:
+def _pruning(found: Inspection) -> Figure:
     drawn = blank("share of weights removed", found.metric)
     shares = [100 * p.share for p in found.pruned]
     drawn.add_scatter(x=shares, y=[p.quality for p in found.pruned], line={"color": COLOURS[0]})
@@ -94,14 +95,14 @@ def _pruning(found: Inspection) -> str:
     ]
     heads = ["removed", found.metric, "values left", "bytes"]
     caption = "The smallest weights removed without training again. Lower is better."
-    return markup.figure("pruning", drawn, caption, markup.table("Pruning", heads, rows))
+    return Figure("pruning", drawn, caption, Table("Pruning", heads, rows))
 
 
-def _gate_figures(found: Inspection) -> Iterator[str]:
+def _gate_figures(found: Inspection) -> Iterator[Figure]:
     for number, layer in enumerate(found.gates):
         for place, (name, values) in enumerate(layer.items()):
             caption = f"Layer {number}, {name}: a row a unit, over the steps of the window."
-            yield markup.figure(f"gate-{number}-{place}", _heat(values), caption)
+            yield Figure(f"gate-{number}-{place}", _heat(values), caption)
 
 
 def _heat(values: Tensor) -> go.Figure:

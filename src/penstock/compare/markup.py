@@ -1,77 +1,130 @@
-"""The parts of a page as HTML: every word is escaped here."""
+"""Pages as HTML that open offline: templates escape every word, and only our own scripts run.
 
-from collections.abc import Iterable, Sequence
+The templates are files beside this one. Jinja2 escapes what they are given; a Content-Security-
+Policy names by their hashes the scripts and the style that the page was made with, and nothing is
+loaded from anywhere.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from importlib import resources
-from string import Template
+from typing import Any
 
 import plotly.graph_objects as go
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from penstock import plain
 
-def page(title: str, about: str, main: str, origin: str) -> str:
-    """Return a whole page that opens offline; `main` is HTML."""
-    template = Template((resources.files("penstock.compare") / "page.html").read_text("utf-8"))
-    words = {name: escape(text) for name, text in (("title", title), ("about", about))}
-    return template.substitute(words, main=main, origin=escape(origin), plotly=get_plotlyjs())
+_NOTHING = Markup("")  # plotly adds a style that is empty, and fills it with rules
 
 
-def figure(name: str, drawn: go.Figure, caption: str, numbers: str = "") -> str:
-    """Return a picture, for the page's script to draw, its caption, and its numbers folded."""
-    data = (drawn.to_json() or "").replace("<", "\\u003c")  # no name in it ends the script
-    values = folded("The numbers", numbers) if numbers else ""
-    return (
-        f'<figure aria-labelledby="{name}-caption"><figcaption id="{name}-caption">'
-        f'{escape(caption)}</figcaption><div class="plot" id="{name}" role="img" '
-        f'aria-labelledby="{name}-caption"></div>'
-        f'<script type="application/json">{data}</script>{values}</figure>'
+@dataclass(frozen=True)
+class Table:
+    """A table whose columns can be sorted.
+
+    Attributes:
+        label: what it is of.
+        heads: of its columns.
+        rows: of texts; the first of each is its head.
+        kinds: the classes of its rows, none if left out.
+    """
+
+    label: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    kinds: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture, for the page's script to draw.
+
+    Attributes:
+        name: its id in the page.
+        drawn: the picture; every string in it but a template of ours is taken for text.
+        caption: what it shows.
+        numbers: its values, folded below it.
+    """
+
+    name: str
+    drawn: go.Figure
+    caption: str
+    numbers: Table | None = None
+
+    @property
+    def data(self) -> Markup:
+        """The picture as JSON that nothing in it can end before its time."""
+        data = json.dumps(_as_text(json.loads(self.drawn.to_json() or "")), ensure_ascii=True)
+        return Markup(data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def page(template: str, title: str, about: str, origin: str, **parts: Any) -> str:
+    """Return a whole page by the template of that name."""
+    plotly, script, style = (
+        Markup(text) for text in (_plotly(), _file("page.js"), _file("page.css"))
+    )
+    values = {"title": title, "about": about, "origin": origin, **parts}
+    return _environment().get_template(template).render(
+        values, plotly=plotly, script=script, style=style,
+        policy=_policy([plotly, script], [style, _NOTHING]),
+    )  # fmt: skip
+
+
+def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    """Return the rule that nothing but these scripts and styles counts, and nothing is loaded."""
+    allowed = {
+        "default-src": "'none'",
+        "script-src": " ".join(map(_digest, scripts)),
+        "style-src": " ".join(map(_digest, styles)),
+        "style-src-attr": "'unsafe-inline'",  # plotly's, on a heat map; those that load are refused
+        "img-src": "data:",  # heat maps
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{what} {sources}" for what, sources in allowed.items())
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+@lru_cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_file),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
-def folded(summary: str, inside: str) -> str:
-    """Return what can be folded out; `inside` is HTML."""
-    return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
+def _shown(value: Any) -> Any:
+    """Return a value as a template shows it: what no page can hold is spelled out."""
+    return plain.lines(value) if type(value) is str else value
 
 
-def table(
-    label: str, heads: Sequence[str], rows: Iterable[Sequence[str]], kinds: Sequence[str] = ()
-) -> str:
-    """Return a table whose columns can be sorted; `kinds` are the classes of its rows."""
-    head = "".join(
-        f'<th scope="col"><button type="button">{escape(cell)}</button></th>' for cell in heads
-    )
-    body = "".join(
-        f'<tr class="{kind}">'
-        + "".join(_cell(cell, place) for place, cell in enumerate(row))
-        + "</tr>"
-        for row, kind in zip(rows, kinds or _nothing(), strict=False)
-    )
-    return (
-        f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+def _file(name: str) -> str:
+    return (resources.files("penstock.compare") / name).read_text("utf-8")
 
 
-def pairs(items: Iterable[tuple[str, str]]) -> str:
-    """Return names with what they stand for."""
-    rows = (
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>'
-        for name, text in items
-    )
-    return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>'
+@lru_cache
+def _plotly() -> str:
+    return str(get_plotlyjs()).replace("\r\n", "\n").replace("\r", "\n")  # as a browser reads it
 
 
-def bullets(items: Iterable[str]) -> str:
-    """Return a list."""
-    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
-
-
-def _cell(text: str, place: int) -> str:
-    if place == 0:
-        return f'<th scope="row">{escape(text)}</th>'
-    return f"<td>{escape(text)}</td>"
-
-
-def _nothing() -> Iterable[str]:
-    while True:
-        yield ""
+def _as_text(value: Any) -> Any:
+    """Return a picture in whose strings plotly finds no tags, as it would draw links of them."""
+    if isinstance(value, dict):
+        return {k: v if k == "hovertemplate" else _as_text(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_as_text(item) for item in value]
+    return escape(plain.one_line(value), quote=False) if isinstance(value, str) else value

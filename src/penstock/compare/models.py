@@ -41,7 +41,7 @@ def find_model(path: Path) -> Path:
         cells = [one.name for one in results.contestants if one.model]
         if not cells:
             raise ModelFileError(f"{path}: every trial diverged, so there is no model")
-        path = path / "models" / f"{results.verdict.recommended or cells[0]}.json"
+        path = path / "models" / f"{_file_name(results.verdict.recommended or cells[0])}.json"
     if path.suffix not in (".json", ".safetensors"):
         raise ArgumentError(
             f"{path} is no model; give models/<cell>.json or the folder of a comparison"
@@ -50,6 +50,17 @@ def find_model(path: Path) -> Path:
     if not path.is_file():
         raise ModelFileError(f"{path} does not exist; `penstock compare` leaves models behind")
     return path
+
+
+def _file_name(name: str) -> str:
+    """Return a name from results.json if it leads to no other folder.
+
+    Raises:
+        ModelFileError: it does.
+    """
+    if not name or Path(name).name != name or name == ".." or {*name} & {*"/\\:\0"}:
+        raise ModelFileError(f"results.json names the model {name!r}, which is no name of a file")
+    return name
 
 
 def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:

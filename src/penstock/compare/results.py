@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from penstock import plain
 from penstock.atomic import replacing
+from penstock.compare import checked
 from penstock.errors import DataError
 
 SCHEMA = "penstock.results/2"
@@ -225,20 +227,42 @@ def load_results(path: Path) -> Results:
         DataError: the file is missing, damaged, or of another schema.
     """
     try:
-        raw = json.loads(path.read_text("utf-8"))
-        if raw["schema"] != SCHEMA:
+        text = path.read_bytes()
+        schema = json.loads(text, parse_constant=_no_number)["schema"]
+        if schema != SCHEMA:
             raise DataError(
-                f"{path} has the schema {raw['schema']!r}, and this version reads {SCHEMA}; run "
+                f"{path} has the schema {str(schema)[:80]!r}, and this version reads {SCHEMA}; run "
                 "penstock compare on the data again"
             )
-        raw["checks"] = [Finding(**entry) for entry in raw["checks"]]
-        raw["contestants"] = [_contestant(entry) for entry in raw["contestants"]]
-        raw["comparisons"] = [Comparison(**entry) for entry in raw["comparisons"]]
-        return Results(**{**raw, "verdict": Verdict(**raw["verdict"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _checked(checked.parsed(Results, text))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} is no results.json of penstock compare ({error})") from None
+        words = plain.one_line(str(error))
+        raise DataError(f"{path} is no results.json of penstock compare ({words})") from None
+
+
+def _checked(results: Results) -> Results:
+    """Return results whose inner objects are known to be of their types, and whose names fit."""
+    for kind, part in (
+        (checked.Data, "data"),
+        (checked.Trained, "budget"),
+        (checked.Versions, "versions"),
+        (checked.Times, "times"),
+        (list[checked.Example], "examples"),
+    ):
+        checked.check(kind, getattr(results, part), part)
+    verdict = results.verdict
+    checked.check(checked.Spoken, verdict.times, "verdict.times")
+    named = (verdict.best, verdict.recommended, verdict.smallest, verdict.times.get("fastest"))
+    for name in named:
+        if name is not None and name not in {one.name for one in results.contestants}:
+            raise ValueError(f"the verdict names {name!r}, which is no contestant")
+    return results
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -246,8 +270,3 @@ def write_json(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", "utf-8")
-
-
-def _contestant(raw: dict[str, Any]) -> Contestant:
-    trials = {name: [Trial(**trial) for trial in raw[name]] for name in ("trials", "tuning")}
-    return Contestant(**{**raw, **trials})

@@ -1,7 +1,8 @@
 """Source → cached shared library: keyed by content, compiler and CPU; atomic; safe among processes.
 
 A cached file ends in the SHA-256 of what stands before it, so that a truncated or altered one is
-seen and built again. Whoever builds holds a lock, which the system drops if he is killed.
+seen and built again. Whoever builds holds a lock, which the system drops if he is killed. Where the
+cache cannot be trusted or used, a kernel is built for this process alone, and that is said once.
 """
 
 import ctypes
@@ -9,17 +10,19 @@ import hashlib
 import importlib.util
 import os
 import platform
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from penstock.compiler import cache
 from penstock.errors import BackendError
+from penstock.plain import one_line
 
 _FLAGS = [
     "-O3",
@@ -36,7 +39,8 @@ NO_COMPILER = (
     "there is no C compiler; install one (Debian: apt install gcc), or Clang from PyPI: "
     "pip install ziglang"
 )
-_DIGEST = hashlib.sha256().digest_size
+COMPILER_SECONDS = 120.0  # a kernel takes 0.6 s; on a machine with much else to do, some more
+_hung: set[tuple[str, ...]] = set()  # compilers that took longer, and are not started again
 
 
 class BuildError(BackendError):
@@ -46,12 +50,24 @@ class BuildError(BackendError):
 @lru_cache
 def compiler() -> tuple[str, ...] | None:
     """Return the command of a C compiler: $CC, the system's, or PyPI's ziglang; None without."""
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        if name and shutil.which(name.split()[0]):
-            return tuple(name.split())
+    for command in (named_compiler(), ("cc",), ("gcc",), ("clang",)):
+        if command and shutil.which(command[0]):
+            return command
     if importlib.util.find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=undefined")
     return None
+
+
+def named_compiler() -> tuple[str, ...] | None:
+    """Return the command in $CC, in words as a shell has them; None where it names none."""
+    text = os.environ.get("CC", "")
+    if shutil.which(text):  # a path with spaces, say
+        return (text,)
+    try:
+        words = shlex.split(text, posix=os.name != "nt")  # else \ in a path would quote
+    except ValueError:
+        return None
+    return tuple(word.strip('"') for word in words) or None
 
 
 def library(source: str) -> ctypes.CDLL:
@@ -63,80 +79,98 @@ def library(source: str) -> ctypes.CDLL:
     command = compiler()
     if command is None:
         raise BuildError(NO_COMPILER)
-    key = hashlib.sha256("\n".join([source, *_identity(command), *_FLAGS]).encode()).hexdigest()[
-        :32
-    ]
+    key = _key(command, source)
     try:
-        return ctypes.CDLL(str(_cached(cache_folder(), key, command, source)))
+        return ctypes.CDLL(str(_cached(cache.prepared(), key, command, source)))
     except OSError as error:
-        warnings.warn(
-            f"the kernel cache {cache_folder()} cannot be used ({error}); compiling for this "
-            "process alone. Set PENSTOCK_CACHE to a folder that can be written to.",
-            stacklevel=2,
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return ctypes.CDLL(str(_cached(Path(folder), key, command, source)))
-        except OSError as error:
-            raise BuildError(f"what {' '.join(command)} made cannot be loaded: {error}") from error
+        _say_once(one_line(str(error)))
+    try:
+        with tempfile.TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as folder:
+            cache.make_safe(Path(folder))
+            return ctypes.CDLL(str(_build(Path(folder), key, command, source)))
+    except OSError as error:
+        words = f"what {_words(command)} makes cannot be kept or loaded: {error}"
+        raise BuildError(one_line(words)) from error
 
 
-def cache_folder() -> Path:
-    """Return where kernels are kept: $PENSTOCK_CACHE, or the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("PENSTOCK_CACHE") or Path(base) / "penstock")
+@lru_cache
+def _say_once(reason: str) -> None:
+    warnings.warn(
+        f"the kernel cache cannot be used ({reason}); compiling for this process alone. Set "
+        "PENSTOCK_CACHE to a folder of your own.",
+        stacklevel=3,
+    )
 
 
 def _cached(folder: Path, key: str, command: tuple[str, ...], source: str) -> Path:
     """Return the path of a whole library, building it unless it is there."""
     path = folder / f"{key}.so"
-    if _is_whole(path):
+    if cache.is_whole(path):
         return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder / f"{key}.lock"):
-        if not _is_whole(path):  # another process may have built it while we waited
-            _build(path, command, source)
+    with cache.lock(path):
+        if not cache.is_whole(path):  # another process may have built it while we waited
+            _build(folder, key, command, source)
+            cache.tidy(folder)
     return path
 
 
-def _is_whole(path: Path) -> bool:
+def _build(folder: Path, key: str, command: tuple[str, ...], source: str) -> Path:
+    """Compile a source into <key>.so of a folder, in a folder below that nobody else knows."""
+    path = folder / f"{key}.so"
+    with cache.workplace(folder) as here:
+        code, made, said = here / "kernel.c", here / "kernel.so", here / "said"
+        code.write_text(source, "utf-8")
+        status = _run([*command, *_FLAGS, str(code), "-o", str(made), "-lm"], command, said, folder)
+        if status or not made.exists():
+            words = one_line(said.read_bytes()[-500:].decode(errors="replace").strip())
+            raise BuildError(f"{_words(command)} failed with status {status}: {words}")
+        cache.write(path, made.read_bytes(), here)
+    return path
+
+
+def _run(call: list[str], command: tuple[str, ...], said: Path, folder: Path) -> int:
+    """Run a compiler, and end it with all that it started if it takes too long."""
+    if command in _hung:
+        raise BuildError(f"{_words(command)} did not end within {COMPILER_SECONDS:g} s before")
+    settings = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(folder / "zig")}
+    with said.open("wb") as file:  # no pipe: a child that lives on would hold it open
+        try:
+            process = subprocess.Popen(
+                call, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=settings,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise BuildError(f"{_words(command)} cannot be started: {error.strerror}") from error
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return False
-    return hashlib.sha256(content[:-_DIGEST]).digest() == content[-_DIGEST:]
+        return process.wait(COMPILER_SECONDS)
+    except subprocess.TimeoutExpired:
+        _hung.add(command)
+        words = f"{_words(command)} did not end within {COMPILER_SECONDS:g} s"
+        raise BuildError(words) from None
+    finally:
+        if process.poll() is None:
+            _kill(process)
 
 
-def _build(path: Path, command: tuple[str, ...], source: str) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix="build-") as folder:
-        code, result = Path(folder, "kernel.c"), Path(folder, "kernel.so")
-        code.write_text(source)
-        run = subprocess.run(
-            [*command, *_FLAGS, str(code), "-o", str(result), "-lm"],
-            env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(path.parent / "zig")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode or not result.exists():
-            said = run.stderr.strip()[-500:]
-            raise BuildError(f"{' '.join(command)} failed with status {run.returncode}: {said}")
-        content = result.read_bytes()
-        result.write_bytes(content + hashlib.sha256(content).digest())
-        result.replace(path)
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold a file's lock, where the system has such locks."""
+def _words(command: tuple[str, ...]) -> str:
+    return one_line(shlex.join(command))
+
+
+def _key(command: tuple[str, ...], source: str) -> str:
+    """Return the name of a kernel: of all that decides what is in it."""
     try:
-        import fcntl  # noqa: PLC0415  (not on Windows)
-    except ImportError:
-        yield
-        return
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        parts = [source, *_identity(command), *_FLAGS]
+    except OSError as error:
+        raise BuildError(f"{_words(command)} cannot be used: {error.strerror}") from error
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 @lru_cache

@@ -1,9 +1,10 @@
 """What of the compiler works here, in words."""
 
 import os
+import shlex
 
 from penstock.cells.base import Cell, Place
-from penstock.compiler import build, pipeline
+from penstock.compiler import build, cache, pipeline
 from penstock.compiler.backends import threads
 from penstock.errors import BackendError
 
@@ -19,15 +20,25 @@ def on_cpu(cell: type[Cell]) -> str:
 
 
 def cache_state() -> str:
-    """Return whether the cache of kernels can be used, and how many it holds."""
-    folder = build.cache_folder()
+    """Return where kernels are kept and how many there are, or why none can be kept."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = cache.prepared()
     except OSError as error:
-        return f"cannot be made: {error.strerror}; set PENSTOCK_CACHE to another folder"
+        return f"not used, each process builds its own: {error}"
     if not os.access(folder, os.W_OK):
-        return "cannot be written to; set PENSTOCK_CACHE to another folder"
-    return f"{len(list(folder.glob('*.so')))} kernels"
+        return f"{folder} cannot be written to; set PENSTOCK_CACHE to another folder"
+    found = cache.kernels(folder)
+    size, most = (bytes_ / 2**20 for bytes_ in (sum(i.st_size for _, i in found), cache.LARGEST))
+    return f"{folder} ({len(found)} kernels, {size:.1f} of {most:.0f} MiB)"
+
+
+def compiler() -> str:
+    """Return which C compiler is used, and whether it is the one that $CC names."""
+    used, named = build.compiler(), os.environ.get("CC")
+    words = shlex.join(used) if used else build.NO_COMPILER
+    if named and used != build.named_compiler():
+        return f"{words} (CC is {named!r}, which cannot be started)"
+    return words
 
 
 def thread_pool() -> str:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,7 +45,15 @@ def _functions() -> tuple[int, int, int] | None:
 def _loaded() -> list[str]:
     """Return the OpenMP libraries of this process, as the system lists them."""
     try:
-        maps = Path("/proc/self/maps").read_text()
+        maps = os.fsdecode(Path("/proc/self/maps").read_bytes())
     except OSError:
         return []
-    return sorted(set(re.findall(r"/\S*lib[gi]?omp\S*\.so\S*", maps)))
+    return sorted(set(_paths(maps)))
+
+
+def _paths(maps: str) -> Iterator[str]:
+    """Give the path of each OpenMP library: the sixth field, in which spaces may stand."""
+    for line in maps.split("\n"):
+        path = line.split(maxsplit=5)[5:]
+        if path and re.match(r"lib[gi]?omp.*\.so", path[0].rpartition("/")[2]):
+            yield path[0].replace(r"\012", "\n")  # as the system spells a line's end

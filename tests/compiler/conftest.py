@@ -1,0 +1,5 @@
+"""The fixture that several modules use."""
+
+from building import cache
+
+__all__ = ["cache"]
