@@ -42,7 +42,7 @@ addEventListener("load", () => setTimeout(async () => {
   const said = document.createElement("pre");
   said.id = "probe";
   said.textContent = JSON.stringify({
-    errors, hidden, sorted,
+    title: document.title, errors, hidden, sorted,
     drawn: plots.filter(one => one.querySelector(".main-svg")).length, plots: plots.length,
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     violations: found.violations.map(one => [one.id, one.impact, one.nodes[0].html.slice(0, 200)]),
@@ -60,16 +60,16 @@ def allowed(page: str, *scripts: str) -> str:
     return changed
 
 
-def probe(page: str, tmp_path: Path, *options: str) -> dict[str, Any]:
+def probe(page: str, tmp_path: Path, options: str, script: str = PROBE) -> dict[str, Any]:
     """Return what a page says of itself in Chromium."""
     assert AXE is not None
     assert AXE.origin is not None
-    script = Path(AXE.origin).with_name("axe.min.js").read_text("utf-8")
-    probed = allowed(page, script, PROBE)
-    both = f"<script>{script}</script><script>{PROBE}</script></head>"
-    probed = probed.replace("</head>", both, 1)
+    axe = Path(AXE.origin).with_name("axe.min.js").read_text("utf-8")
+    both = f"<script>{axe}</script><script>{script}</script></head>"
+    probed = allowed(page, axe, script).replace("</head>", both, 1)
     (tmp_path / "page.html").write_text(probed, "utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", *options]
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", options]
+    command += ["--no-first-run", "--disable-background-networking"]
     command += ["--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'profile'}"]
     done = subprocess.run(
         [*command, f"file://{tmp_path / 'page.html'}"],
@@ -125,3 +125,35 @@ def test_the_page_of_a_model_in_chromium(
     assert found["overflow"] <= 0
     assert found["passes"] > 15
     assert found["violations"] == []
+
+
+ALERT = "<script>document.title = 'obeyed'</script>"
+STRANGERS = (
+    ALERT,
+    "<img src=x onerror=\"document.title = 'obeyed'\">",
+    "<a id=b href=\"javascript:document.title = 'obeyed'\">x</a>",
+    "<script src=http://localhost:9/x.js></script>",
+    "<base href=http://localhost:9/>",
+)
+
+
+def test_what_gets_into_a_page_all_the_same_does_not_run(
+    finished: tuple[Results, Path], tmp_path: Path, options: str
+) -> None:
+    """The policy holds where escaping should ever fail; all else in the page goes on."""
+    page = (finished[1] / "report.html").read_text("utf-8")
+    strange = page.replace("</main>", f"{''.join(STRANGERS)}</main>", 1)
+    assert strange != page
+    click = "addEventListener('load', () => document.querySelector('#b').click());"
+    found = probe(strange, tmp_path, options, click + PROBE)
+    assert found["title"] == title_of(page)
+    assert found["drawn"] == found["plots"] == 9
+    refused = " ".join(found["errors"])
+    for directive in ("script-src-elem", "script-src-attr", "img-src", "base-uri"):
+        assert f"{directive} refused" in refused
+
+
+def title_of(page: str) -> str:
+    found = re.search("<title>(.*?)</title>", page)
+    assert found
+    return unescape(found[1])
