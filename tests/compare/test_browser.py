@@ -13,7 +13,8 @@ import pytest
 
 from penstock.compare import inspection_page, markup
 from penstock.compare.inspection import inspect_model
-from penstock.compare.results import Results
+from penstock.compare.report import render
+from penstock.compare.results import Results, load_results
 from penstock.data.samples import sample
 
 CHROMIUM = next(
@@ -42,6 +43,9 @@ addEventListener("load", () => setTimeout(async () => {
   const said = document.createElement("pre");
   said.id = "probe";
   said.textContent = JSON.stringify({
+    links: document.querySelectorAll("a").length,
+    legends: [...document.querySelectorAll(".legend button")].map(one => one.textContent),
+    letters: [...document.querySelectorAll("svg text")].map(one => one.textContent),
     title: document.title, errors, hidden, sorted,
     drawn: plots.filter(one => one.querySelector(".main-svg")).length, plots: plots.length,
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -87,18 +91,16 @@ def probe(page: str, tmp_path: Path, options: str, script: str = PROBE) -> dict[
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium here"),
     pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed"),
-    pytest.mark.parametrize(
-        "options",
-        [
-            "--window-size=1280,900",
-            "--window-size=500,900",
-            "--blink-settings=preferredColorScheme=0",
-        ],
-        ids=["wide", "narrow", "dark"],
-    ),
 ]
+WIDE = "--window-size=1280,900"
+every_view = pytest.mark.parametrize(
+    "options",
+    [WIDE, "--window-size=500,900", "--blink-settings=preferredColorScheme=0"],
+    ids=["wide", "narrow", "dark"],
+)
 
 
+@every_view
 def test_the_report_in_chromium(
     finished: tuple[Results, Path], tmp_path: Path, options: str
 ) -> None:
@@ -114,6 +116,7 @@ def test_the_report_in_chromium(
     assert found["violations"] == []
 
 
+@every_view
 def test_the_page_of_a_model_in_chromium(
     finished: tuple[Results, Path], tmp_path: Path, options: str
 ) -> None:
@@ -127,6 +130,24 @@ def test_the_page_of_a_model_in_chromium(
     assert found["violations"] == []
 
 
+EVIL = "<a href='http://evil.example'>&lt;b&gt;%{x}</a>"
+
+
+def test_a_name_in_a_picture_is_no_link(finished: tuple[Results, Path], tmp_path: Path) -> None:
+    """In axes, in what hovers, and in the legends, which show it as it is."""
+    text = (finished[1] / "results.json").read_text("utf-8")
+    for name in ("gru", "last value", finished[0].examples[0]["unit"]):
+        text = text.replace(json.dumps(name), json.dumps(EVIL))
+    (tmp_path / "results.json").write_text(text, "utf-8")
+    page = render(load_results(tmp_path / "results.json"))
+    found = probe(page, tmp_path, WIDE)
+    assert found["errors"] == []
+    assert found["drawn"] == found["plots"] == 9
+    assert found["links"] == 0
+    assert EVIL in found["legends"]
+    assert EVIL in found["letters"]
+
+
 ALERT = "<script>document.title = 'obeyed'</script>"
 STRANGERS = (
     ALERT,
@@ -138,14 +159,14 @@ STRANGERS = (
 
 
 def test_what_gets_into_a_page_all_the_same_does_not_run(
-    finished: tuple[Results, Path], tmp_path: Path, options: str
+    finished: tuple[Results, Path], tmp_path: Path
 ) -> None:
     """The policy holds where escaping should ever fail; all else in the page goes on."""
     page = (finished[1] / "report.html").read_text("utf-8")
     strange = page.replace("</main>", f"{''.join(STRANGERS)}</main>", 1)
     assert strange != page
     click = "addEventListener('load', () => document.querySelector('#b').click());"
-    found = probe(strange, tmp_path, options, click + PROBE)
+    found = probe(strange, tmp_path, WIDE, click + PROBE)
     assert found["title"] == title_of(page)
     assert found["drawn"] == found["plots"] == 9
     refused = " ".join(found["errors"])

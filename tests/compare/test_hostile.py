@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import polars as pl
 import pytest
 from comparing import QUICK, RATES
@@ -24,6 +25,7 @@ from penstock.cli import _screen
 from penstock.cli.main import run
 from penstock.compare import exports, inspection_page
 from penstock.compare.inspection import inspect_model
+from penstock.compare.markup import Figure
 from penstock.compare.models import find_model
 from penstock.compare.report import render
 from penstock.compare.results import Results, load_results
@@ -140,6 +142,15 @@ def test_the_pictures_hold_no_tag_and_no_link(results: Results) -> None:
     strings = list(texts(figures))
     assert any("&lt;script&gt;" in text for text in strings)
     assert not [text for text in strings if re.search(r"[<>]", text)]
+
+
+def test_nothing_in_a_picture_ends_its_script() -> None:
+    """Also not what is ours, and left as it is."""
+    ours = "</script><!--<script>&amp;<extra></extra>"
+    drawn = go.Figure().add_scatter(x=[1], y=[2], name=ours, hovertemplate=ours)
+    data = Figure("x", drawn, "x").data
+    assert not re.search("[<>&]", data)
+    assert json.loads(data)["data"][0]["hovertemplate"] == ours
 
 
 def texts(value: Any) -> Any:

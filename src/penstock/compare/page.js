@@ -15,6 +15,10 @@ async function draw(plot) {
   await Plotly.newPlot(plot, data, drawn, options);
   Plotly.relayout(plot, ink());
 }
+// What plotly is given has no tags, as it would obey them: here they are text again.
+function words(name) {
+  return name.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+}
 // A legend of buttons: it wraps on a phone, and the keyboard reaches it.
 function legend(plot, data) {
   const box = document.createElement("div"), groups = new Map();
@@ -23,7 +27,7 @@ function legend(plot, data) {
   });
   for (const [name, places] of groups) {
     const button = document.createElement("button"), {line, marker, fillcolor, visible} = data[places[0]];
-    Object.assign(button, {type: "button", textContent: name});
+    Object.assign(button, {type: "button", textContent: words(name)});
     button.style.setProperty("--swatch", fillcolor || line?.color || marker?.color);
     button.setAttribute("aria-pressed", visible !== "legendonly");
     button.addEventListener("click", () => {
