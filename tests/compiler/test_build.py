@@ -92,15 +92,6 @@ def test_a_kill_in_the_middle_of_a_build(cache, tmp_path, monkeypatch, victim):
     assert answer() == 42
 
 
-def test_many_processes_build_the_same_at_once(cache, tmp_path, monkeypatch):
-    log = tmp_path / "runs"
-    use(monkeypatch, wrapper(tmp_path, f'echo run >> "{log}"; sleep 0.5'))
-    processes = [start() for _ in range(16)]
-    said = [p.communicate(timeout=120) for p in processes]
-    assert said == [("42\n", "")] * 16
-    assert runs(log) == 1
-
-
 # ---------------------------------------------------------------- folders that cannot be used
 
 CANNOT = r"the kernel cache cannot be used .*Set PENSTOCK_CACHE"
