@@ -126,10 +126,27 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: the file cannot be read, or is no such JSON.
     """
+    return parse_json(path, json_bytes(path))
+
+
+def json_bytes(path: Path) -> bytes:
+    """Return the bytes of a JSON file.
+
+    Raises:
+        DataError: it cannot be read, or is too large.
+    """
     with open_plain(path) as file:
         if os.fstat(file.fileno()).st_size > _LARGEST_JSON:
             raise DataError(f"{path} is too large: a JSON file is read up to 64 MiB")
-        text = _guarded(path, file.read)
+        return _guarded(path, file.read)
+
+
+def parse_json(path: Path, text: bytes) -> Any:
+    """Return the value that the bytes of a JSON file stand for; see `read_json`.
+
+    Raises:
+        DataError: they are no such JSON.
+    """
     try:
         return json.loads(text.decode(), parse_constant=_no_number, object_pairs_hook=_object)
     except RecursionError:

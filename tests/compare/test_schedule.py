@@ -28,7 +28,7 @@ RUNGS = [[job(cell, seed) for cell in ("rnn", "gru")] for seed in range(5)]
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now.seconds))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
     return now
 
 

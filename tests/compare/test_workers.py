@@ -76,13 +76,13 @@ class Sleeper:
 
 
 def _stand_still() -> Sleeper:
-    trial.time = SimpleNamespace(time=lambda: 0.0)  # type: ignore[assignment]
+    trial.time = SimpleNamespace(monotonic=lambda: 0.0)  # type: ignore[assignment]
     return Sleeper()
 
 
 def test_a_trial_is_ended_when_time_is_up_whatever_it_does(tmp_path: Path) -> None:
     jobs = [Job("gru", 3, seed, QUICK, "test", "digest") for seed in range(3)]
-    bench = Bench(Sleeper(), tmp_path, time.time() + 1, lambda *_: None)  # type: ignore[arg-type]
+    bench = Bench(Sleeper(), tmp_path, time.monotonic() + 1, lambda *_: None)  # type: ignore[arg-type]
     with Processes(2).open(bench) as run:
         found = dict(run(iter(jobs)))
     assert {found[job].status for job in jobs} == {"cut"}
@@ -102,7 +102,7 @@ def test_what_is_there_is_read_when_time_is_up(
 
 def test_a_round_is_cut_where_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))  # a second for each batch
-    monkeypatch.setattr(trial, "time", SimpleNamespace(time=lambda: next(clock)))
+    monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     rounds = []
     task = Forecast.prepare(sunspots())
     job = Job("rnn", 3, 0, replace(QUICK, round_steps=12), "tuning", "digest")

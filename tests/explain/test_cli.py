@@ -80,7 +80,7 @@ def test_a_cell_in_a_file(command, tmp_path, capsys):
 
 def cases():
     return {
-        "missing": (None, "MyCell", "there is no file"),
+        "missing": (None, "MyCell", "does not exist"),
         "other": (MINE, "Mine", "has no cell 'Mine': known: MyCell."),
         "syntax": ("class :", "MyCell", "line 1: SyntaxError"),
         "raises": ("x = 1\ny = x / 0\n", "MyCell", "line 2: ZeroDivisionError"),

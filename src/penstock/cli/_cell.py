@@ -6,7 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from penstock.errors import ArgumentError, PenstockError, nearest
+from penstock.errors import ArgumentError, DataError, PenstockError, nearest
+from penstock.opening import open_plain
 
 if TYPE_CHECKING:
     from penstock.cells import Cell
@@ -36,8 +37,10 @@ def find(text: str) -> "type[Cell]":
 
 def _load(path: Path) -> ModuleType:
     """Run a file of Python and return it as a module."""
-    if not path.is_file():
-        raise ArgumentError(f"there is no file {path}")
+    try:
+        open_plain(path).close()
+    except DataError as error:
+        raise ArgumentError(str(error)) from None
     spec = importlib.util.spec_from_file_location(f"penstock_user_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -47,14 +50,14 @@ def _load(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except PenstockError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = getattr(error, "lineno", None) or _line(error, path)
         where = f"{path}, line {line}" if line else str(path)
         raise ArgumentError(f"{where}: {type(error).__name__}: {error}") from error
     return module
 
 
-def _line(error: Exception, path: Path) -> int | None:
+def _line(error: BaseException, path: Path) -> int | None:
     """Return the line of a file at which an error passed through it last."""
     trace, line = error.__traceback__, None
     while trace is not None:

@@ -71,6 +71,11 @@ class Bar(Watcher):
             self._bar.console.print(f"{_label(job)}: {trial.status}{took}", style="dim")
         self._bar.advance(self._all)
 
+    def discarded(self, why: str) -> None:
+        """Say that a trial is trained again."""
+        words = f"penstock: {why}; the trial is trained again"
+        self._bar.console.print(words, soft_wrap=True, markup=False, highlight=False)
+
 
 def _label(job: Job) -> str:
     rate = f"learning rate {job.budget.learning_rate:g}"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def compare(
+    context: typer.Context,
     data: Annotated[
         Path, typer.Argument(help="A CSV, Parquet, .txt or .npz file, or the name of a sample.")
     ] = Path("sunspots"),
@@ -62,7 +63,7 @@ def compare(
     from penstock.data.samples import load_or_sample  # noqa: PLC0415
     from penstock.tasks import find_task, infer  # noqa: PLC0415
 
-    ends = monotonic() + seconds(time) if time else None
+    ends = context.obj + seconds(time) if time else None
     names, numbers = _names(cells), _rates(rates) or LEARNING_RATES
     run.check_arguments(out, names, seeds, skip_check or ())
     options = Options(_names(target), id_column, time_column, _names(known), _names(past))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli import _terminal
+from penstock.cli._output import check_output
 
 
 def inspect(
@@ -22,14 +23,12 @@ def inspect(
     """Show a model's gradients, memory span and gates, and what pruning and clipping do."""
     from rich.table import Table  # noqa: PLC0415
 
-    from penstock.atomic import replacing  # noqa: PLC0415
+    from penstock.atomic import write  # noqa: PLC0415
     from penstock.compare import inspection_page as page  # noqa: PLC0415  (torch takes seconds)
     from penstock.compare.inspection import inspect_model  # noqa: PLC0415
     from penstock.data.samples import load_or_sample  # noqa: PLC0415
-    from penstock.errors import ArgumentError  # noqa: PLC0415
 
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise ArgumentError(f"cannot write to {out}; give the name of a file with --out")
+    check_output(out, model, data)
     source = load_or_sample(_sample(model) if data is None else data)
     found = inspect_model(model, source, window)
     console = _terminal.console()
@@ -42,8 +41,7 @@ def inspect(
     console.print(figures)
     if gates.row_count:
         console.print("", f"Gates in test window {window}", gates, sep="\n")
-    with replacing(out) as temporary:
-        temporary.write_text(page.render(found), "utf-8")
+    write(out, page.render(found))
     console.print(f"Written to {out}", soft_wrap=True)
 
 

@@ -1,12 +1,15 @@
 """The console script. Finds the subcommands, and turns mistakes into messages and exit codes.
 
-Exit codes: 0 done; 2 a mistake in the arguments or the data (one to three lines on stderr);
-130 interrupted.
+Exit codes: 0 done; 1 a disk or memory that is full, or the like; 2 a mistake in the arguments or
+the data (one to three lines on stderr); 130 interrupted.
 """
 
+import errno
 import importlib
+import io
 import pkgutil
 import sys
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -14,26 +17,44 @@ import typer
 
 from penstock import __version__, cli
 from penstock.cli import _terminal
+from penstock.cli._duration import process_start
 from penstock.errors import PenstockError
 
 # Typer carries a click of its own in some versions; the base of its errors is found through it.
 _UsageError = typer.BadParameter.__base__
 _INTERRUPTED = 130
+_LONGEST = 2000  # signs of a message: it may quote a file
 
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a sign that it has not is lost, no more
+    sys.exit(run(sys.argv[1:], process_start()))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run a command line and return the exit code."""
+def run(arguments: Sequence[str], began: float | None = None) -> int:
+    """Run a command line and return the exit code.
+
+    It began at `began`, by `time.monotonic()`, from where a time given to it counts; now, if None.
+    """
+    began = time.monotonic() if began is None else began
     try:
-        code = _app()(list(arguments), prog_name="penstock", standalone_mode=False) or 0
+        code = _app()(list(arguments), prog_name="penstock", standalone_mode=False, obj=began) or 0
+        sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except PenstockError as error:
         return _fail(str(error))
+    except BrokenPipeError:  # whoever read the output has read enough
+        sys.stdout = None
+        return 1
+    except OSError as error:
+        return _fail(
+            f"{error.filename or 'the output'}: {error.strerror or error}{_room(error)}", 1
+        )
+    except MemoryError:
+        return _fail("the memory does not suffice; give less data", 1)
     except Exception as error:
         if _UsageError is None or not isinstance(error, _UsageError):
             raise
@@ -44,9 +65,14 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def _fail(message: str) -> int:
-    _terminal.say(f"penstock: {message}", error=True)
-    return 2
+def _room(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return "; make room, and give the command again: what is done is kept" if full else ""
+
+
+def _fail(message: str, code: int = 2) -> int:
+    _terminal.say(f"penstock: {message[:_LONGEST]}", error=True)
+    return code
 
 
 def _app() -> typer.Typer:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli import _terminal
+from penstock.cli._output import check_output
 
 
 def predict(
@@ -18,15 +19,14 @@ def predict(
     ] = None,
 ) -> None:
     """Print what a model makes of other data, as CSV: of series, what comes after their ends."""
-    from penstock.atomic import replacing  # noqa: PLC0415
+    from penstock.atomic import write  # noqa: PLC0415
     from penstock.compare.exports import csv_of  # noqa: PLC0415
     from penstock.compare.models import load_model  # noqa: PLC0415  (torch takes seconds)
     from penstock.data.samples import load_or_sample  # noqa: PLC0415
-    from penstock.errors import ArgumentError  # noqa: PLC0415
     from penstock.tasks import find_task  # noqa: PLC0415
 
-    if out is not None and out.is_dir():
-        raise ArgumentError(f"{out} is a folder; give the name of a file with --out")
+    if out is not None:
+        check_output(out, model, data)
     network, about = load_model(model)
     frame, notes = find_task(about["task"]).apply(network, about["spec"], load_or_sample(data))
     for note in notes:
@@ -35,5 +35,4 @@ def predict(
     if out is None:
         _terminal.say(text, newline=False)
         return
-    with replacing(out) as temporary:
-        temporary.write_text(text, "utf-8")
+    write(out, text)

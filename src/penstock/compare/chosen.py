@@ -56,12 +56,12 @@ def of_each(
 ) -> tuple[dict[str, Made], dict[str, str]]:
     """Return by cell what is made of its best trial, or why it is left out, as a sentence.
 
-    None is begun that would not end by `until`, of `time.time()`, if it took as long as the
+    None is begun that would not end by `until`, of `time.monotonic()`, if it took as long as the
     longest so far.
     """
     found, left, longest = dict[str, Made](), dict[str, str](), 0.0
     for cell, pair in chosen.items():
-        start = time.time()
+        start = time.monotonic()
         if start + longest > until:
             left[cell] = f"{what} of {cell}: left out, as time was short."
             continue
@@ -70,5 +70,5 @@ def of_each(
         except Exception as error:  # all else in the results is good
             said = f"{type(error).__name__}: {error}".partition("\n")[0]
             left[cell] = f"{what} of {cell}: left out because of an error ({said})."
-        longest = max(longest, time.time() - start)
+        longest = max(longest, time.monotonic() - start)
     return found, left

@@ -6,8 +6,10 @@ over. A run that was cut off goes on with the trials that had ended.
 
 import importlib
 import logging
+import math
 import pickle
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 
 import torch
 
-from penstock.atomic import replacing
+from penstock.atomic import write
 from penstock.compare.results import Trial
 from penstock.compare.trial import RESULT, Job, attempt, conclude, stored
 from penstock.compare.workers import Bench, Outcome, Run, seconds_until
@@ -57,7 +59,7 @@ class Cluster:
     @contextmanager
     def open(self, bench: Bench) -> Iterator[Run]:
         """Return the way to run trials; Ray is left with the context."""
-        setup = self._ray.put(pickle.dumps((bench.task, bench.deadline)))
+        setup = self._ray.put(pickle.dumps(bench.task))
         train = self._ray.remote(num_cpus=1, max_retries=0)(_train)
 
         def run(jobs: Iterator[Job]) -> Iterator[Outcome]:
@@ -66,7 +68,7 @@ class Cluster:
                 if stored(job, bench.root):
                     yield job, attempt(bench.task, job, bench.root, report=bench.report)
                     continue
-                running[train.remote(setup, job)] = job
+                running[train.remote(setup, job, seconds_until(bench.deadline))] = job
                 if len(running) >= self.workers:
                     yield self._next(running, bench)
             while running:
@@ -93,15 +95,15 @@ class Cluster:
             return job, job.unfinished("failed", f"{type(error).__name__}: {reason}")
         # The result comes last: where it is, all else is.
         for name in sorted(files, key=lambda name: name == RESULT):
-            with replacing(job.folder(bench.root) / name) as temporary:
-                temporary.write_bytes(files[name])
+            write(job.folder(bench.root) / name, files[name])
         return job, trial
 
 
-def _train(setup: bytes, job: Job) -> tuple[Trial, _Files]:
+def _train(setup: bytes, job: Job, seconds: float | None) -> tuple[Trial, _Files]:
     """Run a trial on the machine that this is, and return what it leaves."""
+    deadline = math.inf if seconds is None else time.monotonic() + seconds  # each has its own clock
     torch.set_num_threads(1)
-    task, deadline = pickle.loads(setup)  # from the process that started the run
+    task = pickle.loads(setup)  # from the process that started the run
     with tempfile.TemporaryDirectory() as root:
         trial = attempt(
             task, job, Path(root), deadline=deadline, report=lambda _job, _progress: None

@@ -4,12 +4,13 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from penstock.compare.models import load_model
+from penstock.conform import Count, conform
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
@@ -113,9 +114,21 @@ def diagnose(task: Task, network: nn.Module) -> Health:
     }
 
 
+class _Columns(TypedDict, total=False):
+    targets: list[str]
+    label: str | None
+    id: str | None
+    time: str | None
+    known: list[str]
+    past: list[str]
+
+
 def _bind(about: dict[str, Any], source: Source) -> Task:
     """Return the task on the data, if they make the network that the model has."""
     columns, kind = about["columns"], find_task(about["task"])
+    conform(columns, _Columns, "columns")
+    horizon = about["settings"].get("horizon")
+    conform(horizon, Count | None, "settings.horizon")
     label = columns.get("label")
     options = Options(
         tuple(columns.get("targets", ())) or ((label,) if label else ()),
@@ -123,7 +136,7 @@ def _bind(about: dict[str, Any], source: Source) -> Task:
         columns.get("time"),
         *(tuple(columns.get(name, ())) for name in ("known", "past")),
     )
-    task = kind.prepare(kind.read(source, options), about["settings"].get("horizon"))
+    task = kind.prepare(kind.read(source, options), horizon)
     if json.loads(json.dumps(task.spec())) != about["spec"]:
         raise DataError(
             f"{source.name} are not the data that this model learned from; inspect takes those, "

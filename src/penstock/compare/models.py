@@ -5,26 +5,44 @@ needs to rebuild the network and to use it on other data), settings (as the task
 (read in training) and metrics (on the test windows).
 """
 
-import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from penstock.atomic import replacing
+from penstock.atomic import write
 from penstock.compare.results import load_results, write_json
-from penstock.errors import ArgumentError, ModelFileError
-from penstock.tasks import find_task
+from penstock.conform import Count, conform
+from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
+from penstock.opening import open_plain, read_json
+from penstock.tasks import Task, find_task
 
 SCHEMA = "penstock.model/2"
+_TYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
+Shapes = dict[str, tuple[tuple[int, ...], torch.dtype | str]]
+
+
+class About(TypedDict):
+    """What a model's JSON file holds."""
+
+    schema: str
+    task: str
+    cell: str
+    width: Count
+    spec: dict[str, Any]
+    settings: dict[str, Any]
+    columns: dict[str, Any]
+    metrics: dict[str, float]
 
 
 def save_model(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
     """Write a model's two files; `path` is without suffix."""
-    with replacing(path.with_name(f"{path.name}.safetensors")) as temporary:
-        save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
+    whole = {name: value.contiguous() for name, value in weights.items()}
+    write(path.with_name(f"{path.name}.safetensors"), safetensors.torch.save(whole))
     write_json(path.with_name(f"{path.name}.json"), {"schema": SCHEMA, **about})
 
 
@@ -36,7 +54,7 @@ def find_model(path: Path) -> Path:
     Raises:
         ModelFileError: there is no such file.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # False too where its name is too long
         results = load_results(path / "results.json")
         cells = [one.name for one in results.contestants if one.model]
         if not cells:
@@ -47,8 +65,10 @@ def find_model(path: Path) -> Path:
             f"{path} is no model; give models/<cell>.json or the folder of a comparison"
         )
     path = path.with_suffix(".json")
-    if not path.is_file():
-        raise ModelFileError(f"{path} does not exist; `penstock compare` leaves models behind")
+    try:
+        open_plain(path).close()
+    except DataError as error:
+        raise ModelFileError(f"{error}; `penstock compare` leaves models behind") from None
     return path
 
 
@@ -72,15 +92,56 @@ def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """
     path = find_model(path)
     try:
-        about = json.loads(path.read_text("utf-8"))
+        about = read_json(path)
+        conform(about, About, "the model")
         if about["schema"] != SCHEMA:
             raise ModelFileError(f"{path} has the schema {about['schema']!r}; this is {SCHEMA}")
         task = find_task(about["task"])
-        network = task.rebuild(about["spec"], about["cell"], about["width"])
-        network.load_state_dict(load_file(path.with_suffix(".safetensors")))
-    except (OSError, SafetensorError, RuntimeError, TypeError, KeyError, ValueError) as error:
-        if isinstance(error, ArgumentError | ModelFileError):
-            raise
-        reason = str(error).partition("\n")[0]
-        raise ModelFileError(f"{path} cannot be used as a model ({reason})") from None
-    return network, about
+        task.check_spec(about["spec"])
+        return _network(task, about, path.with_suffix(".safetensors")), about
+    except (ModelFileError, UnknownCellError):
+        raise
+    except (
+        DataError,
+        ArgumentError,
+        SafetensorError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = str(error).removeprefix(f"{path} ").partition("\n")[0]
+        raise ModelFileError(f"{path} cannot be used as a model ({reason[:200]})") from None
+    except ArithmeticError:
+        raise ModelFileError(f"{path} cannot be used as a model (a size is too large)") from None
+
+
+def _network(task: type[Task], about: dict[str, Any], path: Path) -> nn.Module:
+    """Return the network, once its weights are known to have the shapes that it takes.
+
+    On the device "meta" a network has shapes but no memory, however wide a file says it is.
+    """
+    given = about["spec"], about["cell"], about["width"]
+    with torch.device("meta"):
+        state = task.rebuild(*given).state_dict()
+    wanted: Shapes = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
+    stored = _shapes(path)
+    for name in sorted({*wanted, *stored}):
+        if wanted.get(name) != stored.get(name):
+            raise DataError(f"the weight {name!r} of {path.name} does not fit what is said of it")
+    network = task.rebuild(*given)
+    weights = safetensors.torch.load_file(path)
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise DataError(f"a weight in {path.name} is not a finite number")
+    network.load_state_dict(weights)
+    return network
+
+
+def _shapes(path: Path) -> Shapes:
+    """Return the shape and type of each tensor in a file; its values are not read."""
+    open_plain(path).close()
+    with safe_open(path, framework="pt") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        return {
+            name: (tuple(one.get_shape()), _TYPES.get(one.get_dtype(), one.get_dtype()))
+            for name, one in slices.items()
+        }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from penstock.atomic import replacing
+from penstock.atomic import write
 from penstock.compare import exports, figures, markup, table
 from penstock.compare.markup import Figure, Table
 from penstock.compare.results import Contestant, Results, load_results
@@ -43,8 +43,7 @@ def reports(results: Results) -> dict[str, str]:
 
 def _write(texts: dict[str, str], out: Path) -> None:
     for name, text in texts.items():
-        with replacing(out / name) as temporary:
-            temporary.write_text(text, "utf-8")
+        write(out / name, text)
 
 
 def render(results: Results) -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from penstock import plain
-from penstock.atomic import replacing
+from penstock.atomic import write
 from penstock.compare import checked
 from penstock.errors import DataError
+from penstock.opening import json_bytes, parse_json
 
 SCHEMA = "penstock.results/2"
 
@@ -227,8 +228,8 @@ def load_results(path: Path) -> Results:
         DataError: the file is missing, damaged, or of another schema.
     """
     try:
-        text = path.read_bytes()
-        schema = json.loads(text, parse_constant=_no_number)["schema"]
+        text = json_bytes(path)
+        schema = parse_json(path, text)["schema"]
         if schema != SCHEMA:
             raise DataError(
                 f"{path} has the schema {str(schema)[:80]!r}, and this version reads {SCHEMA}; run "
@@ -261,12 +262,7 @@ def _checked(results: Results) -> Results:
     return results
 
 
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number of JSON")
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, whole or not at all; NaN and infinity are errors."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", "utf-8")
+    write(path, text + "\n")

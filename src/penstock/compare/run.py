@@ -1,6 +1,5 @@
 """The comparison: trials, baselines, checks, verdict, and the files that it leaves."""
 
-import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,8 @@ from penstock.compare.contestants import (
     cell_contestant,
     ranked,
 )
+from penstock.compare.damage import discard_damaged
+from penstock.compare.folder import check_folder, make_folder
 from penstock.compare.inspection import Health, diagnose
 from penstock.compare.models import save_model
 from penstock.compare.plan import Plan
@@ -54,6 +55,9 @@ class Watcher:
 
     def ends(self, job: Job, trial: Trial) -> None:
         """Hear of the end of a trial."""
+
+    def discarded(self, why: str) -> None:
+        """Hear that a trial kept from an earlier run is thrown away, and why."""
 
 
 def compare(
@@ -102,7 +106,7 @@ def compare(
         DataError: the data do not suffice.
     """
     check_arguments(out, cells, seeds, skip_checks)
-    started, pool, watcher = time.time(), pool or Here(), watcher or Watcher()
+    started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
     bound = find_task(task).prepare(dataset, horizon)
     plan = Plan(
         bound,
@@ -113,12 +117,12 @@ def compare(
         tuple(learning_rates),
     )
     plan.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
-    _make_folder(out)
+    make_folder(out)
     schedule = Schedule(seconds, out / "trials", started, len(cells))
     run = _Run(plan, out, schedule, pool, watcher, find_checks(skip_checks))
     results = run.results(dataset)
+    results.save(out / "results.json")  # first: of it the reports can be made anew
     write_reports(results, out)
-    results.save(out / "results.json")
     return results
 
 
@@ -139,18 +143,7 @@ def check_arguments(
     if seeds < 1:
         raise ArgumentError(f"the number of seeds is {seeds}; it must be at least 1")
     find_checks(skip_checks)
-    nearest_folder = next(p for p in (out, *out.absolute().parents) if p.exists())
-    if not nearest_folder.is_dir():
-        raise ArgumentError(f"{nearest_folder} is a file; choose another folder with --out")
-    if not os.access(nearest_folder, os.W_OK):
-        raise ArgumentError(f"cannot write to {nearest_folder}; choose another folder with --out")
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ArgumentError(f"cannot make the folder {out} ({error.strerror})") from None
+    check_folder(out)
 
 
 @dataclass
@@ -198,7 +191,7 @@ class _Run:
             examples=task.examples(),
             versions={"penstock": __version__, "torch": torch.__version__},
             times={
-                "total": time.time() - self.schedule.started,
+                "total": time.monotonic() - self.schedule.started,
                 "clock": clock,
                 "workers": self.pool.workers,
             },
@@ -209,9 +202,16 @@ class _Run:
         plan, tuning = self.plan, self.plan.tuning()
         self.watcher.begins((len(tuning) + plan.seeds) * len(plan.cells))
         with self.pool.open(self.bench) as run:
+            self._discard_damaged(tuning)
             tuned = self._train(run, self.schedule.tuning(tuning))
             testing = plan.testing(best_rates(plan.cells, tuned, plan.learning_rates[0]))
+            self._discard_damaged(testing)
             return tuning, testing, tuned, self._train(run, self.schedule.testing(testing))
+
+    def _discard_damaged(self, rungs: Sequence[Rung]) -> None:
+        for job in (job for rung in rungs for job in rung):
+            if why := discard_damaged(self.plan.task, job, self.bench.root):
+                self.watcher.discarded(why)
 
     def _train(self, run: Run, jobs: Iterator[Job]) -> Outcomes:
         """Run jobs and return them with their trials, in the order of the jobs."""

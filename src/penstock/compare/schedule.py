@@ -29,21 +29,21 @@ class Schedule:
     Attributes:
         seconds: the time for the run; None is unbounded, and leaves nothing out.
         root: the folder of trials; those that are there take no time.
-        started: when the run began, by `time.time()`.
+        started: when the run began, by `time.monotonic()`.
         cells: how many are compared.
         given, done: trials to train, and those of them that have ended.
     """
 
     seconds: float | None
     root: Path
-    started: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.monotonic)
     cells: int = 0
     given: set[Job] = field(default_factory=set)
     done: int = 0
 
     @property
     def deadline(self) -> float:
-        """When trials must stop, by `time.time()`."""
+        """When trials must stop, by `time.monotonic()`."""
         if self.seconds is None:
             return float("inf")
         each, most = _LOOKING
@@ -51,7 +51,7 @@ class Schedule:
 
     @property
     def ending(self) -> float:
-        """When models must not be looked into any more, by `time.time()`."""
+        """When models must not be looked into any more, by `time.monotonic()`."""
         if self.seconds is None:
             return float("inf")
         least, share = _ENDING
@@ -73,7 +73,7 @@ class Schedule:
     def _fitting(self, rungs: Sequence[Rung], end: float) -> Iterator[Job]:
         for number, rung in enumerate(rungs):
             fresh = {job for job in rung if not stored(job, self.root)}
-            late = self.seconds is not None and time.time() + self._needed(fresh) > end
+            late = self.seconds is not None and time.monotonic() + self._needed(fresh) > end
             if number and fresh and late:
                 return
             self.given |= fresh
@@ -81,7 +81,7 @@ class Schedule:
 
     def _needed(self, fresh: set[Job]) -> float:
         """Return the seconds that trials are thought to take, at the pace of those so far."""
-        return len(fresh) * (time.time() - self.started) / max(self.done, 1)
+        return len(fresh) * (time.monotonic() - self.started) / max(self.done, 1)
 
 
 def best_rates(

@@ -17,10 +17,12 @@ from torch import nn
 from penstock import __version__
 from penstock.cells import find_cell
 from penstock.compare.results import Trial, write_json
+from penstock.conform import conform
+from penstock.opening import read_json
 from penstock.tasks import Task
 from penstock.training.loop import Budget, Progress, Training, derive_seed, make_fabric
 
-RESULT, _CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
+RESULT, CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
 
 Purpose = Literal["tuning", "test"]
 Report = Callable[["Job", Progress], None]
@@ -97,13 +99,13 @@ def attempt(
 ) -> Trial:
     """Run a trial and return its row, also where it fails, or where time is up at `deadline`.
 
-    The deadline is one of `time.time()`, so that other processes know it. A trial that failed or
-    was cut leaves no result behind: the same run started again tries it again, a cut one from its
-    last checkpoint. One whose result is there takes no time, so that no deadline counts.
+    The deadline is one of `time.monotonic()`, which all processes of a machine share. A trial that
+    failed or was cut leaves no result behind: the same run started again tries it again, a cut one
+    from its last checkpoint. One whose result is there takes no time, so that no deadline counts.
     """
 
     def in_time() -> None:
-        if time.time() > deadline:
+        if time.monotonic() > deadline:
             raise OutOfTimeError
 
     try:
@@ -135,22 +137,37 @@ def run_trial(
     """
     folder = job.folder(root)
     if stored(job, root):
-        return Trial(**json.loads((folder / RESULT).read_text("utf-8")))
+        return kept_trial(job, root)
     fabric.seed_everything(derive_seed(job.seed), verbose=False)
-    network = task.network(job.cell, job.width)
-    training = Training(
+    training = make_training(task, job, root, fabric)
+    trial = _result(task, job, training.network, training.run(report, pulse))
+    write_json(folder / RESULT, asdict(trial))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return trial
+
+
+def make_training(task: Task, job: Job, root: Path, fabric: Fabric) -> Training:
+    """Return the training of a trial, whose checkpoint is in its folder."""
+    return Training(
         task,
-        network,
+        task.network(job.cell, job.width),
         seed=job.seed,
         budget=job.budget,
-        path=folder / _CHECKPOINT,
+        path=job.folder(root) / CHECKPOINT,
         trail=None if job.purpose == "tuning" else job.trail(root),
         fabric=fabric,
     )
-    trial = _result(task, job, network, training.run(report, pulse))
-    write_json(folder / RESULT, asdict(trial))
-    (folder / _CHECKPOINT).unlink(missing_ok=True)
-    return trial
+
+
+def kept_trial(job: Job, root: Path) -> Trial:
+    """Return the result that a trial's folder holds.
+
+    Raises:
+        DataError: it holds none.
+    """
+    raw = read_json(job.folder(root) / RESULT)
+    conform(raw, Trial, "the trial")
+    return Trial(**raw)
 
 
 def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Trial:

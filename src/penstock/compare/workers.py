@@ -57,7 +57,7 @@ class Pool(Protocol):
 
 def seconds_until(deadline: float) -> float | None:
     """Return the seconds left, 0 or more; None where there is no deadline."""
-    return None if math.isinf(deadline) else max(0.0, deadline - time.time())
+    return None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
 
 
 def usable_cores() -> int:
@@ -148,7 +148,7 @@ class _Worker:
     def give(self, job: Job | None) -> None:
         """Let it train a job; None leaves it idle."""
         self.job = job
-        if job is None or (self._process is None and time.time() > self._deadline):
+        if job is None or (self._process is None and time.monotonic() > self._deadline):
             return  # a process takes seconds to start
         if self._process is None:
             self._start()

@@ -41,7 +41,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         except DataError as error:
             raise DataError(f"{path} {str(error).removeprefix(f'{path} ')}") from None
         except _DAMAGE as error:
-            reason = str(error).partition("\n")[0]
+            reason = str(error).partition("\n")[0][:200]
             raise DataError(
                 f"{path} cannot be read ({reason}); check that it is complete, and a .npz archive "
                 "of NumPy"
@@ -50,6 +50,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {}
+    if not archive.infolist():
+        raise DataError("holds no arrays; write it with numpy.savez")
     for member in archive.infolist():
         name = member.filename.removesuffix(".npy")
         if name in found or name == member.filename:

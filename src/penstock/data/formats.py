@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 import polars as pl
 
@@ -14,6 +14,8 @@ from penstock.opening import check_claim, open_plain, read_gzip
 _TYPED_ROWS = 10_000  # to look at all takes ten times as long as to read them
 _LONGEST_LINE = 16 * 2**20
 _CHUNK = 2**20
+_GZIP = b"\x1f\x8b"
+_PACKED = (_GZIP, b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")  # also zstd, zlib
 _CELL = 8  # bytes
 
 
@@ -24,9 +26,11 @@ def read_table(path: Path) -> pl.DataFrame:
         DataError: it is empty or damaged, has no header, or holds too much.
     """
     with _named(path), open_plain(path) as file:
-        content = read_gzip(path) if path.suffix.lower() == ".gz" else None
+        content = read_gzip(path) if _is_gzip(path, file) else None
         stream = file if content is None else io.BytesIO(content)
         header = stream.readline(_LONGEST_LINE)
+        if header.startswith(_PACKED):  # polars would unpack it without a limit
+            raise DataError(f"{path} is packed as no CSV file is; unpack it, or use gzip, once")
         separator = max(",;\t", key=lambda mark: header.count(mark.encode()))
         # Short rows are filled up: a file can have far more cells than it has bytes.
         columns, rows = header.count(separator.encode()) + 1, _count_rows(path, header, stream)
@@ -67,6 +71,13 @@ def _named(path: Path) -> Iterator[None]:
         ) from None
 
 
+def _is_gzip(path: Path, file: BinaryIO) -> bool:
+    """Whether a file is packed by gzip: by its name, or else by its first bytes."""
+    start = file.read(len(_GZIP))
+    file.seek(0)
+    return path.suffix.lower() == ".gz" or start == _GZIP
+
+
 def _count_rows(path: Path, header: bytes, stream: IO[bytes]) -> int:
     """Return the lines after the header.
 
@@ -79,7 +90,7 @@ def _count_rows(path: Path, header: bytes, stream: IO[bytes]) -> int:
         length = len(chunk) - chunk.rindex(b"\n") if b"\n" in chunk else length + len(chunk)
         if length > _LONGEST_LINE:
             raise DataError(
-                f"{path} has a line longer than 16 MiB; a table has a header and a line for each row"
+                f"{path} has a line longer than 16 MiB; a table has a line for each row"
             )
     return rows
 

@@ -101,6 +101,15 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
+    def check_spec(cls, spec: dict[str, Any]) -> None:
+        """Raise unless a specification, as a file has it, is one that `spec` could have returned.
+
+        Raises:
+            DataError: it is none.
+        """
+
+    @classmethod
+    @abstractmethod
     def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> nn.Module:
         """Return an untrained network around layers of a cell with `width` hidden units."""
 

@@ -10,7 +10,7 @@ the sunspots, whose last years are not, it made 40 % missed into 43 %. So what t
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 import polars as pl
@@ -18,11 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from penstock.cells import Cell
+from penstock.conform import Count, conform, same_length
 from penstock.data import Dataset, Options, Source
 from penstock.data.frames import are_frames
 from penstock.data.layout import find_layout
 from penstock.data.readers import read_series
 from penstock.data.scaling import Scale
+from penstock.data.series import Columns
 from penstock.data.windows import Panel, Windows, windows
 from penstock.tasks.base import Measured, Task, spread
 from penstock.tasks.evidence import Evidence
@@ -34,6 +36,14 @@ from penstock.tasks.selection import Selection, blocks_of, select
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
 _PAST_ERRORS = 4000  # training windows from which the intervals of naive forecasts are taken
+
+
+class _Spec(TypedDict):
+    horizon: Count
+    context: Count
+    columns: Columns
+    known: list[Scale]
+    past: list[Scale]
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,13 @@ class Forecast(Task):
             "known": [asdict(scale) for scale in chosen.known],
             "past": [asdict(scale) for scale in chosen.past],
         }
+
+    @classmethod
+    def check_spec(cls, spec: dict[str, Any]) -> None:
+        """Raise unless it is a specification: sizes, columns, and a scale for each beside."""
+        conform(spec, _Spec, "spec")
+        for name in ("known", "past"):
+            same_length(f"spec.{name}", spec[name], spec["columns"][name])
 
     @classmethod
     def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Forecaster:

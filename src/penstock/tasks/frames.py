@@ -1,7 +1,7 @@
 """Multi-hot frames, such as piano rolls: each frame from those before it."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import polars as pl
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from penstock.cells import Cell
+from penstock.conform import conform, same_length
 from penstock.data.files import Source
 from penstock.data.frames import Frames, are_frames, read_frames
 from penstock.data.pieces import Pieces, cut
@@ -20,6 +21,12 @@ from penstock.tasks.reader import Reader, edge_parameters
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
 _BATCH, _LONGEST_EXAMPLE = 256, 60
+
+
+class _Spec(TypedDict):
+    columns: list[str]
+    id: str | None
+    start: list[float]
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,12 @@ class MultiHot(Task):
             "id": self.data.id,
             "start": self._frequencies().logit().tolist(),
         }
+
+    @classmethod
+    def check_spec(cls, spec: dict[str, Any]) -> None:
+        """Raise unless it is a specification: columns, each with a logit."""
+        conform(spec, _Spec, "spec")
+        same_length("spec.start", spec["start"], spec["columns"])
 
     @classmethod
     def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Reader:

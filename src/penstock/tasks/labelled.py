@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypedDict
 
 import numpy as np
 import torch
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penstock.cells import Cell
+from penstock.conform import conform, same_length
 from penstock.data.encoding import Encoding
 from penstock.data.files import Source
 from penstock.data.layout import Layout, find_layout, wanted_layout
 from penstock.data.pieces import Pieces
+from penstock.data.scaling import Scale
 from penstock.data.sequences import Sequences, read_sequences
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
@@ -22,6 +24,26 @@ from penstock.tasks.reader import Reader, edge_parameters
 
 _MOST_BLOCKS = 10
 _BATCH = 256  # sequences predicted at once
+
+
+class LabelledSpec(TypedDict):
+    """What the specifications of tasks on labelled sequences share."""
+
+    layout: Layout
+    encoding: Encoding
+    start: list[float]
+
+
+class ClassesSpec(LabelledSpec):
+    """That of a task whose labels are classes."""
+
+    classes: list[str]
+
+
+class NumberSpec(LabelledSpec):
+    """That of a task whose labels are numbers."""
+
+    scale: Scale
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,19 @@ class LabelledTask(Task):
     def read(cls, source: Source, options: Options) -> Sequences:
         """Return the sequences; see `find_layout` for the columns taken."""
         return read_labelled(source, options, cls.per, cls.has_classes)
+
+    @classmethod
+    def check_spec(cls, spec: dict[str, Any]) -> None:
+        """Raise unless it is a specification: columns, their encoding, first outputs."""
+        conform(spec, ClassesSpec if cls.has_classes else NumberSpec, "spec")
+        layout, encoding = spec["layout"], spec["encoding"]
+        inputs = [0] if layout["form"] == "row" else layout["numbers"]  # a row is one of steps
+        same_length("spec.encoding.scales", encoding["scales"], inputs)
+        same_length("spec.encoding.vocabularies", encoding["vocabularies"], layout["symbols"])
+        outputs = spec["classes"] if cls.has_classes else ["the number"]
+        same_length("spec.start", spec["start"], outputs)
+        if layout["per"] != cls.per or not outputs:
+            raise DataError(f"spec is none of the task {cls.name}")
 
     @classmethod
     def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Reader:

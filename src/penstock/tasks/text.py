@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypedDict
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from penstock.cells import Cell
+from penstock.conform import conform, same_length
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.splits import Split, split
@@ -32,6 +33,11 @@ _ORDERS = (1, 2, 3, 5)
 _MOST_SYMBOLS = 1000
 _PROFILE, _EXAMPLE_STEPS = 10, 60
 _CONTINUED = 200
+
+
+class _Spec(TypedDict):
+    alphabet: list[int]
+    start: list[float]
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,15 @@ class Characters(Task):
             "alphabet": list(self.alphabet),
             "start": (counts.double() / counts.sum()).log().tolist(),
         }
+
+    @classmethod
+    def check_spec(cls, spec: dict[str, Any]) -> None:
+        """Raise unless it is a specification: a sorted alphabet, and the share of each symbol."""
+        conform(spec, _Spec, "spec")
+        alphabet, limit = spec["alphabet"], 0x110000 if cls.unit == "character" else 256
+        same_length("spec.start", spec["start"], [*alphabet, "any other"])
+        if sorted({*alphabet}) != alphabet or not all(0 <= code < limit for code in alphabet):
+            raise DataError(f"spec.alphabet is not of {cls.unit}s, sorted")
 
     @classmethod
     def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Speller:

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from penstock.atomic import replacing
+from penstock.atomic import write
 from penstock.errors import ModelFileError
 
 _KEY = "penstock"
@@ -21,8 +21,7 @@ _KEY = "penstock"
 def save(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """Write tensors and a record (values fit for JSON)."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(whole, temporary, metadata={_KEY: json.dumps(about)})
+    write(path, safetensors.torch.save(whole, {_KEY: json.dumps(about)}))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -35,7 +34,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})[_KEY])
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path} is no model or checkpoint of Penstock ({error})") from None
 
 

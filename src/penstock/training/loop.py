@@ -18,6 +18,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from penstock.conform import conform
 from penstock.training import checkpoint
 
 _VALIDATION_BATCH = 500
@@ -162,7 +163,7 @@ class Training:
         """
         self._pulse = pulse
         if self.path is not None and self.path.exists():
-            self._restore(self.path)
+            self.restore()
         else:
             self._finish_round(None, self._clock())
         while not self.progress.ended(self.budget):
@@ -234,8 +235,15 @@ class Training:
         tensors = [checkpoint.prefixed(part, named) for part, named in parts.items()]
         checkpoint.save(path, functools.reduce(operator.or_, tensors), asdict(self.progress))
 
-    def _restore(self, path: Path) -> None:
-        tensors, about = checkpoint.load(path)
+    def restore(self) -> None:
+        """Take all from the checkpoint.
+
+        Raises:
+            ModelFileError: it is damaged. Whatever else is raised: it is of something else.
+        """
+        assert self.path is not None
+        tensors, about = checkpoint.load(self.path)
+        conform(about, Progress, "the checkpoint")
         self.progress = Progress(**about)
         self.best = checkpoint.under("best", tensors)
         self.network.load_state_dict(checkpoint.under("network", tensors))

@@ -1,0 +1,276 @@
+"""Files that claim too much, or are none: one line, exit code 2, and little memory."""
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from penstock.cli.main import run
+from penstock.data.files import load
+from penstock.errors import ArgumentError, DataError
+
+MIB = 2**20
+
+
+def npy(shape: str, dtype: str = "|u1", body: bytes = b"") -> bytes:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
+
+
+def archive(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as zipped:
+        for name, content in members:
+            zipped.writestr(name, content)
+    return file.getvalue()
+
+
+def zeros(size: int) -> bytes:
+    return npy(f"({size // 8}, 8)", body=bytes(size))
+
+
+def rows_of_zeros(rows: int) -> bytes:
+    return parquet(pl.DataFrame({"y": pl.zeros(rows, dtype=pl.Int8, eager=True)}))
+
+
+def saved(*arrays: object) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, *(np.asarray(array) for array in arrays))
+    return file.getvalue()
+
+
+def parquet(frame: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    return file.getvalue()
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+TWICE = archive(("a.npy", npy("(0,)")), ("b.npy", npy("(0,)"))).replace(b"b.npy", b"a.npy")
+ROWS = b"year,v\n" + b"".join(b"%d,%d\n" % (1700 + i, i * i % 17) for i in range(400))
+PACKED = gzip.compress(ROWS)
+GOOD = archive(("a.npy", npy("(40, 8)", body=bytes(320))), method=zipfile.ZIP_STORED)
+TABLE = parquet(pl.read_csv(ROWS))
+WIDE = b",".join(b"c%d" % i for i in range(100_000)) + b"\n"
+
+BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "gzip": ("a.csv.gz", lambda: gzip.compress(b"year,v\n" + b"1,1\n" * (100 * MIB // 4))),
+    "gzip in gzip members": ("a.csv.gz", lambda: gzip.compress(b"1,1\n" * (10 * MIB // 4)) * 10),
+    "gzip by another name": ("a.csv", lambda: gzip.compress(b"1,1\n" * (30 * MIB))),
+    "zip": ("a.npz", lambda: archive(("a.npy", zeros(100 * MIB)))),
+    "many in a zip": ("a.npz", lambda: archive(*((f"{k}.npy", zeros(8 * MIB)) for k in range(12)))),
+    "rows without cells": ("a.csv", lambda: WIDE + b"1\n" * 1000),
+    "rows without cells, packed": ("a.csv.gz", lambda: gzip.compress(WIDE + b"1\n" * 1000)),
+    "rows of parquet": ("a.parquet", lambda: rows_of_zeros(10 * MIB)),
+}  # fmt: skip
+
+DAMAGED: dict[str, tuple[str, bytes, str]] = {
+    "a gzip cut off": ("a.csv.gz", PACKED[:-30], "cannot be read"),
+    "a gzip without its end": ("a.csv.gz", PACKED[:-4], "cannot be read"),
+    "a gzip flipped": ("a.csv.gz", flipped(PACKED, 200), "cannot be read"),
+    "a wrong sum": ("a.csv.gz", flipped(PACKED, len(PACKED) - 8), "cannot be read"),
+    "more behind a gzip": ("a.csv.gz", PACKED + b"noise", "cannot be read"),
+    "no gzip": ("a.csv.gz", ROWS, "cannot be read"),
+    "an empty gzip": ("a.csv.gz", b"", "is empty"),
+    "gzip of nothing": ("a.csv.gz", gzip.compress(b""), "is empty"),
+    "a gzip in a gzip": ("a.csv.gz", gzip.compress(PACKED), "is packed"),
+    "zlib": ("a.csv", zlib.compress(ROWS), "is packed"),
+    "an empty npz": ("a.npz", b"", "cannot be read"),
+    "an npz cut off": ("a.npz", GOOD[:-40], "cannot be read"),
+    "a wrong sum in npz": ("a.npz", flipped(GOOD, GOOD.index(b"NUMPY") + 200), "cannot be read"),
+    "no members": ("a.npz", archive(), "holds no arrays"),
+    "no array": ("a.npz", archive(("a.txt", b"text")), "no array"),
+    "a folder in npz": ("a.npz", archive(("a/", b"")), "no array"),
+    "no magic": ("a.npz", archive(("a.npy", b"text")), "cannot be read"),
+    "an empty member": ("a.npz", archive(("a.npy", b"")), "cannot be read"),
+    "objects": ("a.npz", saved(np.array([[1, "x"]], object)), "Python objects"),
+    "a pickle": ("a.npz", archive(("a.npy", b"\x80\x04cos\nsystem\n")), "cannot be read"),
+    "text": ("a.npz", saved([["a", "b"]]), "not of numbers"),
+    "complex": ("a.npz", saved([[1j]]), "not of numbers"),
+    "fields": ("a.npz", saved(np.zeros(3, "u1,u1")), "a.npz"),
+    "more than there is": ("a.npz", archive(("a.npy", npy("(10**9, 8)"))), "cannot be read"),
+    "a claim of numbers": ("a.npz", archive(("a.npy", npy("(1000000000000, 8)"))), "shape"),
+    "less than there is": ("a.npz", archive(("a.npy", npy("(1, 8)", body=bytes(99)))), "shape"),
+    "below zero": ("a.npz", archive(("a.npy", npy("(-1, -8)", body=bytes(8)))), "shape"),
+    "a deep header": ("a.npz", archive(("a.npy", npy("(" * 3000 + ")" * 3000))), "cannot be read"),
+    "a name twice": ("a.npz", TWICE, "twice"),
+    "an empty parquet": ("a.parquet", b"", "a.parquet"),
+    "a parquet cut off": ("a.parquet", TABLE[:-20], "cannot be read"),
+    "a parquet without a start": ("a.parquet", b"X" * 40 + TABLE[40:], "cannot be read"),
+    "a line without end": ("a.csv", b"year,v\n1," + b"7" * 17 * MIB, "longer than 16 MiB"),
+    "a header without end": ("a.csv", b"a" * 17 * MIB, "longer than 16 MiB"),
+    "zero bytes": ("a.csv", bytes(4000), "a.csv"),
+}  # fmt: skip
+
+
+def said_by(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 2) -> str:
+    assert run(arguments) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1, printed.err
+    assert len(printed.err) < 600
+    return printed.err
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_damaged_files(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, content, words = DAMAGED[case]
+    (tmp_path / name).write_bytes(content)
+    said = said_by(["compare", str(tmp_path / name), "--out", str(tmp_path / "out")], capsys)
+    assert words in said
+    assert str(name) in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_good_ones_are_read(tmp_path: Path) -> None:
+    files = {"a.csv.gz": PACKED, "a.csv": PACKED, "a.npz": GOOD, "a.parquet": TABLE}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    assert load(tmp_path / "a.csv.gz").rows().equals(load(tmp_path / "a.parquet").rows())
+    assert load(tmp_path / "a.csv").rows().equals(load(tmp_path / "a.parquet").rows())
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((3, 4)), rng.integers(0, 9, (2, 5)).T, rng.random(0) < 0.5]
+    np.savez_compressed(tmp_path / "b.npz", *arrays, named=np.asfortranarray(arrays[0]))
+    found = load(tmp_path / "b.npz").arrays or {}
+    with np.load(tmp_path / "b.npz") as wanted:
+        assert list(found) == wanted.files
+        for key in wanted.files:
+            np.testing.assert_array_equal(found[key], wanted[key], strict=True)
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_limit_that_the_environment_sets(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, content = BOMBS[case]
+    (tmp_path / name).write_bytes(content())
+    monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "0.05")
+    with pytest.raises(DataError, match=r"unpacks to .* PENSTOCK_UNPACKED_GIB to more"):
+        load(tmp_path / name)
+
+
+def test_the_limit_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"year,v\n" + b"1,1\n" * 500_000))
+    monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "0.001")
+    with pytest.raises(DataError, match=r"unpacks to more than 0\.001 GiB"):
+        load(path)
+    monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "0.01")
+    assert load(path).rows().height == 500_000
+
+
+@pytest.mark.parametrize("told", ["", "x", "0", "-1", "nan", "inf"])
+def test_a_limit_that_is_none(told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_bytes(ROWS)
+    monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", told)
+    with pytest.raises(ArgumentError, match="PENSTOCK_UNPACKED_GIB"):
+        load(tmp_path / "a.csv")
+
+
+def test_what_a_file_truly_holds_is_no_bomb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_bytes(ROWS * 20 + ROWS)
+    (tmp_path / "a.csv").write_bytes(ROWS[:7] + ROWS[7:] * 20)
+    monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "1e-9")
+    assert load(tmp_path / "a.csv").rows().height == 8000
+
+
+NO_FILES = ["folder", "pipe", "zero", "sparse", "closed", "nowhere"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".npz", ".parquet", ".txt", ".json", ".py"])
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_file(
+    kind: str, suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By every command that reads a file."""
+    path = tmp_path / f"{kind}{suffix}"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "zero":
+        path.symlink_to("/dev/zero")
+    elif kind == "sparse":
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    elif kind == "closed":
+        path.write_bytes(ROWS)
+        path.chmod(0)
+        if os.access(path, os.R_OK):
+            pytest.skip("root reads everything")
+    if suffix == ".py":
+        if kind == "sparse":
+            pytest.skip("a file of the user's own is run, whatever it holds")
+        commands = [["explain", f"{path}:A"], ["show", f"{path}:A"]]
+    elif suffix == ".json":
+        results = tmp_path / "comparison" / "results.json"
+        results.parent.mkdir()
+        if kind != "nowhere":
+            results.symlink_to(path)
+        commands = [["predict", str(path), "sunspots"], ["inspect", str(path), "sunspots"]]
+        commands += [["report", str(results.parent)], ["inspect", str(results.parent)]]
+        commands += [["predict", str(results.parent), "sunspots"]]
+    else:
+        commands = [["compare", str(path)], ["compare", str(path), "--task", "forecast"]]
+    for command in commands:
+        said_by(command, capsys)
+
+
+LIMITED = """
+import os, resource, sys
+from penstock.cli.main import run
+from penstock.compare import report, run as _
+from penstock.cli import _screen
+size = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+resource.setrlimit(resource.RLIMIT_AS, (size + 380 * 2**20,) * 2)
+print(*(run(["compare", path]) for path in sys.argv[1:]))
+"""
+
+
+def test_bombs_take_little_memory(tmp_path: Path) -> None:
+    """With 380 MiB left, each that would take more is refused by the limit."""
+    bombs = {
+        "zip.npz": archive(*((f"{k}.npy", zeros(100 * MIB)) for k in range(4))),
+        "short.csv": WIDE + b"1\n" * 50_000,
+        "rows.parquet": rows_of_zeros(50 * MIB),
+    }  # fmt: skip
+    for name, content in bombs.items():
+        (tmp_path / name).write_bytes(content)
+    with (tmp_path / "sparse.txt").open("wb") as file:
+        file.truncate(2**40)
+    paths = sorted(str(path) for path in tmp_path.iterdir())
+    low = {**os.environ, "PENSTOCK_UNPACKED_GIB": "0.3"}
+    command = [sys.executable, "-c", LIMITED, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=low)
+    assert done.stdout == "2 2 2 2\n", done.stderr
+    assert done.stderr.count("set the environment variable PENSTOCK_UNPACKED_GIB") == 4
+    assert len(done.stderr.splitlines()) == 4
+
+
+def test_a_hundred_thousand_columns(tmp_path: Path) -> None:
+    rows = [",".join(map(str, np.random.default_rng(k).integers(0, 9, 100_000))) for k in range(3)]
+    (tmp_path / "a.csv").write_text(WIDE.decode() + "\n".join(rows) + "\n")
+    assert load(tmp_path / "a.csv").rows().shape == (3, 100_000)
+
+
+def test_a_file_of_the_users_that_ends_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content in (b"raise SystemExit(0)", b"\x00", b"\xff", b"x = (" * 300, b""):
+        (tmp_path / "mine.py").write_bytes(content)
+        assert "mine.py" in said_by(["explain", f"{tmp_path / 'mine.py'}:A"], capsys)
