@@ -36,10 +36,8 @@ class SLSTM(Cell):
     def step(self, x, h, c, n, m):
         i, f = self.i(x, h), self.f(x, h)
         kept = m + (torch.nn.functional.logsigmoid(f) if self.forget == "sigmoid" else f)
-        begins = n == 0
-        m = torch.where(begins, i, torch.maximum(kept, i))
-        past = kept - m
-        past = torch.where(begins, torch.clamp(past, max=0.0), past)
+        m = torch.where(n > 0, torch.maximum(kept, i), i)
+        past = torch.where(n > 0, kept - m, torch.clamp(kept - m, max=0.0))
         i, f = torch.exp(i - m), torch.exp(past)
         c = f * c + i * torch.tanh(self.z(x, h))
         n = f * n + i
