@@ -346,3 +346,22 @@ def test_a_branch_on_a_value_is_told():
 
     with pytest.raises(TraceError, match=r"Branching.*branches on a value; use torch\.where"):
         pipeline.lower(Branching(), Place(3, 4))
+
+
+@pytest.mark.parametrize("function", ["softplus", "logsigmoid"])
+@pytest.mark.parametrize("backend", ["c", "interpreter"])
+def test_a_slope_of_one_half_where_the_argument_is_zero(function, backend):
+    """As at a first step without bias and input; softplus is smooth there, its parts are not."""
+
+    class Smooth(Cell):
+        a = Gate(h=False)
+
+        def step(self, x, h):
+            return getattr(F, function)(self.a(x)) + 0 * h
+
+    layer, x = penstock.Recurrent(Smooth, 2, 3), torch.zeros(1, 1, 2)
+    with torch.no_grad():
+        layer.bias_ih_l0.zero_()
+    with penstock.backend(backend):
+        layer(x)[0].sum().backward()
+    assert torch.equal(layer.bias_ih_l0.grad, torch.full((3,), 0.5))

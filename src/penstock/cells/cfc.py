@@ -9,7 +9,7 @@ class CfC(Cell):
     """Closed-form continuous-time network (Hasani et al. 2021, arXiv:2106.13898).
 
     Equations:
-        z = 1.7159 tanh(⅔ (W x + U h₋ + b))         backbone
+        z = 1.7159 tanh(0.666 (W x + U h₋ + b))     backbone
         f = U_f z + b_f
         p, q = tanh(U_p z + b_p), tanh(U_q z + b_q)
         t = σ(−f Δt)
@@ -27,6 +27,6 @@ class CfC(Cell):
     dt: float = 1.0
 
     def step(self, x, h):
-        z = 1.7159 * torch.tanh(0.6666 * self.a(x, h))
+        z = 1.7159 * torch.tanh(0.666 * self.a(x, h))
         t = torch.sigmoid(-self.dt * self.f(z))
         return t * torch.tanh(self.p(z)) + (1 - t) * torch.tanh(self.q(z))

@@ -1,6 +1,7 @@
 """The LSTM without the state in its gates."""
 
 import torch
+from torch.nn.functional import logsigmoid
 
 from penstock.cells.base import Cell, Gate
 
@@ -14,12 +15,16 @@ class MinLSTM(Cell):
         n = g(W_n x + b_n)             candidate, g(a) = a + ½ where a > 0, else σ(a)
         h = (f ⊙ h₋ + i ⊙ n) / (f + i)
 
+    f/(f + i) is computed as σ(log f − log i), as in the authors' scan: f + i is 0 to all digits
+    where both gates are shut.
+
     Shapes: x [B, I], h [B, H], W [H, I], b [H] (B batch, I input, H hidden).
     """
 
     f, i, n = Gate(h=False), Gate(h=False), Gate(h=False)
 
     def step(self, x, h):
-        f, i, n = torch.sigmoid(self.f(x)), torch.sigmoid(self.i(x)), self.n(x)
+        d = logsigmoid(self.f(x)) - logsigmoid(self.i(x))
+        f, i, n = torch.sigmoid(d), torch.sigmoid(-d), self.n(x)
         n = torch.where(n > 0, n + 0.5, torch.sigmoid(n))
-        return (f * h + i * n) / (f + i)
+        return f * h + i * n

@@ -16,7 +16,8 @@ class Modifiers:
         layer_norm: whether W x and U h are normalised, each over all gates that read the same
             value, and the new state c on its way to the output (Ba et al. 2016,
             arXiv:1607.06450).
-        clip_gates: the gates' pre-activations are clipped to ± this; 0 leaves them.
+        clip_gates: all that a function such as σ or tanh reads of gates is clipped to ± this, and
+            so is each gate that is read otherwise; 0 leaves them.
         clip_state: the state c, or the first where there is no c, is clipped to ± this; 0 leaves
             it.
         training: whether masks are drawn; otherwise their expectations stand in their place.

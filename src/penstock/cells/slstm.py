@@ -15,13 +15,14 @@ class SLSTM(Cell):
         z = tanh(W_z x + U_z h₋ + b_z)
         o = σ(W_o x + U_o h₋ + b_o)
         l = log σ(f̃), or f̃ itself            the logarithm of the forget gate
-        m = max(l + m₋, ĩ)                   stabiliser
-        i = exp(ĩ − m),  f = exp(l + m₋ − m)
+        m = max(l + m₋, ĩ), or ĩ while n₋ is 0    stabiliser
+        i = exp(ĩ − m),  f = exp(l + m₋ − m)      at most 1
         c = f ⊙ c₋ + i ⊙ z
         n = f ⊙ n₋ + i                       normaliser
         h = o ⊙ c / n
 
-    One head: U is a full matrix. m keeps the exponentials from overflowing and cancels in h.
+    One head: U is a full matrix. m keeps the exponentials from overflowing and cancels in h. At a
+    first step there is no past to weigh against ĩ: there, as in the authors' code, m is ĩ.
 
     Shapes: x [B, I], h, c, n and m [B, H], W [H, I], U [H, H], b [H] (B batch, I input, H hidden).
 
@@ -35,8 +36,9 @@ class SLSTM(Cell):
     def step(self, x, h, c, n, m):
         i, f = self.i(x, h), self.f(x, h)
         kept = m + (torch.nn.functional.logsigmoid(f) if self.forget == "sigmoid" else f)
-        m = torch.maximum(kept, i)
-        i, f = torch.exp(i - m), torch.exp(kept - m)
+        m = torch.where(n > 0, torch.maximum(kept, i), i)
+        past = torch.where(n > 0, kept - m, torch.clamp(kept - m, max=0.0))
+        i, f = torch.exp(i - m), torch.exp(past)
         c = f * c + i * torch.tanh(self.z(x, h))
         n = f * n + i
         return torch.sigmoid(self.o(x, h)) * c / n, c, n, m

@@ -1,10 +1,12 @@
 """Graph → Graph: zoneout, recurrent dropout, layer norm and clipping, on any cell's step."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler.builder import Builder, Value, normalised, rebuild
 from penstock.compiler.graph import Graph, Node
+from penstock.compiler.ops import OPS
 
 CELL_STATE = "c"
 
@@ -15,6 +17,9 @@ def modify(graph: Graph, modifiers: Modifiers) -> Graph:
     Layer norm, of the gates' products that read one value v, over all their units together:
     a_g = W_g v;  LN(a)_g = gain_g ⊙ (a_g − mean a) / √(var a + ε), ε = 10⁻⁵; biases come after.
     Of the cell state c, where the same step reads its new value: gain ⊙ (…) + shift.
+    A limit L of the gates: a call W x + U h + b becomes clip(call, −L, L) wherever it is read, but
+    for sums: f(Σ r_k ⊙ call_k + s), where f is σ, tanh or any function of one value, becomes
+    f(clip(Σ r_k ⊙ call_k + s)). So a peephole is inside the limit, and so is a reset gate.
     Zoneout of a state: s' = m ⊙ s + (1 − m) ⊙ ŝ, ŝ being what the cell makes; the probability
     stands for the mask m in evaluation.
     """
@@ -33,11 +38,13 @@ class _Rewriting:
     builder: Builder = field(default_factory=Builder)
     states: dict[str, Value] = field(default_factory=dict)
     normal: dict[int, Value] = field(default_factory=dict)
+    whole: dict[int, Value] = field(default_factory=dict)  # what is linear in calls, not limited
 
     def __post_init__(self) -> None:
         states = self.graph.outputs
         self.cell_state = CELL_STATE if CELL_STATE in states else next(iter(states))
-        self.ends = _ends(self.graph)
+        limit = self.modifiers.clip_gates
+        self.linear, self.calls = _linear(self.graph) if limit else [], _calls(self.graph)
 
     def replace(self, _: Builder, new: list[Value], node: Node) -> Value | None:
         """Return what stands for a node, None for the node itself."""
@@ -47,10 +54,10 @@ class _Rewriting:
             if k not in self.normal:
                 self._multiply(new, node)
             value = self.normal[k]
-        if self.modifiers.clip_gates and k in self.ends:
-            value = self._clip(value or self._copy(new, node), self.modifiers.clip_gates)
+        if self.modifiers.clip_gates:
+            value = self._limited(new, node, value)
         if k == self.graph.outputs[self.cell_state]:
-            value = self._state(value or self._copy(new, node))
+            value = self._state(value or self._copy(dict(enumerate(new)), node))
         return value
 
     def zoned(self, state: str, value: Value) -> Value:
@@ -64,9 +71,21 @@ class _Rewriting:
         mask = self.builder.input("mask", f"zoneout.{state}", value.node.width)
         return self.builder.emit("where", mask, old, value)
 
-    def _copy(self, new: list[Value], node: Node) -> Value:
+    def _limited(self, new: list[Value], node: Node, value: Value | None) -> Value | None:
+        """Return a gate's call, or an activation of a sum of such, with limits."""
+        k, limit = len(new), self.modifiers.clip_gates
+        if self.linear[k]:
+            self.whole[k] = value or self._copy({**dict(enumerate(new)), **self.whole}, node)
+            return self._clip(self.whole[k], limit) if k in self.calls else value
+        sums = [a for a in node.args if self.linear[a]]
+        if not sums or not _is_activation(self.graph, node):
+            return value
+        limited = {a: self._clip(self.whole[a], limit) for a in sums}
+        return self._copy({**dict(enumerate(new)), **limited}, node)
+
+    def _copy(self, new: Mapping[int, Value], node: Node) -> Value:
         args = tuple(new[a].index for a in node.args)
-        return self.builder.add(Node(node.op, args, node.width, node.name, node.value))
+        return self.builder.add(replace(node, args=args))
 
     def _clip(self, value: Value, limit: float) -> Value:
         raised = self.builder.emit("maximum", value, -limit)
@@ -118,8 +137,8 @@ def _stack(node: Node) -> str:
     return node.weights[0].name.partition(".")[0] if is_one else ""
 
 
-def _ends(graph: Graph) -> set[int]:
-    """Return the nodes that are a gate's whole pre-activation: W x + b + U h."""
+def _calls(graph: Graph) -> set[int]:
+    """Return the nodes that are all that a gate's call gives: W x + b + U h."""
     gates: list[str] = []
     for node in graph.nodes:
         names = {gates[a] for a in node.args}
@@ -135,3 +154,34 @@ def _ends(graph: Graph) -> set[int]:
         for k, node in enumerate(graph.nodes)
         if gates[k] and node.op != "vector" and all(gates[u] != gates[k] for u in users[k])
     }
+
+
+def _linear(graph: Graph) -> list[set[int]]:
+    """Return for each node the gates' products that it is linear in, all else being held.
+
+    GRU: n + r ⊙ n_h is linear in n's products and n_h's. sLSTM: ĩ − m is not in ĩ's, for m depends
+    on it too. A new state is what a step ends with, and linear in none, unless it is a call.
+    """
+    linear, bent = list[set[int]](), list[set[int]]()  # bent: those that it depends on otherwise
+    ends = {*graph.outputs.values()} - _calls(graph)
+    for k, node in enumerate(graph.nodes):
+        given = [linear[a] for a in node.args]
+        every = set[int]().union(*given, *(bent[a] for a in node.args))
+        sums = node.op in ("add", "sub", "neg") or (node.op == "mul" and not all(given))
+        if _stack(node):
+            own = {k}
+        elif k in ends or not (sums or (node.op == "div" and not given[1])):
+            own = set()
+        else:
+            own = set[int]().union(*given).difference(*(bent[a] for a in node.args))
+        linear.append(own)
+        bent.append(every - own)
+    return linear
+
+
+def _is_activation(graph: Graph, node: Node) -> bool:
+    """Return whether a node is an elementwise function of one value, and no sum or product."""
+    plain = ("add", "sub", "neg", "mul", "div", "where", "expand", "held")
+    if node.op not in OPS or node.op in plain or OPS[node.op].rowwise:
+        return False
+    return sum(graph.nodes[a].op != "const" for a in node.args) == 1

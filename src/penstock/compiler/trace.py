@@ -186,8 +186,8 @@ def _full(like: Any, number: float) -> Any:
 
 
 def _softplus(a: Any) -> Any:
-    emit = a.builder.emit
-    return emit("relu", a) + emit("log", 1 + emit("exp", -emit("abs", a)))
+    emit = a.builder.emit  # not relu: at 0 its slope is 0, that of a maximum is ½, as it must be
+    return emit("maximum", a, 0.0) + emit("log", 1 + emit("exp", -emit("abs", a)))
 
 
 def _line(error: Exception, cell: Cell) -> str:

@@ -53,8 +53,11 @@ class Recurrent(nn.Module):
             expectation is taken.
         layer_norm: normalise W x and U h, each over all gates, and the state c on its way to the
             output, with learned gains (arXiv:1607.06450).
-        clip_gates, clip_state: limits of the gates' pre-activations, and of the state c (or of
-            the first, where there is no c); 0 for none.
+        clip_gates: limit L of pre-activations, 0 for none. All that σ, tanh or another function
+            of one value reads, if gates are summed up in it, is clipped to ±L, with peepholes and
+            reset gates inside: σ(clip(W x + U h + b + p ⊙ c)). Whatever else
+            reads a gate, reads that gate clipped. Gates of the cell's output are not limited.
+        clip_state: limit of the state c (or of the first, where there is no c); 0 for none.
         merge: how the outputs of two directions become one: "concat", "sum", "mean", "product".
         connection: what goes around a layer as wide as its input: "none", "residual", "highway".
         projection_size: P, the features that each layer's output is projected to; 0 for no

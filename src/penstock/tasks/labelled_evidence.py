@@ -13,16 +13,18 @@ def of_sequences(task: LabelledTask, targets: Tensor, *, labels: bool) -> Eviden
     """Return the evidence of training sequences, beside the targets [S] of all sequences.
 
     Of a column of numbers the first, the mean and the last are looked at; of symbols the first
-    and the last.
+    and the last. Where a sequence is a row, each step is a column, and looked at by itself.
     """
     train = task.parts["train"]
     index = torch.arange(min(SAMPLE, len(train))) * len(train) // min(SAMPLE, len(train))
+    found = targets[train.owners[index]].double().numpy()
+    if task.data.layout.form == "row":
+        return Evidence(found, labels, _steps(task, index))
     starts, lengths = train.starts[index], train.lengths[index]
     ends = starts + lengths - 1
     means = torch.stack([task.numbers[s : s + n].mean(0) for s, n in _pairs(starts, lengths)])
     numbers = torch.stack([task.numbers[starts], means, task.numbers[ends]], dim=-1)
     symbols = torch.stack([task.symbols[starts], task.symbols[ends]], dim=-1)
-    found = targets[train.owners[index]].double().numpy()
     return Evidence(found, labels, _columns(task, numbers, symbols))
 
 
@@ -37,6 +39,14 @@ def of_steps(task: LabelledTask, targets: Tensor) -> Evidence:
 
 def _pairs(starts: Tensor, lengths: Tensor) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), lengths.tolist(), strict=True))
+
+
+def _steps(task: LabelledTask, index: Tensor) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of sequences in rows by name, [N, 1] each; past its end a row's last."""
+    numbers = task.inputs("train", index)[0][..., 0].double()
+    last = numbers.shape[1] - 1
+    names = enumerate(task.data.layout.numbers)
+    return {name: numbers[:, [min(step, last)]].numpy() for step, name in names}
 
 
 def _columns(

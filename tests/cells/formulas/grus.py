@@ -129,7 +129,7 @@ def mut3(w, options, x, old, below):
 
 @formula("a", "a f p q", {}, {"dt": 0.3})
 def cfc(w, options, x, old, below):
-    z = 1.7159 * tanh(0.6666 * w("a", x, old[0]))
+    z = 1.7159 * tanh(0.666 * w("a", x, old[0]))
     decay = 1 / (1 + np.exp(w.h("f", z) * options.get("dt", 1.0)))
     h = decay * tanh(w.h("p", z)) + (1 - decay) * tanh(w.h("q", z))
     return h, (h,)

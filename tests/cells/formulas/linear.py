@@ -38,8 +38,10 @@ def min_gru(w, options, x, old, below):
 
 @formula("f i n")
 def min_lstm(w, options, x, old, below):
-    f, i = sigmoid(w.x("f", x)), sigmoid(w.x("i", x))
-    h = f / (f + i) * old[0] + i / (f + i) * positive(w.x("n", x))
+    """With f/(f + i) as exp(log f − log(f + i)): shut gates have logarithms."""
+    f, i = (-np.logaddexp(0, -w.x(gate, x)) for gate in "fi")
+    both = np.logaddexp(f, i)
+    h = np.exp(f - both) * old[0] + np.exp(i - both) * positive(w.x("n", x))
     return h, (h,)
 
 
