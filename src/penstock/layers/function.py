@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from penstock.layers.equations import Sweep, Swept
 
 _everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
+_PLAIN = frozenset((Tensor, torch.nn.Parameter))  # a subclass may have no memory of its own
 _eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
 
@@ -82,15 +84,19 @@ def _is_transformed(sweep: Sweep) -> bool:
         torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or torch.is_autocast_enabled(sweep.x.device.type)
-        or type(sweep.x) is not Tensor
+        or not _PLAIN.issuperset(map(type, _tensors(sweep)))
     )
 
 
 def _known(name: str) -> str:
-    known = ("auto", "eager", *sorted(pipeline.find_backends()))
-    if name not in known:
-        raise BackendError(f"no backend {name!r}; there are: {', '.join(known)}")
+    if name not in _choices():
+        raise BackendError(f"no backend {name!r}; there are: {', '.join(_choices())}")
     return name
+
+
+@cache
+def _choices() -> tuple[str, ...]:
+    return ("auto", "eager", *sorted(pipeline.find_backends()))
 
 
 def _say_once(cell: type[Cell], why: str) -> None:
@@ -99,13 +105,18 @@ def _say_once(cell: type[Cell], why: str) -> None:
         warnings.warn(f"{cell.__name__} runs eager, step by step: {why}", stacklevel=2)
 
 
+def _tensors(sweep: Sweep) -> tuple[Tensor, ...]:
+    """Return what a sweep is differentiated by."""
+    return (sweep.x, *sweep.states, *sweep.below, *sweep.weights.values())
+
+
 def _compiled(sweep: Sweep, program: Program) -> Swept:
-    tensors = (sweep.x, *sweep.states, *sweep.below, *sweep.weights.values())
+    given = _tensors(sweep)
     results: Any
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        results = _Function.apply(sweep, program, *tensors)  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
+        results = _Function.apply(sweep, program, *given)  # type: ignore[no-untyped-call]
     else:
-        results = _results(sweep, program.forward(_inputs(sweep, tensors), keep=False).states)
+        results = _results(sweep, program.forward(_inputs(sweep, given), keep=False).states)
     n = len(sweep.states)
     sequences, states = results[:n], results[n:]
     return Swept(equations.output(sweep, sequences), states, sequences)
