@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -57,12 +58,18 @@ def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> None:
         or tensor.shape != shape
         or not tensor.is_cpu
         or tensor.layout is not _STRIDED
-        or not (tensor.data_ptr() or 0 in shape)
     ):
         raise ArgumentError(
             f"{name} is {tensor.dtype} of shape {list(tensor.shape)}, {tensor.layout} on "
             f"{tensor.device}; it must be {dtype} of shape {list(shape)}, {_STRIDED} on cpu"
         )
+    if not (tensor.data_ptr() or 0 in shape):
+        missing(name)
+
+
+def missing(name: str) -> NoReturn:
+    """Raise for a tensor without memory, such as a fake one."""
+    raise ArgumentError(f"{name} has no memory of its own; give a tensor with numbers in it")
 
 
 def dense(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> Tensor:

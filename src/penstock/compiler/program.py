@@ -80,9 +80,7 @@ class Program:
         added = {n.name: (self.sizes[n.width],) for n in nodes if n.op == "vector"}
         self._shapes_of_weights = {**added, **cell.shapes(place)}
         self._weights = _weight_layouts(nodes, stacks, self._shapes_of_weights)
-        self._state_sizes = dict(
-            zip(cell.states, cell.state_sizes(place.hidden_size), strict=True)
-        )
+        self._state_sizes = dict(zip(cell.states, cell.state_sizes(place.hidden_size), strict=True))
         read = {slot.buffer for slot in plan.backward.loads.values()}
         self._kept = {b for b in read if b == "lifted" or b.startswith("saved.")}
         self._layouts = lru_cache(64)(self._make_layouts)

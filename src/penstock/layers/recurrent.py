@@ -293,6 +293,8 @@ class Recurrent(nn.Module):
             x = x.masked_fill(~valid[..., None], 0)
             resets = None if resets is None else resets & valid
         output, swept = self._layers(x, states, valid, resets, all_states)
+        if output.requires_grad and output is swept[-1].output and valid is None:
+            output = output.clone()  # the gradient reads the states; what is returned is the user's
         finals = zip(*(s.states for s in swept), strict=True)
         return output, tuple(torch.stack(s) for s in finals), swept
 

@@ -1,9 +1,9 @@
 """The plan as a compiled kernel on the CPU."""
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from penstock.compiler.backends import threads
 from penstock.compiler.backends.base import Build, Call
 from penstock.compiler.backends.c_source import LoopSource, source
 from penstock.compiler.graph import LoopPlan
-from penstock.compiler.memory import workspace
+from penstock.compiler.memory import missing, workspace
 from penstock.errors import BackendError
 
 name = "c"
@@ -46,7 +46,7 @@ class CKernel:
         """Return the forward loop with its arguments in place, and the weights as they are now."""
         bound = self._forward.bind(call)
         bound.arguments[STEPS] = 0
-        bound()  # walks no step, but lays the weights out
+        bound.walk()  # walks no step, but lays the weights out
         bound.arguments[STEPS], bound.arguments[PACK] = call.T, 0
         return bound
 
@@ -62,18 +62,14 @@ STEPS, PACK = 0, 6  # places among the arguments
 class Bound:
     """A compiled loop with all its arguments: calling it walks the steps."""
 
-    entry: Any
+    walk: Callable[[], None]
     arguments: Any
     x_at: int
     held: tuple[Call, Tensor]  # so that no memory goes while its address is here
 
-    def __call__(self) -> None:
-        """Walk all steps."""
-        self.entry(self.arguments)
-
     def read(self, x: Tensor) -> None:
         """Take another input of the same shape."""
-        self.arguments[self.x_at] = x.data_ptr()
+        self.arguments[self.x_at] = x.data_ptr() or missing("x")
 
 
 class CLoop:
@@ -81,7 +77,7 @@ class CLoop:
 
     def __init__(self, written: LoopSource, library: ctypes.CDLL) -> None:
         self.entry, self.size = library[written.name], library[f"{written.name}_size"]
-        self.size.restype = ctypes.c_int64
+        self.entry.restype, self.size.restype = None, ctypes.c_int64
         self.buffers, self.carries, matrices = written.tensors()
         self.matrices = [f"matrix.{name}" for name in matrices]
         self.widths = written.widths()
@@ -107,7 +103,7 @@ class CLoop:
         arguments = self.fill(call)
         packed = call.like.new_empty(self.packed_size)
         arguments[self.packed_at] = packed.data_ptr()
-        return Bound(self.entry, arguments, self.x_at, (call, packed))
+        return Bound(partial(self.entry, arguments), arguments, self.x_at, (call, packed))
 
     def fill(self, call: Call) -> "ctypes.Array[ctypes.c_int64]":
         """Return the arguments, but for the place of the packed weights."""
