@@ -257,7 +257,7 @@ def test_trainable_state():
     layer(x)[0].sum().backward()
     assert layer.initial_h.grad.abs().sum() > 0
     stream = double("gru", trainable_state=True).stream(2)
-    assert not stream.state[0].any()
+    assert not stream.state.any()
 
 
 @pytest.mark.parametrize("checkpoint", [False, True])

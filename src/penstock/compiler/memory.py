@@ -13,14 +13,18 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 from torch import Tensor
+
+from penstock.errors import ArgumentError
 
 _HUGE = 1 << 21
 _ADVICE = 14  # MADV_HUGEPAGE
 _KEPT = 32 << 20  # bytes of workspace that a thread keeps at most
 _ALIGNED = 16  # numbers: a cache line of float32
+_STRIDED = torch.strided
 _madvise = ctypes.CDLL(None).madvise if sys.platform == "linux" else None
 
 Shape = tuple[int, ...]
@@ -41,6 +45,41 @@ def lay_out(shapes: Mapping[str, Shape]) -> Layout:
         places[name] = size, shape
         size += -(-math.prod(shape) // _ALIGNED) * _ALIGNED
     return Layout(places, size)
+
+
+def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> None:
+    """Raise unless a tensor's numbers lie in the CPU's memory, and are those that are expected.
+
+    Raises:
+        ArgumentError: it has another dtype, shape, device or layout, or no memory.
+    """
+    if (
+        tensor.dtype is not dtype
+        or tensor.shape != shape
+        or not tensor.is_cpu
+        or tensor.layout is not _STRIDED
+    ):
+        raise ArgumentError(
+            f"{name} is {tensor.dtype} of shape {list(tensor.shape)}, {tensor.layout} on "
+            f"{tensor.device}; it must be {dtype} of shape {list(shape)}, {_STRIDED} on cpu"
+        )
+    if not (tensor.data_ptr() or 0 in shape):
+        missing(name)
+
+
+def missing(name: str) -> NoReturn:
+    """Raise for a tensor without memory, such as a fake one."""
+    raise ArgumentError(f"{name} has no memory of its own; give a tensor with numbers in it")
+
+
+def dense(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> Tensor:
+    """Return a tensor as a kernel reads it, row after row, from its address on.
+
+    The gate: whatever comes from outside passes here before its address goes to a kernel, for a
+    kernel believes what it is told. Raises as `check`.
+    """
+    check(name, tensor, dtype, shape)
+    return (tensor.resolve_neg() if tensor.is_neg() else tensor).contiguous()
 
 
 class Buffers:

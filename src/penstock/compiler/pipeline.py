@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor
 
 from penstock.cells.base import Cell, Place
@@ -122,7 +123,7 @@ def compile_cell(
     """
     stages = lower(cell, place, bias, streaming)
     kernel = find_backend(backend).prepare(stages.plan, dtype, build.library)
-    return Program(cell, place, stages.hoisted, stages.plan, kernel)
+    return Program(cell, place, stages.hoisted, stages.plan, kernel, getattr(torch, dtype))
 
 
 def program(

@@ -14,7 +14,16 @@ from torch import Tensor
 from penstock.cells.base import Cell, Matrix, Place, Vector
 from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Node
-from penstock.compiler.memory import Buffers, Layout, Shape, empty, lay_out, workspace
+from penstock.compiler.memory import (
+    Buffers,
+    Layout,
+    Shape,
+    check,
+    dense,
+    empty,
+    lay_out,
+    workspace,
+)
 from penstock.compiler.products import Products, Stacks
 
 
@@ -54,15 +63,24 @@ class Program:
     """A cell at a place, compiled."""
 
     def __init__(
-        self, cell: Cell, place: Place, hoisted: Hoisted, plan: LoopPlan, kernel: Kernel
+        self,
+        cell: Cell,
+        place: Place,
+        hoisted: Hoisted,
+        plan: LoopPlan,
+        kernel: Kernel,
+        dtype: torch.dtype,
     ) -> None:
         self.cell, self.place, self.plan, self.kernel = cell, place, plan, kernel
+        self.dtype = dtype
         self.sizes = widths(cell, place)
         stacks = Stacks(cell, place)
         self._products = Products(stacks, hoisted, plan, self.sizes)
         nodes = (*plan.forward.graph.nodes, *plan.backward.graph.nodes)
         added = {n.name: (self.sizes[n.width],) for n in nodes if n.op == "vector"}
-        self._weights = _weight_layouts(nodes, stacks, {**added, **cell.shapes(place)})
+        self._shapes_of_weights = {**added, **cell.shapes(place)}
+        self._weights = _weight_layouts(nodes, stacks, self._shapes_of_weights)
+        self._state_sizes = dict(zip(cell.states, cell.state_sizes(place.hidden_size), strict=True))
         read = {slot.buffer for slot in plan.backward.loads.values()}
         self._kept = {b for b in read if b == "lifted" or b.startswith("saved.")}
         self._layouts = lru_cache(64)(self._make_layouts)
@@ -75,8 +93,9 @@ class Program:
         x, reverse = inputs.x, inputs.reverse
         T, B = x.shape[:2]
         buffers, states = self._inputs(inputs), []
-        for name, initial in zip(self.cell.states, inputs.states, strict=True):
-            state = empty(x, T + 1, B, initial.shape[-1])
+        for (name, width), initial in zip(self._state_sizes.items(), inputs.states, strict=True):
+            check(f"state {name}", initial, self.dtype, (B, width))
+            state = empty(x, T + 1, B, width)
             state[T if reverse else 0] = initial
             buffers.put(f"state.{name}", state)
             states.append(state)
@@ -95,9 +114,11 @@ class Program:
     def bind(self, inputs: Inputs) -> Bound:
         """Return the loop over these very tensors; states are [T+1, B, S], and written to."""
         buffers = self._inputs(inputs)
-        for name, state in zip(self.cell.states, inputs.states, strict=True):
+        T, B = inputs.x.shape[:2]
+        for (name, width), state in zip(self._state_sizes.items(), inputs.states, strict=True):
+            check(f"state {name}", state, self.dtype, (T + 1, B, width))
             buffers.put(f"state.{name}", state)
-        kept, work, _ = self._layouts(*inputs.x.shape[:2], False)
+        kept, work, _ = self._layouts(T, B, False)
         for layout in (kept, work):
             buffers.lay(inputs.x.new_empty(layout.size), layout)
         return self.kernel.bind(self._call(inputs, buffers, keep=False))
@@ -114,20 +135,24 @@ class Program:
 
         kept: what `forward` returned. sequences: [T, B, S], finals: [B, S], None for zero.
         """
-        x, names = inputs.x, self.cell.states
+        x, sizes, dtype = inputs.x, self._state_sizes, self.dtype
         T, B = x.shape[:2]
         buffers = self._inputs(inputs)
-        carries = [x.new_zeros(2, B, state.shape[-1]) for state in kept.states]
-        for name, state, carry in zip(names, kept.states, carries, strict=True):
-            buffers.put(f"state.{name}", state)
+        carries = [x.new_zeros(2, B, width) for width in sizes.values()]
+        for (name, width), state, carry in zip(sizes.items(), kept.states, carries, strict=True):
+            buffers.put(f"state.{name}", dense(f"state {name}", state, dtype, (T + 1, B, width)))
             buffers.put(f"grad.{name}", carry)
             if (final := finals[name]) is not None:
                 carry[0] = final
         own, _, work = self._layouts(T, B, True)
-        buffers.lay(kept.saved, own)
+        buffers.lay(dense("what was saved", kept.saved, dtype, (own.size,)), own)
         buffers.lay(workspace(x, work.size, "work"), work)
         self._prepare(buffers, inputs)
-        given = {f"grad.{n}": s.contiguous() for n in names if (s := sequences[n]) is not None}
+        given = {
+            f"grad.{name}": dense(f"the gradient of {name}", sequence, dtype, (T, B, sizes[name]))
+            for name, sequence in sequences.items()
+            if sequence is not None
+        }
         self.kernel.backward(self._call(inputs, buffers, True, given))
         below = zip(self.cell.below, inputs.below, strict=False)
         return Gradients(
@@ -159,22 +184,31 @@ class Program:
         incoming: Mapping[str, Tensor] | None = None,
     ) -> Call:
         T, B = inputs.x.shape[:2]
-        masks = (inputs.valid, inputs.reset)
-        valid, reset = (None if m is None else m.contiguous() for m in masks)
+        masks = {"valid": inputs.valid, "reset": inputs.reset}
+        valid, reset = (
+            None if mask is None else dense(name, mask, torch.bool, (T, B))
+            for name, mask in masks.items()
+        )
         return Call(
             buffers, inputs.x, self.sizes, T, B, incoming or {}, valid, reset, inputs.reverse, keep
         )
 
     def _inputs(self, inputs: Inputs) -> Buffers:
         """Return the tensors of a sweep under the names that the plan has for them."""
+        (T, B), sizes, dtype = inputs.x.shape[:2], self._state_sizes, self.dtype
         buffers = Buffers()
-        buffers.put("x", inputs.x.contiguous())
+        buffers.put("x", dense("x", inputs.x, dtype, (T, B, self.sizes["input_size"])))
         for name, below in zip(self.cell.below, inputs.below, strict=False):
-            buffers.put(f"below.{name}", below.contiguous())
-        for name, mask in inputs.masks.items():
-            buffers.put(f"mask.{name}", mask)
-        for stack, layout in self._weights.items():
-            buffers.lay(inputs.weights[stack].contiguous(), layout)
+            what = f"state {name} of the layer below"
+            buffers.put(f"below.{name}", dense(what, below, dtype, (T, B, sizes[name])))
+        for name, state, _ in self.place.modifiers.masks() if inputs.masks else ():
+            shape = (B, sizes[self.cell.states[0]]) if state is None else (T, B, sizes[state])
+            what = f"the mask of {name}"
+            buffers.put(f"mask.{name}", dense(what, inputs.masks[name], dtype, shape))
+        for name, weight in inputs.weights.items():
+            whole = dense(name, weight, dtype, self._shapes_of_weights[name])
+            if name in self._weights:
+                buffers.lay(whole, self._weights[name])
         self._products.derive(inputs.weights, buffers)
         return buffers
 

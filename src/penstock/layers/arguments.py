@@ -40,8 +40,14 @@ def states(
         ArgumentError: their number, shapes or types do not fit.
     """
     given = (state,) if isinstance(state, Tensor) else tuple(state)
-    if not all(isinstance(s, Tensor) and s.dtype == x.dtype for s in given):
-        kinds = ", ".join(str(getattr(s, "dtype", type(s).__name__)) for s in given)
+    if not all(isinstance(s, Tensor) for s in given):
+        kinds = ", ".join(type(s).__name__ for s in given)
+        raise ArgumentError(f"state is of {kinds}; give a tensor, or a tuple of tensors")
+    if any(s.device != x.device for s in given):
+        places = ", ".join(str(s.device) for s in given)
+        raise ArgumentError(f"state lies on {places}, the input on {x.device}; move one of them")
+    if not all(s.dtype == x.dtype for s in given):
+        kinds = ", ".join(str(s.dtype) for s in given)
         raise ArgumentError(f"state is of {kinds}; it must be of the input's {x.dtype}")
     batch = [] if single else [x.shape[1]]
     wanted = [[rows, *batch, size] for size in sizes.values()]

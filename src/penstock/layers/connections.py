@@ -33,7 +33,7 @@ class Connection(nn.Module):
         self, input_size: int, size: int, merge: str, connection: str, projection: int, **like: Any
     ) -> None:
         super().__init__()
-        self.merge, self.output_size = MERGES[merge], projection or size
+        self.merge, self.output_size = merge, projection or size
         fits = input_size == self.output_size
         self.adds = fits and connection == "residual"
         self.projection = nn.Linear(size, projection, bias=False, **like) if projection else None
@@ -60,7 +60,7 @@ class Connection(nn.Module):
 
     def forward(self, x: Tensor, outputs: Sequence[Tensor], valid: Tensor | None = None) -> Tensor:
         """Return what the next layer reads, [T, B, ·]; 0 past a row's end."""
-        z = outputs[0] if len(outputs) == 1 else self.merge(outputs)
+        z = outputs[0] if len(outputs) == 1 else MERGES[self.merge](outputs)
         if self.projection is not None:
             z = self.projection(z)
         if self.adds:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from penstock.layers.equations import Sweep, Swept
 
 _everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
+_ORDINARY = frozenset((Tensor, torch.nn.Parameter))
 _eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
 
@@ -46,14 +48,14 @@ def backend(name: str) -> Iterator[None]:
 
 def run(sweep: Sweep) -> Swept:
     """Run a sweep on the chosen backend."""
-    if torch.compiler.is_compiling() and _is_plain(sweep):
+    if torch.compiler.is_compiling() and is_plain(sweep):
         return op.run(sweep)
     name = _known(_chosen.get() or _everywhere)
     if name == "eager" or _is_transformed(sweep):
         return equations.run(sweep)
     if name == "auto" and cudnn.takes(sweep):
         return cudnn.run(sweep)
-    if name == "auto" and not _is_plain(sweep):
+    if name == "auto" and not is_plain(sweep):
         return equations.run(sweep)
     bias = any(weight.startswith("bias_") for weight in sweep.weights)
     dtype = str(sweep.x.dtype).removeprefix("torch.")
@@ -63,12 +65,12 @@ def run(sweep: Sweep) -> Swept:
     except BackendError as error:
         if name != "auto":
             raise
-        _say_once(type(sweep.cell), str(error))
+        say_once(type(sweep.cell), str(error))
         return equations.run(sweep)
     return _compiled(sweep, program)
 
 
-def _is_plain(sweep: Sweep) -> bool:
+def is_plain(sweep: Sweep) -> bool:
     """Return whether a sweep is of numbers that the compiled kernels take."""
     return sweep.x.device.type == "cpu" and sweep.x.dtype in (torch.float32, torch.float64)
 
@@ -82,30 +84,45 @@ def _is_transformed(sweep: Sweep) -> bool:
         torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or torch.is_autocast_enabled(sweep.x.device.type)
-        or type(sweep.x) is not Tensor
+        or not has_memory(sweep)
     )
 
 
+def has_memory(sweep: Sweep) -> bool:
+    """Return whether tensors are ordinary ones; a subclass's numbers may lie anywhere."""
+    return _ORDINARY.issuperset(map(type, _tensors(sweep)))
+
+
 def _known(name: str) -> str:
-    known = ("auto", "eager", *sorted(pipeline.find_backends()))
-    if name not in known:
-        raise BackendError(f"no backend {name!r}; there are: {', '.join(known)}")
+    if name not in _choices():
+        raise BackendError(f"no backend {name!r}; there are: {', '.join(_choices())}")
     return name
 
 
-def _say_once(cell: type[Cell], why: str) -> None:
+@cache
+def _choices() -> tuple[str, ...]:
+    return ("auto", "eager", *sorted(pipeline.find_backends()))
+
+
+def say_once(cell: type[Cell], why: str) -> None:
+    """Warn that a cell runs by its equations, once for each reason."""
     if (cell, why) not in _eager_only:
         _eager_only.add((cell, why))
         warnings.warn(f"{cell.__name__} runs eager, step by step: {why}", stacklevel=2)
 
 
+def _tensors(sweep: Sweep) -> tuple[Tensor, ...]:
+    """Return what a sweep is differentiated by."""
+    return (sweep.x, *sweep.states, *sweep.below, *sweep.weights.values())
+
+
 def _compiled(sweep: Sweep, program: Program) -> Swept:
-    tensors = (sweep.x, *sweep.states, *sweep.below, *sweep.weights.values())
+    given = _tensors(sweep)
     results: Any
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        results = _Function.apply(sweep, program, *tensors)  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
+        results = _Function.apply(sweep, program, *given)  # type: ignore[no-untyped-call]
     else:
-        results = _results(sweep, program.forward(_inputs(sweep, tensors), keep=False).states)
+        results = _results(sweep, program.forward(_inputs(sweep, given), keep=False).states)
     n = len(sweep.states)
     sequences, states = results[:n], results[n:]
     return Swept(equations.output(sweep, sequences), states, sequences)

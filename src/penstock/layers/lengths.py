@@ -43,7 +43,7 @@ def reset_mask(reset: Tensor, T: int, B: int, batch_first: bool) -> Tensor:
             f"reset is {reset.dtype} of shape {list(reset.shape)}; for this input it must be "
             f"torch.bool of shape {wanted}"
         )
-    return reset.T if batch_first else reset
+    return (reset.T if batch_first else reset).clone()  # the gradient reads it again
 
 
 def backward_reset(reset: Tensor) -> Tensor:

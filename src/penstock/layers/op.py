@@ -86,22 +86,30 @@ def _sweep(
     reverse: bool,
     keep: bool,
 ) -> list[Tensor]:
-    """Return the sequences, the final states, and what the gradient needs."""
+    """Return the sequences, the final states, and what the gradient needs.
+
+    That is memory which nobody else writes to: a compiler of graphs leaves out a later copy.
+    """
     program = _program(key, x.dtype)
     kept = program.forward(
         _inputs(key, x, states, below, weights, valid, reset, masks, reverse), keep
     )
     sequences = [s[:-1] if reverse else s[1:] for s in kept.states]
     finals = [s[0 if reverse else -1].clone() for s in kept.states]
-    return [*sequences, *finals, kept.saved]
+    if not keep:
+        return [*sequences, *finals]
+    return [*(s.clone() for s in sequences), *finals, *kept.states, kept.saved]
 
 
 @_sweep.register_fake
 def _(key: str, x: Tensor, states: Sequence[Tensor], *rest: Any) -> list[Tensor]:
     T, B = x.shape[:2]
     sequences = [x.new_empty(T, B, s.shape[-1]) for s in states]
-    saved = x.new_empty(_program(key, x.dtype).saved_size(T, B, rest[-1]))
-    return [*sequences, *(torch.empty_like(s) for s in states), saved]
+    finals = [torch.empty_like(s) for s in states]
+    if not (keep := rest[-1]):
+        return [*sequences, *finals]
+    saved = x.new_empty(_program(key, x.dtype).saved_size(T, B, keep))
+    return [*sequences, *finals, *(x.new_empty(T + 1, *s.shape) for s in states), saved]
 
 
 def _inputs(
@@ -138,14 +146,9 @@ def _sweep_backward(
     """Return the gradients of x, states, below and weights."""
     names, n = _find(key)[0].states, len(states)
     inputs = _inputs(key, x, states, below, weights, valid, reset, masks, reverse)
-    sequences = zip(results[:n], states, strict=True)
-    joined = (
-        torch.cat([whole, first[None]] if reverse else [first[None], whole])
-        for whole, first in sequences
-    )
     found = _program(key, x.dtype).backward(
         inputs,
-        Kept(tuple(joined), results[-1]),
+        Kept(tuple(results[:-1]), results[-1]),
         dict(zip(names, gradients[:n], strict=True)),
         dict(zip(names, gradients[n:], strict=True)),
         needs_x=True,
@@ -175,7 +178,8 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     ctx.counts = len(states), len(below), len(weights), len(masks)
     ctx.given = [m is not None for m in (valid, reset)]
     given = [m for m in (valid, reset) if m is not None]
-    ctx.save_for_backward(x, *states, *below, *weights, *masks, *given, *output)
+    kept = output[2 * len(states) :]
+    ctx.save_for_backward(x, *states, *below, *weights, *masks, *given, *kept)
 
 
 def _backward(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:

@@ -283,8 +283,9 @@ class Recurrent(nn.Module):
         all_states: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...], list[Swept]]:
         """Check the arguments, x being [T, B, I], and run all layers."""
-        weights = (getattr(self, name) for name in self._parts[0][0].names.values())
-        arguments.check_input(x, self.input_size, next(weights, x).dtype)
+        first = next(iter(self._parts[0][0].names.values()), None)
+        dtype = x.dtype if first is None else self._weight(first).dtype
+        arguments.check_input(x, self.input_size, dtype)
         T, B = x.shape[:2]
         if single and not (lengths is None and reset is None):
             raise ArgumentError("lengths and reset go with a batch; give x as [T, B, I]")
@@ -295,6 +296,8 @@ class Recurrent(nn.Module):
             x = x.masked_fill(~valid[..., None], 0)
             resets = None if resets is None else resets & valid
         output, swept = self._layers(x, states, valid, resets, all_states)
+        if output.requires_grad and output is swept[-1].output and valid is None:
+            output = output.clone()  # the gradient reads the states; what is returned is the user's
         finals = zip(*(s.states for s in swept), strict=True)
         return output, tuple(torch.stack(s) for s in finals), swept
 
@@ -349,11 +352,16 @@ class Recurrent(nn.Module):
         return x * nn.functional.dropout(torch.ones_like(x[:1]), self.input_dropout)
 
     def _weights(self, part: Part) -> dict[str, Tensor]:
-        weights = {name: getattr(self, full) for name, full in part.names.items()}
+        weights = {name: self._weight(full) for name, full in part.names.items()}
         if self.training and self.weight_drop:
             dropped = nn.functional.dropout(weights["weight_hh"], self.weight_drop)
             weights["weight_hh"] = dropped
         return weights
+
+    def _weight(self, name: str) -> Tensor:
+        """Return a parameter, or what a parametrization or pruning has put in its place."""
+        own = self._parameters.get(name)  # a look-up quicker than the module's own
+        return getattr(self, name) if own is None else own
 
     def _masks(self, place: Place, x: Tensor) -> dict[str, Tensor]:
         sizes = dict(zip(self.cell.states, self._state_sizes, strict=True))

@@ -4,6 +4,9 @@ Legend: B batch, I input, H hidden, S width of a state, O features of the output
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,17 +14,27 @@ from torch import Tensor
 from penstock.cells.base import Cell, Place
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Bound, Inputs
-from penstock.errors import ArgumentError
-from penstock.layers import equations
+from penstock.errors import ArgumentError, BackendError
+from penstock.layers import arguments, equations, function
 from penstock.layers.connections import Connection
 from penstock.layers.equations import Sweep
+
+State = Tensor | tuple[Tensor, ...]
+
+
+_BUSY = (
+    "another thread is in the midst of a step of this stream; give each its own, by "
+    "copy.deepcopy(stream)"
+)
 
 
 class Stream:
     """A stack of layers over one cell, fed a step at a time; made by `Recurrent.stream`.
 
     The weights are those of the moment when the stream was made. A stream is for inference: it
-    records no gradient.
+    records no gradient. Its copies, by `copy.deepcopy` or pickle, go on from its state on their
+    own. Where no kernel takes the layer's numbers (bfloat16, half, a GPU, an op that the compiler
+    lacks), the equations run, and then a step allocates memory.
     """
 
     def __init__(
@@ -33,93 +46,186 @@ class Stream:
         connections: Sequence[Connection] = (),
         initial: Sequence[Tensor] | None = None,
     ) -> None:
-        first = next(iter(weights[0].values()), torch.empty(0))  # a cell may have none
-        self._cell, self._dtype, self._parity = cell, first.dtype, 0
-        self._x = first.new_zeros(1, batch_size, places[0].input_size)
-        self._shape = self._x.shape[1:]
-        # A state lies twice, and steps go to and fro between the two: [layer][state] of [2, B, S].
-        self._states = [
-            [first.new_zeros(2, batch_size, s) for s in cell.state_sizes(place.hidden_size)]
-            for place in places
-        ]
-        self._initial = initial
+        with torch.inference_mode(False), torch.no_grad():  # or no other mode could write to them
+            own = [{name: w.detach().clone() for name, w in named.items()} for named in weights]
+            first = next(iter(own[0].values()), torch.empty(0))  # a cell may have none
+            self._x = first.new_zeros(1, batch_size, places[0].input_size)
+            # A state lies twice, and steps go to and fro between the two: [layer][state] of
+            # [2, B, S].
+            self._states = [
+                [first.new_zeros(2, batch_size, s) for s in cell.state_sizes(place.hidden_size)]
+                for place in places
+            ]
+            self._initial = None if initial is None else [s.detach().clone() for s in initial]
+            self._made_of = cell, places, own, batch_size, [deepcopy(c) for c in connections]
+            both = [tuple(self._parts(parity)) for parity in (0, 1)]
+        # What a step looks up, ready to hand: a look-up is a hundredth of its time.
+        self._steps = tuple((steps[0].bound.read, steps, steps[-1].output) for steps in both)
+        self._dtype, self._shape = first.dtype, self._x.shape[1:]
+        self._turn = [0]  # the place of the newest state; empty while a step runs
         self.reset()
-        self._steps = tuple(
-            tuple(self._parts(places, weights, connections, parity)) for parity in (0, 1)
-        )
 
-    def _parts(
-        self,
-        places: Sequence[Place],
-        weights: Sequence[Mapping[str, Tensor]],
-        connections: Sequence[Connection],
-        parity: int,
-    ) -> Iterator["_Step"]:
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another stream is made of, and its states."""
+        made_of = (*self._made_of, self._initial)
+        return {"made_of": made_of, "states": self._states, "turn": self._newest()}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        """Make the stream anew, for addresses cannot be copied."""
+        self.__init__(*saved["made_of"])  # type: ignore[misc]
+        self._turn = [saved["turn"]]
+        for layer, states in zip(self._states, saved["states"], strict=True):
+            for state, given in zip(layer, states, strict=True):
+                state.copy_(given)
+
+    def _parts(self, parity: int) -> Iterator["_Step"]:
         """Yield each layer's step."""
-        name = "interpreter" if pipeline.why_not("c") else "c"
-        dtype = str(self._dtype).removeprefix("torch.")
+        cell, places, weights, _, connections = self._made_of
         x, below = self._x, dict[str, Tensor]()
         after: Sequence[Connection | None] = connections or [None] * len(places)
         for place, own, states, follows in zip(places, weights, self._states, after, strict=True):
-            bias = any(n.startswith("bias_") for n in own)
-            program = pipeline.program(self._cell, place, bias, dtype, name, streaming=True)
-            lower = tuple(below[s] for s in self._cell.below) if below else ()
-            inputs = Inputs(own, x, tuple(states), lower, None, None, reverse=parity == 1)
+            lower = tuple(below[s] for s in cell.below) if below else ()
             new = tuple(state[1 - parity][None] for state in states)
-            size = self._cell.usage(place).output_size
-            output = new[0] if self._cell.output is None else x.new_zeros(*x.shape[:2], size)
+            size = cell.usage(place).output_size
+            output = new[0] if cell.output is None else x.new_zeros(*x.shape[:2], size)
             joined = output
             if follows is not None:
                 joined = x.new_zeros(*x.shape[:2], follows.output_size)
-            sweep = Sweep(self._cell, place, own, x, new)
-            yield _Step(program.bind(inputs), sweep, output, follows, joined)
+            old = tuple(state[parity] for state in states)
+            sweep = Sweep(cell, place, own, x, old, lower)
+            bound = _bind(sweep, tuple(states), parity)
+            yield _Step(bound, replace(sweep, states=new), output, follows, joined)
             x = joined
-            below = dict(zip(self._cell.states, new, strict=True))
+            below = dict(zip(cell.states, new, strict=True))
 
     def step(self, x: Tensor) -> Tensor:
         """Feed one step and return the output.
 
         Args:
-            x: [B, I], contiguous, of the layer's dtype.
+            x: [B, I], of the layer's dtype and device.
 
         Returns:
-            output [B, O]. It lies in the stream's own memory, where the step after next writes:
-            clone what is to be kept longer.
+            output [B, O]. It lies in the stream's own memory, which is its state, and where the
+            step after next writes: clone what is to be kept longer, or changed.
 
         Raises:
-            ArgumentError: x has another shape, dtype or layout.
+            ArgumentError: x has another shape, dtype, device or layout, or another thread is in
+                the midst of a step.
         """
-        if x.shape != self._shape or x.dtype != self._dtype or not x.is_contiguous():
+        if (
+            x.shape != self._shape
+            or x.dtype is not self._dtype
+            or not x.is_cpu
+            or type(x) is not Tensor
+            or not x.is_contiguous()
+            or x.is_neg()
+        ):
+            x = self._checked(x)
+        try:
+            old = self._turn.pop()
+        except IndexError:
+            raise ArgumentError(_BUSY) from None
+        new = old
+        try:
+            read, steps, output = self._steps[old]
+            read(x)
+            for step in steps:
+                step.walk()
+                if step.maps:
+                    step.map(x if step is steps[0] else None)
+            new = 1 - old
+        finally:
+            self._turn.append(new)
+        return output
+
+    def _checked(self, x: Tensor) -> Tensor:
+        """Return a step's input as kernels read it; raises as `step`."""
+        like = self._x
+        if x.shape != self._shape or (x.dtype, x.device, x.layout) != (
+            like.dtype,
+            like.device,
+            like.layout,
+        ):
             raise ArgumentError(
-                f"x is {x.dtype} of shape {list(x.shape)}; this stream takes contiguous "
-                f"{self._dtype} of shape {list(self._shape)}"
+                f"x is {x.dtype} of shape {list(x.shape)}, {x.layout} on {x.device}; this stream "
+                f"takes {like.dtype} of shape {list(self._shape)}, {like.layout} on {like.device}"
             )
-        steps = self._steps[self._parity]
-        self._parity = 1 - self._parity
-        steps[0].bound.read(x)
-        for step in steps:
-            step.bound()
-            if step.maps:
-                step.map(x if step is steps[0] else None)
-        return steps[-1].output
+        return x.detach().resolve_neg().contiguous()
 
     @property
-    def state(self) -> tuple[Tensor, ...]:
-        """The states after the last step, copied, [L, B, S] each, as `Recurrent` returns them."""
+    def state(self) -> State:
+        """The state after the last step, copied, as `Recurrent` returns it and takes it.
+
+        That is [L, B, S], or a tuple of them where the cell has several states. What is set may
+        be the tuple of one, too.
+
+        Raises:
+            ArgumentError: what is set has another number, shape, dtype or device.
+        """
         layers = zip(*self._states, strict=True)
-        return tuple(torch.stack([s[self._parity] for s in state]) for state in layers)
+        newest = self._newest()
+        states = tuple(torch.stack([s[newest] for s in state]) for state in layers)
+        return states if len(states) > 1 else states[0]
 
     @state.setter
-    def state(self, states: Sequence[Tensor]) -> None:
-        for k, layer in enumerate(self._states):
-            for state, given in zip(layer, states, strict=True):
-                state[self._parity] = given[k]
+    def state(self, given: State) -> None:
+        cell, places = self._made_of[:2]
+        sizes = zip(cell.states, cell.state_sizes(places[0].hidden_size), strict=True)
+        states = arguments.states(given, self._x, dict(sizes), len(places), single=False)
+        self._set(states)
 
     def reset(self) -> None:
         """Set all states to zero, or to the learned initial ones."""
+        self._set(self._initial)
+
+    def _newest(self) -> int:
+        """Return in which of the two places the state lies; raises while a step runs."""
+        if not self._turn:
+            raise ArgumentError(_BUSY)
+        return self._turn[0]
+
+    @torch.no_grad()
+    def _set(self, states: Sequence[Tensor] | None) -> None:
+        newest = self._newest()
         for k, layer in enumerate(self._states):
             for n, state in enumerate(layer):
-                state[:] = 0 if self._initial is None else self._initial[n][k]
+                state[newest] = 0 if states is None else states[n][k]
+
+
+def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
+    """Return a step of a layer on a kernel, or by the equations where no kernel takes it.
+
+    states: [2, B, S] each.
+    """
+    if not (function.is_plain(sweep) and function.has_memory(sweep)):
+        return _Equations(sweep, tuple(state[1 - parity] for state in states))
+    name = "interpreter" if pipeline.why_not("c") else "c"
+    bias = any(n.startswith("bias_") for n in sweep.weights)
+    dtype = str(sweep.x.dtype).removeprefix("torch.")
+    try:
+        program = pipeline.program(sweep.cell, sweep.place, bias, dtype, name, streaming=True)
+    except BackendError as error:
+        function.say_once(type(sweep.cell), str(error))
+        return _Equations(sweep, tuple(state[1 - parity] for state in states))
+    inputs = Inputs(sweep.weights, sweep.x, states, sweep.below, None, None, reverse=parity == 1)
+    return program.bind(inputs)
+
+
+class _Equations:
+    """A step of a layer by its equations."""
+
+    def __init__(self, sweep: Sweep, new: tuple[Tensor, ...]) -> None:
+        self.sweep, self.new = sweep, new
+
+    def walk(self) -> None:
+        """Make the new states of the old ones."""
+        with torch.no_grad():
+            for place, state in zip(self.new, equations.run(self.sweep).states, strict=True):
+                place.copy_(state)
+
+    def read(self, x: Tensor) -> None:
+        """Take another input of the same shape."""
+        self.sweep = replace(self.sweep, x=x[None])
 
 
 class _Step:
@@ -136,7 +242,7 @@ class _Step:
         connection: Connection | None,
         joined: Tensor,
     ) -> None:
-        self.bound, self.sweep, self.place = bound, sweep, place
+        self.bound, self.walk, self.sweep, self.place = bound, bound.walk, sweep, place
         self.connection, self.joined, self.output = connection, joined, joined[0]
         self.maps = sweep.cell.output is not None or connection is not None
 

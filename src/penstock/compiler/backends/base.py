@@ -58,7 +58,7 @@ class Kernel(Protocol):
 class Bound(Protocol):
     """A loop with all its arguments."""
 
-    def __call__(self) -> None:
+    def walk(self) -> None:
         """Walk the steps."""
 
     def read(self, x: Tensor) -> None:

@@ -1,8 +1,9 @@
 """The plan as a compiled kernel on the CPU."""
 
 import ctypes
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from penstock.compiler.backends import threads
 from penstock.compiler.backends.base import Build, Call
 from penstock.compiler.backends.c_source import LoopSource, source
 from penstock.compiler.graph import LoopPlan
-from penstock.compiler.memory import workspace
+from penstock.compiler.memory import missing, workspace
+from penstock.errors import BackendError
 
 name = "c"
 needs_compiler = True
@@ -22,8 +24,10 @@ def prepare(plan: LoopPlan, dtype: str, build: Build) -> "CKernel":
     """Return the compiled plan.
 
     Raises:
-        BackendError: the compiler fails.
+        BackendError: the compiler fails, or there is no kernel for the dtype.
     """
+    if dtype not in ("float32", "float64"):
+        raise BackendError(f"the backend 'c' computes in float32 or float64, not in {dtype}")
     return CKernel(plan, build(source(plan, dtype)))
 
 
@@ -42,7 +46,7 @@ class CKernel:
         """Return the forward loop with its arguments in place, and the weights as they are now."""
         bound = self._forward.bind(call)
         bound.arguments[STEPS] = 0
-        bound()  # walks no step, but lays the weights out
+        bound.walk()  # walks no step, but lays the weights out
         bound.arguments[STEPS], bound.arguments[PACK] = call.T, 0
         return bound
 
@@ -58,18 +62,14 @@ STEPS, PACK = 0, 6  # places among the arguments
 class Bound:
     """A compiled loop with all its arguments: calling it walks the steps."""
 
-    entry: Any
+    walk: Callable[[], None]
     arguments: Any
     x_at: int
     held: tuple[Call, Tensor]  # so that no memory goes while its address is here
 
-    def __call__(self) -> None:
-        """Walk all steps."""
-        self.entry(self.arguments)
-
     def read(self, x: Tensor) -> None:
         """Take another input of the same shape."""
-        self.arguments[self.x_at] = x.data_ptr()
+        self.arguments[self.x_at] = x.data_ptr() or missing("x")
 
 
 class CLoop:
@@ -77,7 +77,7 @@ class CLoop:
 
     def __init__(self, written: LoopSource, library: ctypes.CDLL) -> None:
         self.entry, self.size = library[written.name], library[f"{written.name}_size"]
-        self.size.restype = ctypes.c_int64
+        self.entry.restype, self.size.restype = None, ctypes.c_int64
         self.buffers, self.carries, matrices = written.tensors()
         self.matrices = [f"matrix.{name}" for name in matrices]
         self.widths = written.widths()
@@ -88,7 +88,7 @@ class CLoop:
         self.packed_at = len(self.arguments()) - 1 - written.count_terms()
         names = [name for _, name, _ in written.fields()]
         self.x_at = names.index("x") if "x" in names else PACK
-        self.packed_size = 0
+        self.packed_size, self.flops, self.widest = 0, 0, 0
 
     def run(self, call: Call) -> None:
         """Walk all steps."""
@@ -103,10 +103,12 @@ class CLoop:
         arguments = self.fill(call)
         packed = call.like.new_empty(self.packed_size)
         arguments[self.packed_at] = packed.data_ptr()
-        return Bound(self.entry, arguments, self.x_at, (call, packed))
+        return Bound(partial(self.entry, arguments), arguments, self.x_at, (call, packed))
 
     def fill(self, call: Call) -> "ctypes.Array[ctypes.c_int64]":
         """Return the arguments, but for the place of the packed weights."""
+        if not self.widest:  # sizes do not change in a kernel's life
+            self._measure(call.sizes)
         pool = threads.pool()
         team, by_columns = self._share(call, torch.get_num_threads() if pool else 1)
         address = call.buffers.address
@@ -118,13 +120,19 @@ class CLoop:
             *(pool or (0, 0, 0)),
             *(0 if mask is None else mask.data_ptr() for mask in (call.valid, call.reset)),
             *map(address, self.buffers),
-            _zeros(max(call.sizes.values()), call.like.dtype).data_ptr(),
+            _zeros(self.widest, call.like.dtype).data_ptr(),
             *(0 if tensor is None else tensor.data_ptr() for tensor in incoming),
             *map(address, self.matrices),
         )  # fmt: skip
-        if not self.packed_size:  # sizes do not change in a kernel's life
+        if not self.packed_size:
             self.packed_size = self.size(arguments)
         return arguments
+
+    def _measure(self, sizes: Mapping[str, int]) -> None:
+        """Note the widest row, and the work that a step is for each row."""
+        self.widest = max(sizes.values())
+        multiplied = sum(sizes[w] * sizes[k] for w, k in self.products)
+        self.flops = 2 * multiplied + 4 * sum(sizes[w] for w in self.elementwise)
 
     def _share(self, call: Call, available: int) -> tuple[int, bool]:
         """Return how many threads share the work, and whether they share columns, not rows.
@@ -132,9 +140,7 @@ class CLoop:
         Threads that share rows never wait for each other. Where rows are too few to fill their
         tiles, columns are shared, and the team meets after every stage.
         """
-        multiplied = sum(call.sizes[w] * call.sizes[k] for w, k in self.products)
-        elementwise = sum(call.sizes[w] for w in self.elementwise)
-        flops = call.B * (2 * multiplied + 4 * elementwise)
+        flops = call.B * self.flops
         if flops * call.T < 1_000_000:  # less than starting a team costs
             return 1, False
         if 4 * available <= call.B:

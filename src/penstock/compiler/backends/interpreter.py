@@ -48,7 +48,7 @@ class BoundCall:
     def __init__(self, interpreter: Interpreter, call: Call) -> None:
         self.interpreter, self.call = interpreter, call
 
-    def __call__(self) -> None:
+    def walk(self) -> None:
         """Walk the steps."""
         self.interpreter.forward(self.call)
 
