@@ -20,6 +20,7 @@ from penstock.layers import arguments, connections, function, graphs, options
 from penstock.layers.chunks import run_in_chunks
 from penstock.layers.connections import Connection
 from penstock.layers.equations import Sweep, Swept
+from penstock.layers.followed import is_traced
 from penstock.layers.initialisers import Initialiser, draw, find_initialiser
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
 from penstock.layers.masks import draw_masks
@@ -298,7 +299,8 @@ class Recurrent(graphs.Unread):
             x = x.masked_fill(~valid[..., None], 0)
             resets = None if resets is None else resets & valid
         output, swept = self._layers(x, states, valid, resets, all_states)
-        if output.requires_grad and output is swept[-1].output and valid is None:
+        shared = output is swept[-1].output and valid is None
+        if shared and output.requires_grad and not is_traced():
             output = output.clone()  # the gradient reads the states; what is returned is the user's
         finals = zip(*(s.states for s in swept), strict=True)
         return output, tuple(torch.stack(s) for s in finals), swept
