@@ -15,9 +15,10 @@ from penstock.cells.base import Cell, Place
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Bound, Inputs
 from penstock.errors import ArgumentError, BackendError
-from penstock.layers import arguments, equations, function
+from penstock.layers import arguments, equations, function, native
 from penstock.layers.connections import Connection
 from penstock.layers.equations import Sweep
+from penstock.layers.followed import is_followed
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -197,7 +198,8 @@ def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
 
     states: [2, B, S] each.
     """
-    if not (function.is_plain(sweep) and function.has_memory(sweep)):
+    tensors = (sweep.x, *states, *sweep.weights.values())
+    if not native.has_kernels_for(sweep.x) or is_followed(tensors):
         return _Equations(sweep, tuple(state[1 - parity] for state in states))
     name = "interpreter" if pipeline.why_not("c") else "c"
     bias = any(n.startswith("bias_") for n in sweep.weights)
