@@ -22,7 +22,7 @@ from penstock.layers.equations import Sweep, Swept
 
 _everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
-_ORDINARY = frozenset((Tensor, torch.nn.Parameter))
+ORDINARY = frozenset((Tensor, torch.nn.Parameter))
 _eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
 
@@ -90,7 +90,7 @@ def _is_transformed(sweep: Sweep) -> bool:
 
 def has_memory(sweep: Sweep) -> bool:
     """Return whether tensors are ordinary ones; a subclass's numbers may lie anywhere."""
-    return _ORDINARY.issuperset(map(type, _tensors(sweep)))
+    return ORDINARY.issuperset(map(type, _tensors(sweep)))
 
 
 def _known(name: str) -> str:
