@@ -208,7 +208,7 @@ class Bent(penstock.Cell):
         return torch.tanh(self.n(x, h))
 
     def output(self, x, h):
-        return torch.sigmoid(self.o(h))
+        return torch.sigmoid(self.o(h)) + 0 * x[:, :1]
 
 
 @pytest.mark.parametrize("compiled", [False, True])
