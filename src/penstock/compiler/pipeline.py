@@ -28,6 +28,7 @@ from penstock.compiler.evaluate import evaluate
 from penstock.compiler.gradient import differentiate
 from penstock.compiler.graph import Backward, Graph, Hoisted, LoopPlan
 from penstock.compiler.hoist import derive, hoist
+from penstock.compiler.memory import check
 from penstock.compiler.modify import added, modify
 from penstock.compiler.plan import make_plan
 from penstock.compiler.products import Stacks
@@ -179,6 +180,7 @@ __all__ = [
     "Inputs",
     "Kept",
     "Program",
+    "check",
     "compile_cell",
     "find_backend",
     "lower",

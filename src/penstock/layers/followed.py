@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-_ORDINARY = {Tensor, torch.nn.Parameter, torch.nn.Buffer}
+ORDINARY = frozenset((Tensor, torch.nn.Parameter, torch.nn.Buffer))
 
 
 def is_traced() -> bool:
@@ -27,6 +27,6 @@ def is_followed(tensors: Iterable[Tensor | None]) -> bool:
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or torch._C._len_torch_dispatch_stack() > 0
-        or not _ORDINARY.issuperset(map(type, given))
+        or not ORDINARY.issuperset(map(type, given))
         or not all(map(torch._C._has_storage, given))
     )

@@ -23,13 +23,14 @@ from penstock.layers.equations import Sweep, Swept
 
 __all__ = ["backward", "differentiable", "fake", "forward", "operator", "register", "run"]
 
+_FORM = 2  # of the operator's arguments and results: another number where they change
 _KNOWN: dict[str, tuple[Cell, Place, tuple[str, ...]]] = {}
 
 
 def register(cell: Cell, place: Place, names: tuple[str, ...]) -> str:
     """Return the key of a cell at a place with these parameters."""
     words = {
-        "penstock": __version__,  # torch keeps compiled graphs by their constants
+        "penstock": [__version__, _FORM],  # torch keeps compiled graphs by their constants
         "cell": cell_name(type(cell)),
         "hyperparameters": cell.hyperparameters,
         "place": asdict(place),

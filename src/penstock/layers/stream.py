@@ -18,7 +18,7 @@ from penstock.errors import ArgumentError, BackendError
 from penstock.layers import arguments, equations, function, native
 from penstock.layers.connections import Connection
 from penstock.layers.equations import Sweep
-from penstock.layers.followed import is_followed
+from penstock.layers.followed import ORDINARY, is_followed
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -48,7 +48,7 @@ class Stream:
         initial: Sequence[Tensor] | None = None,
     ) -> None:
         with torch.inference_mode(False), torch.no_grad():  # or no other mode could write to them
-            own = [{name: w.detach().clone() for name, w in named.items()} for named in weights]
+            own = [{n: _copy(n, weight) for n, weight in named.items()} for named in weights]
             first = next(iter(own[0].values()), torch.empty(0))  # a cell may have none
             self._x = first.new_zeros(1, batch_size, places[0].input_size)
             # A state lies twice, and steps go to and fro between the two: [layer][state] of
@@ -191,6 +191,13 @@ class Stream:
         for k, layer in enumerate(self._states):
             for n, state in enumerate(layer):
                 state[newest] = 0 if states is None else states[n][k]
+
+
+def _copy(name: str, weight: Tensor) -> Tensor:
+    """Return a weight that nobody else changes or frees."""
+    if weight.is_cpu and type(weight) in ORDINARY and weight.layout is torch.strided:
+        pipeline.check(name, weight, weight.dtype, weight.shape)
+    return weight.detach().clone()
 
 
 def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
