@@ -31,12 +31,14 @@ class Source:
         table: the rows of a CSV or Parquet file, or of a dataframe.
         text: the bytes of a .txt file.
         arrays: the arrays of a .npz file, by name.
+        conversions: what was done to read it, in words.
     """
 
     name: str
     table: pl.DataFrame | None = None
     text: bytes | None = None
     arrays: dict[str, NDArray[Any]] | None = None
+    conversions: tuple[str, ...] = ()
 
     def rows(self) -> pl.DataFrame:
         """Return the table.
