@@ -7,6 +7,7 @@ from penstock._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from penstock.cells import Cell, Gate, Matrix, Vector, cells
+    from penstock.data.understanding import describe
     from penstock.layers.dropin import GRU, LSTM, RNN
     from penstock.layers.function import backend
     from penstock.layers.recurrent import Recurrent
@@ -23,11 +24,13 @@ _HOME = {
     "RNN": "penstock.layers.dropin",
     "Recurrent": "penstock.layers.recurrent",
     "backend": "penstock.layers.function",
+    "describe": "penstock.data.understanding",
 }
 
 __all__ = [  # noqa: RUF022  (the order in which a reader meets them)
     "RNN", "LSTM", "GRU", "Recurrent",
     "Cell", "Gate", "Vector", "Matrix", "cells", "backend",
+    "describe",
 ]  # fmt: skip
 
 

@@ -19,6 +19,13 @@ class Options:
         time: the column of times.
         known: columns that are known ahead of time, such as holidays or prices.
         past: columns that are known up to the present alone, such as the weather.
+        static: columns that are the same all through a series, such as a region.
+        split: the column that says to which part (train, validation, test) a row belongs.
+        group: the column of what must not be in two parts, such as a speaker.
+        task: what to learn.
+        horizon: steps to forecast.
+        frequency: the step to which rows are brought, such as 1h.
+        date_format: how dates are written, as for strptime.
     """
 
     target: tuple[str, ...] = ()
@@ -26,6 +33,13 @@ class Options:
     time: str | None = None
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    split: str | None = None
+    group: str | None = None
+    task: str | None = None
+    horizon: int | None = None
+    frequency: str | None = None
+    date_format: str | None = None
 
     @staticmethod
     def of_record(columns: dict[str, Any]) -> "Options":

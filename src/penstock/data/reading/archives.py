@@ -23,7 +23,9 @@ def read_npz(content: bytes) -> Arrays:
         DataError: it is none, or holds Python objects.
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):
-        raise DataError("cannot be read (it is no .npz archive of NumPy); check that it is complete")
+        raise DataError(
+            "cannot be read (it is no .npz archive of NumPy); check that it is complete"
+        )
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

@@ -37,14 +37,22 @@ def read_arff(content: bytes) -> pl.DataFrame:
     rows = [(number, _cells(line)) for number, line in lines]
     for number, row in rows:
         if len(row) != len(names):
-            raise DataError(f"line {number} has {len(row)} values, but there are {len(names)} attributes")
+            raise DataError(
+                f"line {number} has {len(row)} values, but there are {len(names)} attributes"
+            )
     return _spread({name: [row[k] for _, row in rows] for k, name in enumerate(names)})
 
 
 def _cells(line: str) -> list[str | None]:
     quote = "'" if "'" in line else '"'
-    row = next(csv.reader([line], quotechar=quote, escapechar="\\" if "\\n" not in line else None,
-                          skipinitialspace=True))
+    row = next(
+        csv.reader(
+            [line],
+            quotechar=quote,
+            escapechar="\\" if "\\n" not in line else None,
+            skipinitialspace=True,
+        )
+    )
     return [None if cell.strip() == "?" else cell.strip() for cell in row]
 
 

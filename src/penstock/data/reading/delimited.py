@@ -30,7 +30,10 @@ def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...]]:
         raise DataError("is empty; it must have a header and rows")
     separator = find_separator(text)
     if separator == " ":
-        text, separator = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", text)), "\t"
+        text, separator = (
+            re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", text)),
+            "\t",
+        )
     frame = _parsed(text, separator)
     _check_header(frame.columns)
     words = [f"decoded from {_spelled(encoding)}"] if encoding != "utf-8" else []

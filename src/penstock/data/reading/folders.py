@@ -33,7 +33,9 @@ def read_folder(folder: Path, read: Callable[[Path], Source]) -> Source:
     parts = [_part(path, folder, read) for path in files]
     columns = {tuple(part.columns) for part in parts}
     if len(columns) > 1:
-        odd = next(p for p, part in zip(files, parts, strict=True) if part.columns != parts[0].columns)
+        odd = next(
+            p for p, part in zip(files, parts, strict=True) if part.columns != parts[0].columns
+        )
         raise DataError(f"{odd.name} has other columns than {files[0].name}")
     whole = pl.concat(parts, how="vertical_relaxed")
     if table:
@@ -61,7 +63,9 @@ def _part(path: Path, folder: Path, read: Callable[[Path], Source]) -> pl.DataFr
     else:
         arrays = list((source.arrays or {}).values())
         if len(arrays) != 1 or arrays[0].ndim > 2:
-            raise DataError(f"{path.name} holds several arrays; in a folder each file is a sequence")
+            raise DataError(
+                f"{path.name} holds several arrays; in a folder each file is a sequence"
+            )
         rows = arrays[0].reshape(len(arrays[0]), -1)
         frame = pl.DataFrame({f"x{k + 1}": rows[:, k] for k in range(rows.shape[1])})
     if "id" not in frame.columns:

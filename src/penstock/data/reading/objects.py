@@ -72,7 +72,9 @@ def _plain(name: str, value: Any) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise DataError(f"array {name!r} is ragged; give a list of arrays, one a sequence") from None
+        raise DataError(
+            f"array {name!r} is ragged; give a list of arrays, one a sequence"
+        ) from None
     if array.dtype == object:
         texts = [None if cell is None else str(cell) for cell in array.ravel()]
         array = np.array([text or "" for text in texts]).reshape(array.shape)
@@ -109,7 +111,9 @@ def _with_index(data: Any) -> Any:
     counts = type(data.index).__name__ == "RangeIndex" and data.index.name is None
     data = data if counts else data.reset_index()
     data.columns = [str(name) for name in data.columns] if _odd_names(data) else data.columns
-    periods = {name: data[name].dt.to_timestamp() for name in data.columns if _is_period(data, name)}
+    periods = {
+        name: data[name].dt.to_timestamp() for name in data.columns if _is_period(data, name)
+    }
     return data.assign(**periods) if periods else data
 
 
