@@ -51,16 +51,16 @@ def read_source(data: Any) -> Source:
         return _filled(read_folder(path, read_source) if path.is_dir() else _file(path))
     except DataError as error:
         told = str(error)
-        raise DataError(told if told.startswith(str(path)) else f"{path}: {told}") from None
+        raise DataError(told if told.startswith(str(path)) else f"{path} {told}") from None
 
 
 def _file(path: Path) -> Source:
     if not path.is_file():
-        raise DataError(f"{path} does not exist; give the path of a data file")
+        raise DataError("does not exist; give the path of a data file")
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(
-            f"cannot tell its format by the suffix {path.suffix!r}; known: {', '.join(SUFFIXES)}"
+            f"is of no format that the suffix {path.suffix!r} tells; known: {', '.join(SUFFIXES)}"
         )
     content = _content(path)
     if not content:

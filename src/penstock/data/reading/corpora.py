@@ -33,12 +33,12 @@ def read_arff(content: bytes) -> pl.DataFrame:
                 names.append(_unquoted(found[1]))
             nested = nested or found[2].strip().lower() == "relational"
         elif not lower.startswith("@relation"):
-            raise DataError(f"line {number}: {line[:40]!r} is no attribute of an ARFF file")
+            raise DataError(f"has no attribute of an ARFF file in line {number}: {line[:40]!r}")
     rows = [(number, _cells(line)) for number, line in lines]
     for number, row in rows:
         if len(row) != len(names):
             raise DataError(
-                f"line {number} has {len(row)} values, but there are {len(names)} attributes"
+                f"has {len(row)} values in line {number}, but {len(names)} attributes"
             )
     return _spread({name: [row[k] for _, row in rows] for k, name in enumerate(names)})
 
@@ -92,7 +92,7 @@ def read_ts(content: bytes) -> pl.DataFrame:
         raise DataError("holds times beside its values; save it without (equal spacing)")
     wrong = [number for number, row in rows if len(row) != len(rows[0][1])]
     if wrong:
-        raise DataError(f"line {wrong[0]} has another number of channels than the first")
+        raise DataError(f"has another number of channels in line {wrong[0]} than in its first")
     channels = len(rows[0][1]) - labelled if rows else 0
     names = ["x"] if channels == 1 else [f"x{k + 1}" for k in range(channels)]
     columns: dict[str, list[str | None]] = {
@@ -114,12 +114,12 @@ def read_fasta(content: bytes) -> pl.DataFrame:
         if line.startswith(">"):
             entries.append((number, line[1:].strip(), []))
         elif not entries:
-            raise DataError(f"line {number}: a FASTA file begins with a line such as >name")
+            raise DataError(f"begins with line {number}, but a FASTA file begins with a line such as >name")
         else:
             entries[-1][2].append(line.replace(" ", ""))
     for number, head, letters in entries:
         if not letters:
-            raise DataError(f"line {number}: {head[:40]!r} has no letters below it")
+            raise DataError(f"has no letters below line {number}: {head[:40]!r}")
     heads = [head.split(maxsplit=1) or [""] for _, head, _ in entries]
     columns: dict[str, list[str | None]] = {
         "id": [head[0] for head in heads],

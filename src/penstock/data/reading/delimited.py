@@ -30,11 +30,8 @@ def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...]]:
         raise DataError("is empty; it must have a header and rows")
     separator = find_separator(text)
     if separator == " ":
-        text, separator = (
-            re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", text)),
-            "\t",
-        )
-    frame = _parsed(text, separator)
+        text = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", text))
+    frame = _parsed(text, "\t" if separator == " " else separator)
     _check_header(frame.columns)
     words = [f"decoded from {_spelled(encoding)}"] if encoding != "utf-8" else []
     if separator != ",":
@@ -104,8 +101,8 @@ def _check_header(columns: list[str]) -> None:
     names = [name for name in columns if name]
     if names and all(map(_NUMBER.fullmatch, names)) and len(names) == len(columns):
         raise DataError(
-            f"its first line holds numbers ({', '.join(names[:3])}); "
-            "it must be a header that names the columns"
+            f"has numbers ({', '.join(names[:3])}) in its first line; "
+            "that must be a header that names the columns"
         )
 
 

@@ -47,7 +47,7 @@ def _recoded(content: bytes, encoding: str) -> bytes:
         text = content.decode(encoding).encode()
     except UnicodeError as error:
         raise DataError(
-            f"it begins as {encoding.upper()}, but {getattr(error, 'reason', error)}; "
+            f"begins as {encoding.upper()}, but cannot be read ({getattr(error, 'reason', error)}); "
             "save it as UTF-8"
         ) from None
     _check(text)
@@ -57,7 +57,7 @@ def _recoded(content: bytes, encoding: str) -> bytes:
 def _check(text: bytes) -> None:
     sample = text[:_SAMPLE]
     if len(sample) - len(sample.translate(None, _CONTROLS)) > _MOST_CONTROLS * len(sample):
-        raise DataError("it is no text; check that it is complete and has the right suffix")
+        raise DataError("cannot be read (it is no text); check that it is complete, and its suffix")
 
 
 def _wide(content: bytes) -> str:

@@ -36,7 +36,7 @@ def read_folder(folder: Path, read: Callable[[Path], Source]) -> Source:
         odd = next(
             p for p, part in zip(files, parts, strict=True) if part.columns != parts[0].columns
         )
-        raise DataError(f"{odd.name} has other columns than {files[0].name}")
+        raise DataError(f"has other columns in {odd.name} than in {files[0].name}")
     whole = pl.concat(parts, how="vertical_relaxed")
     if table:
         whole = _labelled(whole, read(table).rows(), table.name)
@@ -64,7 +64,7 @@ def _part(path: Path, folder: Path, read: Callable[[Path], Source]) -> pl.DataFr
         arrays = list((source.arrays or {}).values())
         if len(arrays) != 1 or arrays[0].ndim > 2:
             raise DataError(
-                f"{path.name} holds several arrays; in a folder each file is a sequence"
+                f"holds several arrays in {path.name}; in a folder each file is a sequence"
             )
         rows = arrays[0].reshape(len(arrays[0]), -1)
         frame = pl.DataFrame({f"x{k + 1}": rows[:, k] for k in range(rows.shape[1])})
@@ -83,6 +83,6 @@ def _labelled(whole: pl.DataFrame, table: pl.DataFrame, name: str) -> pl.DataFra
     beside = table.drop(key).with_columns(stems.alias("id"))
     missing = set(whole["id"]) - set(stems)
     if missing:
-        raise DataError(f"{name} has no row for the file {min(missing)!r} in its column {key!r}")
+        raise DataError(f"has no row for the file {min(missing)!r} in column {key!r} of {name}")
     clash = [c for c in beside.columns if c != "id" and c in whole.columns]
     return whole.drop(clash).join(beside.unique("id"), on="id", how="left", maintain_order="left")

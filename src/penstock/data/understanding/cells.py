@@ -33,7 +33,7 @@ class Cells:
         sort: what the cells are.
         values: float64 where they are numbers or truth values, null where missing; else raw.
         marks: the marks of missing values that were met.
-        style: how the numbers are written, in words; "" where as 1234.5.
+        style: an example of how the numbers are written and read; "" where as 1234.5.
         wrong: the row of the first cell that is none of its sort, from 0; None without one.
     """
 
@@ -110,7 +110,7 @@ def find_cells(frame: pl.DataFrame, remarks: Remarks) -> dict[str, Cells]:
     for name, cells in found.items():
         if cells.sort == "text":
             found[name] = _written_otherwise(cells, comma)
-    found = {name: _dated(cells) for name, cells in found.items()}
+    found = {name: _dated(_regrouped(cells, comma)) for name, cells in found.items()}
     _say(found, remarks)
     return found
 
@@ -145,10 +145,10 @@ def _plain(column: pl.Series) -> Cells:
     values = column.cast(pl.Float64, strict=False)
     if values.null_count() > column.null_count():
         values = column.str.strip_chars().cast(pl.Float64, strict=False)
-    return _numbers(column, values, "")
+    return _numbers(column, values)
 
 
-def _numbers(column: pl.Series, values: pl.Series, style: str) -> Cells:
+def _numbers(column: pl.Series, values: pl.Series) -> Cells:
     missing = values.is_nan().fill_null(False)
     odd = column.filter((values.is_null() & column.is_not_null()) | missing)
     marks: tuple[str, ...] = ()
@@ -165,9 +165,7 @@ def _numbers(column: pl.Series, values: pl.Series, style: str) -> Cells:
             if 2 * len(bad) >= column.is_not_null().sum() - len(odd) + len(bad):
                 return _truth(column)
             wrong = int(bad[0])
-    if values.null_count() == len(values) and len(odd):
-        return Cells(column, "number", values, marks, style)
-    return Cells(column, "number", values, marks, style, wrong)
+    return Cells(column, "number", values, marks, wrong=wrong)
 
 
 def _mostly(values: pl.Series, cells: pl.Series) -> bool:
@@ -222,12 +220,35 @@ def _written_otherwise(cells: Cells, comma: bool) -> Cells:
     """Return text as numbers with decimal commas, thousands, or signs of money or per cent."""
     text = cells.raw.str.strip_chars()
     head = text.head(_SAMPLE)
-    for style, reading in (("decimal commas", _with_commas), ("thousands", _with_thousands)):
-        if (style == "decimal commas") != comma and style == "decimal commas":
-            continue
+    for reading in (_with_commas, _with_thousands) if comma else (_with_thousands,):
         if head.drop_nulls().len() and _mostly(reading(head), head):
-            return _numbers(cells.raw, reading(text), style)
+            found = _numbers(cells.raw, reading(text))
+            return replace(found, style=_example(found)) if found.sort == "number" else found
     return cells
+
+
+def _example(cells: Cells) -> str:
+    """Return a cell that is no plain number, and how it is read."""
+    plain = cells.raw.str.strip_chars().cast(pl.Float64, strict=False)
+    odd = pl.DataFrame([cells.raw.alias("cell"), cells.values.alias("value")]).filter(
+        plain.is_null() & cells.values.is_not_null()
+    )
+    if not odd.height:
+        return ""
+    cell, value = odd.sort("cell").row(0)
+    return f"{cell.strip()[:20]!r} as {value:.10g}"
+
+
+def _regrouped(cells: Cells, comma: bool) -> Cells:
+    """Return numbers such as 1.234 as thousands, in a file whose decimals have commas."""
+    if not comma or cells.sort != "number" or cells.raw.dtype != pl.String:
+        return cells
+    bare = cells.raw.str.strip_chars()
+    grouped = bare.str.contains(r"^[-+]?\d{1,3}(\.\d{3})+$")
+    if not grouped.any() or not (grouped | bare.str.contains(r"^[-+]?\d{1,3}$")).all():
+        return cells
+    found = _numbers(cells.raw, _with_commas(bare))
+    return replace(found, style=f"{bare.filter(grouped).min()!r} without its points")
 
 
 def _with_commas(text: pl.Series) -> pl.Series:
@@ -254,11 +275,11 @@ def _dated(cells: Cells) -> Cells:
 
 
 def _say(found: Mapping[str, Cells], remarks: Remarks) -> None:
-    for style in ("decimal commas", "thousands"):
-        names = [cells.name for cells in found.values() if cells.style == style]
-        if names:
-            what = "marks between thousands" if style == "thousands" else style
-            remarks.converted(f"numbers with {what} read in {listed(names)}")
+    styled = [cells for cells in found.values() if cells.style]
+    if styled:
+        names = listed(cells.name for cells in styled)
+        example = min(cells.style for cells in styled)
+        remarks.converted(f"numbers read in {names}, such as {example}")
     marked = [cells.name for cells in found.values() if cells.marks]
     if marked:
         marks = {mark for cells in found.values() for mark in cells.marks}

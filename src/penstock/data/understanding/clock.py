@@ -21,6 +21,7 @@ _LIMITS = {"month": (1, 12), "quarter": (1, 4), "week": (1, 53), "day": (1, 31),
            "minute": (0, 59), "second": (0, 59)}  # fmt: skip
 _EPOCHS = (("s", 1_000_000), ("ms", 1000), ("us", 1), ("ns", 1e-3))
 _EPOCH = (1e8, 4.2e9)  # seconds: 1973 to 2103
+_LARGEST = 2**53  # beyond it, whole numbers have gaps
 _SERIAL = (18_264, 73_051)  # days of Excel: 1950 to 2100
 _EXCEL = pl.Series([0]).cast(pl.Duration("us"))
 
@@ -218,7 +219,8 @@ def _numbers(cells: Cells, told: bool, remarks: Remarks) -> Clock:
     yearly = whole and 1000 <= low <= high < 3000 and (
         cells.name.lower() in (*YEARS, "date", "time", "ds") or (told and "year" in cells.name.lower())
     )  # fmt: skip
-    return Clock(cells.values.cast(pl.Int64) if whole else cells.values, yearly=yearly)
+    small = max(-low, high) < _LARGEST
+    return Clock(cells.values.cast(pl.Int64) if whole and small else cells.values, yearly=yearly)
 
 
 def _compact(cells: Cells, low: float, high: float) -> pl.Series | None:

@@ -100,7 +100,9 @@ def _laid_out(
     lists = [n for n in free if long.cells[n].sort == "list"]
     if lists and len(long.rows) > 0:
         return spread_cells(long, tuple(lists), remarks)
-    steps = numbered(free)
+    numeric = [n for n in free if long.cells[n].sort == "number"]
+    steps = numbered(numeric) if 2 * len(numeric) >= len(free) else ()
+    steps = steps or numbered(free)
     dated = any(c.sort == "time" for n, c in long.cells.items() if n not in steps)
     if label is not None:
         if steps and not dated:

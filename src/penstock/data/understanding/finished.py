@@ -22,6 +22,7 @@ from penstock.data.understanding.sorted_rows import (
     without_copies,
 )
 from penstock.data.understanding.understanding import Table, Understanding
+from penstock.errors import DataError
 
 _MOST_SEASONED = 100  # series that the season is looked for in
 _LONGEST_HORIZON = 12
@@ -64,6 +65,7 @@ def finished(
     starts = Table(order.ids, order.times, None, columns, columns[" row"]).starts()
     lengths = np.diff(starts)
     targets = [n for n, r in roles.items() if r == "target"] if forecast else []
+    _check_values(columns, targets)
     sure = order.at >= 0
     present = columns.filter(pl.Series(sure))
     used = [n for n in columns.columns if n != " row" and roles.get(n) not in ("split", "group")]
@@ -84,7 +86,7 @@ def finished(
         len(lengths) * max(len(targets), 1),
         present.height,
         (int(lengths.min()), int(np.median(lengths)), int(lengths.max())),
-        order.spacing.name if order.spacing else "",
+        order.spacing.name if order.spacing and lengths.max() > 1 else "",
         _season(table, targets, draft.options.horizon) if forecast else 1,
         order.inserted,
         missing,
@@ -96,6 +98,13 @@ def finished(
         if split_names else {},
         table,
     )  # fmt: skip
+
+
+def _check_values(columns: pl.DataFrame, targets: list[str]) -> None:
+    if targets and all(columns[n].null_count() == columns.height for n in targets):
+        raise DataError(
+            f"column {', '.join(targets)} holds no value at all; choose another with --target"
+        )
 
 
 def _why(draft: Draft, task: str) -> str:

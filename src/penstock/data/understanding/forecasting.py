@@ -63,8 +63,8 @@ def _targets(
             remarks.note(f"{listed(map(repr, calendar))} follow from the time and are left out")
     if not numeric:
         raise DataError(
-            f"no column of values is left among {listed(map(repr, free)) or 'none'}; name the "
-            "column to forecast with --target or, of sequences with labels, the column of labels"
+            f"no column of values is left{_among(free)}; name the column to forecast with --target "
+            "or, of sequences with labels, the column of labels"
         )
     if has_ids and len(numeric) > 1:
         raise DataError(
@@ -72,6 +72,10 @@ def _targets(
             f"--target {numeric[0]}, and name the others with --known or --past"
         )
     return numeric
+
+
+def _among(free: Mapping[str, Cells]) -> str:
+    return f" among {listed(map(repr, free))}" if free else " beside ids and times"
 
 
 def _follows(cells: Cells, times: pl.Series) -> bool:

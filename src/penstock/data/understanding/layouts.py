@@ -22,6 +22,7 @@ _SHORTEST_TEXT = 10  # letters on average, for a cell to be a sequence of them
 _MOST_LETTERS = 64
 _SAMPLE = 200
 _FEWEST_YEARS = 5
+_FIRSTS = (0, 1, 2)
 _DATED = r"\d.*[-/. :Qq].*\d|[A-Za-z]{3}.?\d\d|\d{8}"
 _PARTED = re.compile(r"[\s,;|\[\]()]+")
 
@@ -89,7 +90,10 @@ def _follow(years: Sequence[str]) -> bool:
 
 
 def numbered(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return columns of one name with 0, 1, 2, … or 1, 2, 3, … after it, in that order; else none."""
+    """Return columns of one name with 0, 1, 2, … after it, in that order; else none.
+
+    They may begin with 1, or with 2 where the first holds ids or labels.
+    """
     groups: dict[str, list[tuple[int, str]]] = {}
     for name in columns:
         if found := re.fullmatch(r"(.*?)(\d+)", name):
@@ -99,14 +103,8 @@ def numbered(columns: Sequence[str]) -> tuple[str, ...]:
     steps = sorted(max(groups.values(), key=len))
     first = steps[0][0]
     whole = [number for number, _ in steps] == [*range(first, first + len(steps))]
-    if (
-        len(steps) < _FEWEST_STEPS
-        or not whole
-        or first not in (0, 1)
-        or 2 * len(steps) < len(columns)
-    ):
-        return ()
-    return tuple(name for _, name in steps)
+    enough = len(steps) >= _FEWEST_STEPS and 2 * len(steps) >= len(columns)
+    return tuple(name for _, name in steps) if enough and whole and first in _FIRSTS else ()
 
 
 def spread_steps(long: Long, steps: tuple[str, ...], option: str, remarks: Remarks) -> Long:

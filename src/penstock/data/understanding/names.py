@@ -8,7 +8,7 @@ LABELS = ("label", "labels", "class", "tag", "tags")
 IDS = ("unique_id", "id", "sequence_id", "sequence", "series_id", "series", "item_id", "case_id",
        "sample_id", "record_id", "uid")  # fmt: skip
 TIMES = ("ds", "date", "datetime", "date_time", "timestamp", "time", "day", "month", "year", "week",
-         "period", "step", "timestep", "time_step", "t")  # fmt: skip
+         "period", "ts", "epoch", "unix_time", "step", "timestep", "time_step", "t")  # fmt: skip
 SURE_TIMES = TIMES[:6]
 COUNTERS = ("", "index", "level_0", "__index_level_0__", "rownames", "row", "row_id", "row_number",
             "no", "no.", "nr", "#")  # fmt: skip

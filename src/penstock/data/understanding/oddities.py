@@ -23,7 +23,7 @@ def roles_beside(
     """
     sequences = keys.n_unique()
     roles: dict[str, Role] = {}
-    for name, column in cells.items():
+    for name, column in sorted(cells.items()):
         if column.sort in ("time", "list", "other"):
             roles[name] = "left out"
             remarks.note(f"column {name!r} is left out: it holds {_what(column)}")

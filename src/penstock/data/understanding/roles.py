@@ -88,7 +88,7 @@ def _check_once(found: Mapping[str, tuple[str, ...]]) -> None:
 def counters(cells: Mapping[str, Cells], told: Told, remarks: Remarks) -> list[str]:
     """Return the columns that only number the rows, such as an index that pandas wrote."""
     found = []
-    for name, column in cells.items():
+    for name, column in sorted(cells.items()):
         nameless = is_nameless(name)
         if name in told.roles() or not (nameless or name.lower() in COUNTERS):
             continue
@@ -180,13 +180,13 @@ def infer_ids(
     free = {n: c for n, c in cells.items() if n not in taken}
     texts = {n: c.text() for n, c in free.items() if c.sort in ("text", "boolean")}
     whole = {n: c.text() for n, c in free.items() if c.sort == "number" and _is_whole(c.values)}
-    texts = {n: t for n, t in texts.items() if not t.null_count() and 2 * t.n_unique() <= len(t)}
+    texts = {n: t.fill_null("") for n, t in texts.items() if 2 * t.n_unique() <= len(t)}
     singles = sorted(texts, key=lambda n: (texts[n].n_unique(), n))[:_MOST_KEYS]
-    keys = [(name,) for name in singles]
+    keys: list[tuple[str, ...]] = [(name,) for name in singles if _is_full(cells, name)]
     keys += [(a, b) for k, a in enumerate(singles) for b in singles[k + 1 :]]
     codes = sorted((n for n in whole if 2 * whole[n].n_unique() <= len(times)),
                    key=lambda n: (whole[n].n_unique(), n))[:_MOST_KEYS]  # fmt: skip
-    numeric = [(name,) for name in codes]
+    numeric: list[tuple[str, ...]] = [(name,) for name in codes]
     numeric += [(a, b) for k, a in enumerate(codes) for b in codes[k + 1 :]]
     numeric += [(a, b) for a in singles for b in codes]
     columns = {**texts, **whole}
@@ -202,6 +202,11 @@ def infer_ids(
             )
             return names
     return ()
+
+
+def _is_full(cells: Mapping[str, Cells], name: str) -> bool:
+    """Whether a column has no empty cell."""
+    return not cells[name].text().null_count()
 
 
 def _is_whole(values: pl.Series) -> bool:

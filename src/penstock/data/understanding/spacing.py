@@ -84,12 +84,14 @@ def find_spacing(frame: pl.DataFrame, yearly: bool = False) -> Spacing:
     where it may be. Times that would leave four fifths of their grid empty are irregular.
     """
     steps = frame.select(pl.col("time").diff().over("id")).to_series().drop_nulls()
+    steps = steps.cast(pl.Float64 if steps.dtype.is_numeric() else pl.Int64)
+    steps = steps.filter(steps > 0)
     if not len(steps):
         return Spacing("none")
-    if not frame["time"].dtype.is_temporal():
-        found = _of_numbers(steps.cast(pl.Float64), yearly)
+    if frame["time"].dtype.is_temporal():
+        found = _of_times(frame["time"], steps)
     else:
-        found = _of_times(frame["time"], steps.cast(pl.Int64))
+        found = _of_numbers(steps, yearly)
     return found if _is_full(frame, found) else Spacing("none")
 
 
