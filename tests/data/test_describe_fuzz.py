@@ -43,7 +43,11 @@ def numbers(r: random.Random, rows: int) -> list[str]:
     form = r.choice(["{:.2f}", "{:.0f}", "{:,.2f}", "{:e}", "${:.2f}", " {:.3f}", "{:.0f}%"])
     scale = r.choice([1, 1000, 1e6, 1e-6, 1e300])
     cells = [form.format(r.gauss(0, 1) * scale) for _ in range(rows)]
-    return [c.replace(".", ";").replace(",", ".").replace(";", ",") for c in cells] if r.random() < 0.3 else cells
+    return (
+        [c.replace(".", ";").replace(",", ".").replace(";", ",") for c in cells]
+        if r.random() < 0.3
+        else cells
+    )
 
 
 def counts(r: random.Random, rows: int) -> list[str]:
@@ -56,7 +60,9 @@ def words(r: random.Random, rows: int) -> list[str]:
                      ["train", "validation", "test"], ["1 2 3 4", "2 3 4 5"], ["é", "ß", "日"], ["0", "1"],
                      ["a b c d e", "f g h i"], ["'", '"', ";", "=1+1"], ["inf", "1"]])  # fmt: skip
     block = r.choice([1, 1, 3, 5])
-    return [pool[(k // block) % len(pool)] if r.random() < 0.9 else r.choice(pool) for k in range(rows)]
+    return [
+        pool[(k // block) % len(pool)] if r.random() < 0.9 else r.choice(pool) for k in range(rows)
+    ]
 
 
 def mixed(r: random.Random, rows: int) -> list[str]:
@@ -136,10 +142,14 @@ def check_table(r: random.Random) -> None:
         assert told(tried(Source("data.csv", read[rows]), options)) == told(found)
 
 
-@pytest.mark.parametrize("content", [b"\0\1\2\3" * 50, b"\xff" * 99, b"\x80abc\n" * 9, b"a,b\n\xff\xfe,\n"])
+@pytest.mark.parametrize(
+    "content", [b"\0\1\2\3" * 50, b"\xff" * 99, b"\x80abc\n" * 9, b"a,b\n\xff\xfe,\n"]
+)
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet", "xlsx", "npz", "npy", "mat", "arff", "ts", "fasta",
                                     "feather", "csv.gz"])  # fmt: skip
-def test_garbled_files_are_refused(content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_garbled_files_are_refused(
+    content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("garbled") / f"data.{suffix}"
     path.write_bytes(content)
     try:

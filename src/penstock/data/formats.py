@@ -33,7 +33,7 @@ def read_table(path: Path) -> pl.DataFrame:
             raise DataError(f"{path} is packed as no CSV file is; unpack it, or use gzip, once")
         separator = max(",;\t", key=lambda mark: header.count(mark.encode()))
         # Short rows are filled up: a file can have far more cells than it has bytes.
-        columns, rows = header.count(separator.encode()) + 1, _count_rows(path, header, stream)
+        columns, rows = header.count(separator.encode()) + 1, count_rows(path, header, stream)
         check_claim(path, file, rows * columns * _CELL)
         frame = _read_csv(path if content is None else content, separator)
     if frame.columns and all(map(_is_number, frame.columns)):
@@ -78,7 +78,7 @@ def _is_gzip(path: Path, file: BinaryIO) -> bool:
     return path.suffix.lower() == ".gz" or start == _GZIP
 
 
-def _count_rows(path: Path, header: bytes, stream: IO[bytes]) -> int:
+def count_rows(path: Path, header: bytes, stream: IO[bytes]) -> int:
     """Return the lines after the header.
 
     Raises:

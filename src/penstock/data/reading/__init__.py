@@ -4,35 +4,44 @@ A source of text with separators has a table of text; what its cells are (number
 for `penstock.data.understanding` to tell, which sees the whole table.
 """
 
-import gzip
-import zlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from penstock.data.arrays import read_arrays
 from penstock.data.files import Source
-from penstock.data.reading.archives import read_mat, read_npy, read_npz
+from penstock.data.formats import count_rows, read_parquet
+from penstock.data.reading.archives import read_mat, read_npy
 from penstock.data.reading.corpora import read_arff, read_fasta, read_ts
-from penstock.data.reading.delimited import is_table, read_delimited
+from penstock.data.reading.delimited import find_separator, is_table, read_delimited
 from penstock.data.reading.encodings import to_utf8
 from penstock.data.reading.folders import read_folder
 from penstock.data.reading.objects import read_object
-from penstock.data.reading.sheets import read_excel, read_feather, read_parquet
+from penstock.data.reading.sheets import read_excel, read_feather
 from penstock.errors import DataError
+from penstock.opening import check_claim, open_plain, read_bytes, read_gzip
 
 __all__ = ["SUFFIXES", "read_source"]
 
-_TABLES: dict[str, Callable[[bytes], Any]] = {
+_TEXTS: dict[str, Callable[[bytes], pl.DataFrame]] = {
+    ".arff": read_arff, ".ts": read_ts,
+    ".fasta": read_fasta, ".fa": read_fasta, ".fna": read_fasta, ".faa": read_fasta,
+}  # fmt: skip
+_TABLES: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": read_parquet, ".pq": read_parquet,
     ".feather": read_feather, ".arrow": read_feather, ".ipc": read_feather,
     ".xlsx": read_excel, ".xls": read_excel, ".xlsm": read_excel, ".xlsb": read_excel,
     ".ods": read_excel,
-    ".arff": read_arff, ".ts": read_ts,
-    ".fasta": read_fasta, ".fa": read_fasta, ".fna": read_fasta, ".faa": read_fasta,
 }  # fmt: skip
-_ARRAYS = {".npy": read_npy, ".npz": read_npz, ".mat": read_mat}
+_ARRAYS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    ".npy": read_npy, ".npz": read_arrays, ".mat": read_mat,
+}  # fmt: skip
 _DELIMITED = (".csv", ".tsv", ".tab", ".dat")
-SUFFIXES = (*_DELIMITED, ".txt", *_TABLES, *_ARRAYS)
+SUFFIXES = (*_DELIMITED, ".txt", *_TEXTS, *_TABLES, *_ARRAYS)
+_CELL = 8  # bytes
 
 
 def read_source(data: Any) -> Source:
@@ -55,41 +64,45 @@ def read_source(data: Any) -> Source:
 
 
 def _file(path: Path) -> Source:
-    if not path.is_file():
-        raise DataError("does not exist; give the path of a data file")
-    suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+    open_plain(path).close()
+    packed = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem if packed else path.name).suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(
             f"is of no format that the suffix {path.suffix!r} tells; known: {', '.join(SUFFIXES)}"
         )
-    content = _content(path)
+    if suffix in _ARRAYS:
+        return Source(path.name, arrays=_ARRAYS[suffix](path))
+    if suffix in _TABLES:
+        return Source(path.name, _TABLES[suffix](path))
+    content = read_gzip(path) if packed else read_bytes(path)
     if not content:
         raise DataError("is empty; there is nothing to learn from")
-    if suffix in _ARRAYS:
-        return Source(path.name, arrays=_ARRAYS[suffix](content))
-    if suffix in _TABLES:
-        return Source(path.name, _TABLES[suffix](content))
-    return _text(path.name, content, suffix)
+    return _text(path, content, suffix)
 
 
-def _text(name: str, content: bytes, suffix: str) -> Source:
+def _text(path: Path, content: bytes, suffix: str) -> Source:
+    if suffix in _TEXTS:
+        return Source(path.name, _TEXTS[suffix](content))
     if suffix == ".txt":
         try:
             text = to_utf8(content)[0]
         except DataError:
-            return Source(name, text=content)
+            return Source(path.name, text=content)
         if not is_table(text):
-            return Source(name, text=content)
+            return Source(path.name, text=content)
+    _check_size(path, content)
     frame, words = read_delimited(content)
-    return Source(name, frame, conversions=words)
+    return Source(path.name, frame, conversions=words)
 
 
-def _content(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix.lower() == ".gz" else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot be read ({error}); check that it is complete") from None
+def _check_size(path: Path, content: bytes) -> None:
+    """Raise where short rows, which are filled up, would be far more cells than bytes."""
+    stream = io.BytesIO(content)
+    header = stream.readline()
+    columns = header.count(find_separator(content[: 2**18]).encode()) + 1
+    with open_plain(path) as file:
+        check_claim(path, file, count_rows(path, header, stream) * columns * _CELL)
 
 
 def _filled(source: Source) -> Source:

@@ -1,58 +1,42 @@
-"""Files of arrays: .npy, .npz and .mat → arrays by name. None of them may run a stranger's code."""
+"""Arrays in .npy and .mat files, by name. Neither may run a stranger's code."""
 
 import io
-import zipfile
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DataError
+from penstock.opening import check_claim, open_plain, read_bytes
 
 Arrays = dict[str, NDArray[Any]]
-_OBJECTS = (
-    "holds Python objects, which are not read from strangers; "
-    "save plain arrays of numbers, one a sequence, with numpy.savez"
-)
+_BYTES = 8  # of a value, once it is read
 
 
-def read_npz(content: bytes) -> Arrays:
-    """Return the arrays of an .npz file.
-
-    Raises:
-        DataError: it is none, or holds Python objects.
-    """
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        raise DataError(
-            "cannot be read (it is no .npz archive of NumPy); check that it is complete"
-        )
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except ValueError:
-        raise DataError(_OBJECTS) from None
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, KeyError) as error:
-        raise DataError(f"cannot be read ({error}); check that it is complete") from None
-
-
-def read_npy(content: bytes) -> Arrays:
+def read_npy(path: Path) -> Arrays:
     """Return the array of an .npy file, under the name x.
 
     Raises:
         DataError: it is none, or holds Python objects.
     """
+    content = read_bytes(path)
     if not content.startswith(b"\x93NUMPY"):
         raise DataError("cannot be read (it is no .npy file of NumPy); check that it is complete")
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError, SyntaxError) as error:
         if "Object arrays" in str(error):
-            raise DataError(_OBJECTS) from None
+            raise DataError(
+                "holds Python objects, which are not read from strangers; "
+                "save a plain array of numbers with numpy.save"
+            ) from None
         raise DataError(f"cannot be read ({error}); check that it is complete") from None
     return {"x": array}
 
 
-def read_mat(content: bytes) -> Arrays:
+def read_mat(path: Path) -> Arrays:
     """Return the arrays of numbers, texts and cells of a MATLAB file (format 4 to 7).
 
     A cell array becomes one array a cell, named after it with a number.
@@ -60,10 +44,16 @@ def read_mat(content: bytes) -> Arrays:
     Raises:
         DataError: it cannot be read, or is of format 7.3, which is HDF5.
     """
-    from scipy.io import loadmat  # noqa: PLC0415  (takes a while, and few files need it)
+    from scipy.io import loadmat, whosmat  # noqa: PLC0415  (takes a while, few files need it)
 
+    content = io.BytesIO(read_bytes(path))
     try:
-        found = loadmat(io.BytesIO(content), squeeze_me=False)
+        claimed = _BYTES * sum(math.prod(shape) for _, shape, _ in whosmat(content))
+        with open_plain(path) as file:
+            check_claim(path, file, claimed)
+        found = loadmat(content, squeeze_me=False)
+    except DataError:
+        raise
     except NotImplementedError:
         raise DataError("is of MATLAB's format 7.3; save it with -v7") from None
     except Exception as error:  # scipy raises many kinds on garbled files

@@ -37,9 +37,7 @@ def read_arff(content: bytes) -> pl.DataFrame:
     rows = [(number, _cells(line)) for number, line in lines]
     for number, row in rows:
         if len(row) != len(names):
-            raise DataError(
-                f"has {len(row)} values in line {number}, but {len(names)} attributes"
-            )
+            raise DataError(f"has {len(row)} values in line {number}, but {len(names)} attributes")
     return _spread({name: [row[k] for _, row in rows] for k, name in enumerate(names)})
 
 
@@ -114,7 +112,9 @@ def read_fasta(content: bytes) -> pl.DataFrame:
         if line.startswith(">"):
             entries.append((number, line[1:].strip(), []))
         elif not entries:
-            raise DataError(f"begins with line {number}, but a FASTA file begins with a line such as >name")
+            raise DataError(
+                f"begins with line {number}, but a FASTA file begins with a line such as >name"
+            )
         else:
             entries[-1][2].append(line.replace(" ", ""))
     for number, head, letters in entries:

@@ -27,7 +27,11 @@ def frames_roles(draft: Draft) -> dict[str, Role] | None:
 
 def _is_binary(cells: Cells) -> bool:
     values = cells.values
-    return cells.sort == "number" and not values.null_count() and bool(((values == 0) | (values == 1)).all())
+    return (
+        cells.sort == "number"
+        and not values.null_count()
+        and bool(((values == 0) | (values == 1)).all())
+    )
 
 
 def roles_of(draft: Draft) -> dict[str, Role]:

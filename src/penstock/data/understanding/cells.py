@@ -9,6 +9,7 @@ import polars as pl
 
 from penstock.data.understanding.dates import looks_dated
 from penstock.data.understanding.remarks import Remarks, listed
+from penstock.data.understanding.sampling import sampled
 from penstock.errors import DataError
 
 Sort = Literal["number", "boolean", "time", "list", "text", "other"]
@@ -108,7 +109,7 @@ def find_cells(frame: pl.DataFrame, remarks: Remarks) -> dict[str, Cells]:
     found = {column.name: _sorted(column) for column in frame.iter_columns()}
     comma = _decimal_comma(found, remarks)
     for name, cells in found.items():
-        if cells.sort == "text":
+        if cells.sort == "text" or cells.wrong is not None:
             found[name] = _written_otherwise(cells, comma)
     found = {name: _dated(_regrouped(cells, comma)) for name, cells in found.items()}
     _say(found, remarks)
@@ -139,7 +140,7 @@ def _sorted(column: pl.Series) -> Cells:
 
 def _plain(column: pl.Series) -> Cells:
     """Return text as plain numbers where most cells are; the rest must be marks of missing ones."""
-    head = column.head(_SAMPLE).str.strip_chars()
+    head = sampled(column, _SAMPLE).str.strip_chars()
     if len(head.drop_nulls()) and not _mostly(head.cast(pl.Float64, strict=False), head):
         return _truth(column)
     values = column.cast(pl.Float64, strict=False)
@@ -178,7 +179,7 @@ def _mostly(values: pl.Series, cells: pl.Series) -> bool:
 def _truth(column: pl.Series) -> Cells:
     """Return text as truth values where all cells are such words, else as text."""
     bare = column.str.strip_chars().str.to_lowercase()
-    words = {*bare.head(_SAMPLE).unique().drop_nulls()} - {*MARKS}
+    words = {*sampled(bare, _SAMPLE).unique().drop_nulls()} - {*MARKS}
     if words and words <= {*_TRUE, *_FALSE}:
         values = bare.replace_strict(
             {**dict.fromkeys(_TRUE, 1.0), **dict.fromkeys(_FALSE, 0.0)},
@@ -195,7 +196,7 @@ def _decimal_comma(found: Mapping[str, Cells], remarks: Remarks) -> bool:
     votes = {True: 0, False: 0}
     doubtful = []
     for cells in found.values():
-        sample = cells.raw.head(_SAMPLE) if cells.raw.dtype == pl.String else None
+        sample = sampled(cells.raw, _SAMPLE) if cells.raw.dtype == pl.String else None
         if sample is None or cells.sort not in ("text", "number"):
             continue
         sample = sample.str.strip_chars().str.replace_all(_MONEY, "")
@@ -219,11 +220,12 @@ def _decimal_comma(found: Mapping[str, Cells], remarks: Remarks) -> bool:
 def _written_otherwise(cells: Cells, comma: bool) -> Cells:
     """Return text as numbers with decimal commas, thousands, or signs of money or per cent."""
     text = cells.raw.str.strip_chars()
-    head = text.head(_SAMPLE)
+    head = sampled(text, _SAMPLE)
     for reading in (_with_commas, _with_thousands) if comma else (_with_thousands,):
         if head.drop_nulls().len() and _mostly(reading(head), head):
             found = _numbers(cells.raw, reading(text))
-            return replace(found, style=_example(found)) if found.sort == "number" else found
+            if found.wrong is None or cells.wrong is None:
+                return replace(found, style=_example(found)) if found.sort == "number" else found
     return cells
 
 

@@ -1,14 +1,14 @@
 """The column or columns of times → local times, or plain numbers, of which the regular reading."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from penstock.data.understanding.cells import Cells, shown
 from penstock.data.understanding.dates import Reading, clock, looks_clocked, read_dates
 from penstock.data.understanding.remarks import Remarks
-from penstock.data.understanding.spacing import find_spacing
+from penstock.data.understanding.spacing import find_spacing, grid_size
 from penstock.errors import DataError
 
 YEARS = ("year", "yr", "yyyy", "fiscal year")
@@ -21,9 +21,9 @@ _LIMITS = {"month": (1, 12), "quarter": (1, 4), "week": (1, 53), "day": (1, 31),
            "minute": (0, 59), "second": (0, 59)}  # fmt: skip
 _EPOCHS = (("s", 1_000_000), ("ms", 1000), ("us", 1), ("ns", 1e-3))
 _EPOCH = (1e8, 4.2e9)  # seconds: 1973 to 2103
+_IRREGULAR = 2**62
 _LARGEST = 2**53  # beyond it, whole numbers have gaps
 _SERIAL = (18_264, 73_051)  # days of Excel: 1950 to 2100
-_EXCEL = pl.Series([0]).cast(pl.Duration("us"))
 
 
 @dataclass(frozen=True)
@@ -89,33 +89,61 @@ def read_times(
     Raises:
         DataError: a cell is no time, or day and month cannot be told apart.
     """
+    first = columns[names[0]]
     if len(names) > 1:
-        found = Clock(_combined(names, columns, ids, form, remarks))
+        remarks.converted(f"times combined from {' and '.join(names)}")
+    if len(names) > 1 and first.sort == "number" and first.name.strip().lower() in YEARS:
+        found = Clock(_of_units(names, columns))
     else:
-        found = _one(columns[names[0]], ids, form, told, remarks)
+        found = _one(first, [columns[name] for name in names[1:]], ids, form, told, remarks)
     _check_filled(" and ".join(names), columns[names[0]], found.times)
     return found
 
 
-def _one(cells: Cells, ids: pl.Series, form: str | None, told: bool, remarks: Remarks) -> Clock:
-    if cells.raw.dtype == pl.Date:
-        return Clock(cells.raw.cast(pl.Datetime("us")))
-    if isinstance(cells.raw.dtype, pl.Datetime):
-        return _zoned(cells.raw.cast(pl.Datetime("us", cells.raw.dtype.time_zone)), ids, remarks)
-    if form and cells.raw.dtype == pl.String:
-        return Clock(read_dates(cells.raw, form)[0].local)
+def _one(
+    cells: Cells,
+    added: Sequence[Cells],
+    ids: pl.Series,
+    form: str | None,
+    told: bool,
+    remarks: Remarks,
+) -> Clock:
+    """Return the times of a column, with the times of day that stand in others added."""
+    kind = cells.raw.dtype
+    if kind == pl.Date:
+        return Clock(_plus(cells.raw.cast(pl.Datetime("us")), added))
+    if isinstance(kind, pl.Datetime):
+        times = cells.raw.cast(pl.Datetime("us", kind.time_zone))
+        return _zoned(_plus(times, added), ids, remarks)
+    if form and kind == pl.String:
+        return Clock(_plus(read_dates(cells.raw, form)[0].local, added))
     if cells.sort == "number":
-        return _numbers(cells, told, remarks)
-    return _dates(cells, ids, form, remarks)
+        found = _numbers(cells, told, remarks)
+        if added and not found.times.dtype.is_temporal():
+            raise DataError(
+                f"time column {cells.name!r} holds no dates to put {added[0].name!r} to"
+            )
+        return replace(found, times=_plus(found.times, added))
+    return _dates(cells, added, ids, form, remarks)
 
 
-def _dates(cells: Cells, ids: pl.Series, form: str | None, remarks: Remarks) -> Clock:
+def _plus(times: pl.Series, added: Sequence[Cells]) -> pl.Series:
+    for cells in added:
+        times = times + _offset(cells)
+    return times
+
+
+def _dates(
+    cells: Cells, added: Sequence[Cells], ids: pl.Series, form: str | None, remarks: Remarks
+) -> Clock:
     if cells.raw.dtype != pl.String:
         raise DataError(
             f"time column {cells.name!r} holds {cells.raw.dtype}, not dates or numbers; "
             "choose another with --time-column"
         )
     readings = read_dates(cells.raw, form)
+    if not cells.raw.drop_nulls().len():
+        return Clock(pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(cells.raw)))
     if not readings:
         row = int(cells.raw.is_not_null().arg_true()[0])
         raise DataError(
@@ -123,6 +151,7 @@ def _dates(cells: Cells, ids: pl.Series, form: str | None, remarks: Remarks) -> 
             "choose another with --time-column, or say how dates are written, "
             "such as --date-format %d.%m.%Y"
         )
+    readings = [replace(reading, local=_plus(reading.local, added)) for reading in readings]
     chosen = _regular(cells, readings, ids, remarks)
     if chosen.offset is None:
         return Clock(chosen.local)
@@ -156,10 +185,16 @@ def _regular(cells: Cells, readings: list[Reading], ids: pl.Series, remarks: Rem
 
 
 def _is_regular(ids: pl.Series, times: pl.Series) -> bool:
+    return _gaps(ids, times) < _IRREGULAR
+
+
+def _gaps(ids: pl.Series, times: pl.Series) -> int:
+    """Return how many rows the grid of times leaves out; a very large number if there is none."""
     frame = pl.DataFrame([ids.alias("id"), times.alias("time")]).drop_nulls().sort("id", "time")
     if frame.is_duplicated().any():
-        return False
-    return find_spacing(frame).unit != "none"
+        return _IRREGULAR
+    spacing = find_spacing(frame)
+    return _IRREGULAR if spacing.unit == "none" else grid_size(frame, spacing) - frame.height
 
 
 def _with_offset(reading: Reading, ids: pl.Series, remarks: Remarks) -> Clock:
@@ -171,7 +206,7 @@ def _with_offset(reading: Reading, ids: pl.Series, remarks: Remarks) -> Clock:
         whole = len(offsets) and not offsets[0] % 60
         return Clock(reading.local, zone or (_fixed(offsets[0] // 60) if whole else None))
     utc = reading.local - pl.Series(reading.offset * 60_000_000).cast(pl.Duration("us"))
-    if not _is_regular(ids, reading.local) and _is_regular(ids, utc):
+    if _gaps(ids, utc) < _gaps(ids, reading.local):
         remarks.converted("times of several offsets read in UTC, where they are regular")
         return Clock(utc, "UTC")
     low, high = (f"{o // 60:+03d}:{o % 60:02d}" for o in (offsets[0], offsets[-1]))
@@ -187,10 +222,10 @@ def _zoned(times: pl.Series, ids: pl.Series, remarks: Remarks) -> Clock:
     """Return times with a zone: those on the wall where these are regular, else UTC."""
     zone = times.dtype.time_zone  # type: ignore[attr-defined]
     local = times.dt.replace_time_zone(None)
-    if zone is None or zone == "UTC" or _is_regular(ids, local):
+    if zone is None or zone == "UTC":
         return Clock(local, zone)
     utc = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    if _is_regular(ids, utc):
+    if _gaps(ids, utc) < _gaps(ids, local):
         remarks.converted(f"times in {zone} read in UTC, where they are regular")
         return Clock(utc, "UTC")
     return Clock(local, zone)
@@ -233,32 +268,6 @@ def _compact(cells: Cells, low: float, high: float) -> pl.Series | None:
             if days.null_count() == cells.values.null_count():
                 return days.cast(pl.Datetime("us"))
     return None
-
-
-def _combined(
-    names: Sequence[str],
-    columns: Mapping[str, Cells],
-    ids: pl.Series,
-    form: str | None,
-    remarks: Remarks,
-) -> pl.Series:
-    remarks.converted(f"times combined from {' and '.join(names)}")
-    first = columns[names[0]]
-    if first.sort == "number" and first.name.strip().lower() in YEARS:
-        return _of_units(names, columns)
-    days = _one(first, _with(ids, columns, names[1:]), form, True, remarks).times
-    if not days.dtype.is_temporal():
-        raise DataError(f"time column {first.name!r} holds no dates to put {names[1]!r} to")
-    for name in names[1:]:
-        days = days + _offset(columns[name])
-    return days
-
-
-def _with(ids: pl.Series, columns: Mapping[str, Cells], names: Sequence[str]) -> pl.Series:
-    """Return ids that tell apart the times of a day, so that the days of each are regular."""
-    return pl.select(
-        pl.concat_str(ids, *(columns[n].text().fill_null("") for n in names), separator="\0")
-    ).to_series()
 
 
 def _offset(cells: Cells) -> pl.Series:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from penstock.data.understanding.sampling import sampled
+
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
          "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")  # fmt: skip
-_SAMPLE = 12
+_SAMPLE = 24
 _CLOCK = r"(?:^|[ T])(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*([AaPp]\.?[Mm]\.?)?"
 _ZONE = r"(?i):\d{2}(?:[.,]\d+)?\s*(Z|UTC|GMT|[-+]\d{2}:?(?:\d{2})?)(?:\[[\w/]+\])?$"
 _WEEKDAY = r"(?i)^(mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+"
@@ -60,12 +62,9 @@ class Reading:
 
 def looks_dated(column: pl.Series) -> bool:
     """Whether most cells of a column of text are times."""
-    cells = column.drop_nulls()
-    if not len(cells):
-        return False
-    sample = cells.gather([k * (len(cells) - 1) // _SAMPLE for k in range(_SAMPLE + 1)]).unique()
-    sample = sample.filter(sample.str.contains(r"\d") & (sample.str.len_chars() <= 40))
-    if not len(sample):
+    cells = sampled(column, _SAMPLE).drop_nulls()
+    sample = cells.filter(cells.str.contains(r"\d") & (cells.str.len_chars() <= 40))
+    if 2 * len(sample) < len(cells) or not len(sample):
         return False
     return any(2 * r.local.null_count() < len(sample) for r in read_dates(sample))
 
@@ -81,7 +80,7 @@ def read_dates(column: pl.Series, form: str | None = None) -> list[Reading]:
         return [Reading(_exact(column, form))]
     if (quick := _quick(column)) is not None:
         return [Reading(quick)]
-    cells = column.unique().drop_nulls()
+    cells = column.unique().drop_nulls().sort()
     found = _readings(cells)
     fewest = min((r.local.null_count() for r in found), default=0)
     return [
@@ -95,7 +94,7 @@ def read_dates(column: pl.Series, form: str | None = None) -> list[Reading]:
 
 def looks_clocked(column: pl.Series) -> bool:
     """Whether the cells of a column of text are times of day."""
-    cells = column.drop_nulls().head(_SAMPLE).str.strip_chars()
+    cells = sampled(column.drop_nulls(), _SAMPLE).str.strip_chars()
     return bool(len(cells)) and bool(cells.str.contains(f"{_CLOCK}$").all())
 
 

@@ -13,6 +13,7 @@ from penstock.data.understanding.cells import Cells, find_cells
 from penstock.data.understanding.dates import read_dates
 from penstock.data.understanding.names import SEQUENCES, first_named
 from penstock.data.understanding.remarks import Remarks, listed
+from penstock.data.understanding.sampling import sampled
 from penstock.errors import DataError
 
 Form = Literal["long", "row", "one"]
@@ -168,10 +169,10 @@ def _expanded(
 def find_sequences(cells: Mapping[str, Cells], taken: Sequence[str | None]) -> tuple[str, ...]:
     """Return the columns whose cells each hold a whole sequence: all lists, or one of text."""
     free = {name: c for name, c in cells.items() if name not in taken}
-    lists = [n for n, c in free.items() if c.sort == "list" or _holds(c) == "numbers"]
+    lists = [n for n, c in free.items() if c.sort == "list" or holds(c) == "numbers"]
     if lists:
         return tuple(lists)
-    texts = [n for n, c in free.items() if c.sort == "text" and _holds(c)]
+    texts = [n for n, c in free.items() if c.sort == "text" and holds(c)]
     best = first_named(texts, SEQUENCES)
     return (best,) if best else tuple(sorted(texts, key=lambda n: (-_size(free[n]), n))[:1])
 
@@ -180,11 +181,11 @@ def _size(cells: Cells) -> float:
     return float(cells.raw.str.len_chars().mean() or 0)  # type: ignore[arg-type]
 
 
-def _holds(cells: Cells) -> Literal["", "numbers", "words", "letters"]:
+def holds(cells: Cells) -> Literal["", "numbers", "words", "letters"]:
     """Return what the sequences in the cells of a column are made of; "" where they are none."""
     if cells.sort != "text":
         return ""
-    sample = cells.raw.drop_nulls().head(_SAMPLE).to_list()
+    sample = sampled(cells.raw.drop_nulls(), _SAMPLE).to_list()
     parts = [[part for part in _PARTED.split(cell) if part] for cell in sample]
     if not sample:
         return ""
@@ -193,7 +194,7 @@ def _holds(cells: Cells) -> Literal["", "numbers", "words", "letters"]:
         return "numbers" if all(_is_number(p) for row in parts[:20] for p in row) else "words"
     letters = {letter for cell in sample for letter in cell}
     long = sum(map(len, sample)) >= _SHORTEST_TEXT * len(sample)
-    several = 2 * len({*sample}) > len(sample)
+    several = 2 * len({*sample}) > len(sample) or cells.name.strip().lower() in SEQUENCES
     return "letters" if long and several and len(letters) <= _MOST_LETTERS else ""
 
 
@@ -223,7 +224,7 @@ def spread_cells(long: Long, columns: tuple[str, ...], remarks: Remarks) -> Long
             row = int(np.flatnonzero(one != lengths[0])[0])
             raise DataError(f"row {row + 1}: {columns[0]!r} and {name!r} are of unlike lengths")
     made = {name: _exploded(name, one) for name, one in lists.items()}
-    words = {name: _holds(long.cells[name]) or "values" for name in columns}
+    words = {name: holds(long.cells[name]) or "values" for name in columns}
     remarks.converted(f"the cells of {listed(columns)} read as sequences of {words[columns[0]]}")
     owners = np.repeat(np.arange(len(lengths[0])), lengths[0])
     return _expanded(long, columns, made, owners)
@@ -234,7 +235,7 @@ def _as_list(cells: Cells) -> pl.Series:
         column = cells.raw
         return column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
     text = cells.raw.str.strip_chars()
-    if _holds(cells) == "letters":
+    if holds(cells) == "letters":
         return text.str.split("")
     spaced = text.str.replace_all(r"[\s,;|\[\]()]+", " ").str.strip_chars()
     return spaced.set(spaced == "", None).str.split(" ")

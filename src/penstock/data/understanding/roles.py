@@ -9,6 +9,7 @@ import polars as pl
 from penstock.data.series import Options
 from penstock.data.understanding.cells import Cells
 from penstock.data.understanding.clock import time_parts
+from penstock.data.understanding.layouts import holds
 from penstock.data.understanding.names import (
     COUNTERS,
     IDS,
@@ -166,7 +167,8 @@ def find_id(cells: Mapping[str, Cells], told: Told, label: str | None) -> tuple[
         name = first_named(free, [word])
         if name and free[name].sort in ("text", "number", "time"):
             keys = free[name].text()
-            if keys.n_unique() < len(keys) or word == "unique_id":
+            repeated = keys.n_unique() < len(keys) and not holds(free[name])
+            if repeated or word == "unique_id":
                 return (name,)
     ending = sorted(n for n in free if n.lower().endswith(("_id", " id")) or n.endswith("Id"))
     repeated = [n for n in ending if free[n].text().n_unique() < len(free[n].raw)]

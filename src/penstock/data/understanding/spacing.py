@@ -133,13 +133,15 @@ def _on_weekdays_alone(times: pl.Series, steps: pl.Series) -> bool:
 
 
 def _is_full(frame: pl.DataFrame, spacing: Spacing) -> bool:
-    if spacing.unit == "none":
-        return False
+    return spacing.unit != "none" and grid_size(frame, spacing) * _SPARSEST <= frame.height
+
+
+def grid_size(frame: pl.DataFrame, spacing: Spacing) -> int:
+    """Return the places of the grids of all series, from the first to the last time of each."""
     ends = frame.group_by("id").agg(
         first=pl.col("time").first(), last=pl.col("time").last(), n=pl.len()
     )
-    grid = int((spacing.places(ends["last"], ends["first"]) + 1).sum())
-    return grid * _SPARSEST <= frame.height
+    return int((spacing.places(ends["last"], ends["first"]) + 1).sum())
 
 
 def _most_frequent(values: pl.Series) -> float:
