@@ -60,14 +60,14 @@ def compare(
     from penstock.compare import run  # noqa: PLC0415
     from penstock.compare.schedule import LEARNING_RATES  # noqa: PLC0415
     from penstock.data import Options  # noqa: PLC0415
-    from penstock.data.samples import load_or_sample  # noqa: PLC0415
+    from penstock.data.understanding.describe import source_of  # noqa: PLC0415
     from penstock.tasks import find_task, infer  # noqa: PLC0415
 
     ends = context.obj + seconds(time) if time else None
     names, numbers = _names(cells), _rates(rates) or LEARNING_RATES
     run.check_arguments(out, names, seeds, skip_check or ())
     options = Options(_names(target), id_column, time_column, _names(known), _names(past))
-    source = load_or_sample(data)
+    source = source_of(data)
     if task is None:
         task, reason = infer(source, options)
         _terminal.say(f"Task {task}: {reason}. Another is chosen with --task.", error=True)

@@ -13,7 +13,7 @@ import polars as pl
 
 from penstock.data.arrays import read_arrays
 from penstock.data.files import Source
-from penstock.data.formats import count_rows, read_parquet
+from penstock.data.formats import check_unpacked, count_rows, is_gzip, read_parquet
 from penstock.data.reading.archives import read_mat, read_npy
 from penstock.data.reading.corpora import read_arff, read_fasta, read_ts
 from penstock.data.reading.delimited import find_separator, is_table, read_delimited
@@ -75,7 +75,8 @@ def _file(path: Path) -> Source:
         return Source(path.name, arrays=_ARRAYS[suffix](path))
     if suffix in _TABLES:
         return Source(path.name, _TABLES[suffix](path))
-    content = read_gzip(path) if packed else read_bytes(path)
+    content = read_gzip(path) if is_gzip(path) else read_bytes(path)
+    check_unpacked(content)
     if not content:
         raise DataError("is empty; there is nothing to learn from")
     return _text(path, content, suffix)

@@ -101,8 +101,8 @@ def _check_header(columns: list[str]) -> None:
     names = [name for name in columns if name]
     if names and all(map(_NUMBER.fullmatch, names)) and len(names) == len(columns):
         raise DataError(
-            f"has numbers ({', '.join(names[:3])}) in its first line; "
-            "that must be a header that names the columns"
+            f"cannot be read: its first line holds numbers ({', '.join(names[:3])}); "
+            "it must be a header that names the columns"
         )
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from penstock.data.understanding.cells import Cells
+from penstock.data.understanding.cells import Cells, shown
 from penstock.data.understanding.draft import Draft
 from penstock.data.understanding.forecasting import forecast_roles
 from penstock.data.understanding.oddities import roles_beside
@@ -20,15 +20,29 @@ def frames_roles(draft: Draft) -> dict[str, Role] | None:
     told = draft.told.roles()
     names = [n for n in draft.beside() if told.get(n, "target") == "target"]
     few = len(names) < _FEWEST_FRAMES and draft.options.task is None
-    if few or not names or not all(map(_is_binary, (draft.cells[n] for n in names))):
+    if few or not names:
         return None
+    wrong = next((n for n in names if not _is_binary(draft.cells[n])), None)
+    if wrong is not None and draft.options.task is None:
+        return None
+    if wrong is not None:
+        _refuse(draft.cells[wrong])
     return {**dict.fromkeys(names, "target")}
+
+
+def _refuse(cells: Cells) -> None:
+    values = cells.numbers()
+    row = int(((values == 0) | (values == 1)).fill_null(False).not_().arg_true()[0])
+    raise DataError(
+        f"column {cells.name!r}, row {row + 1}: {shown(cells.raw, row)} is not 0 or 1; frames hold "
+        "nothing else"
+    )
 
 
 def _is_binary(cells: Cells) -> bool:
     values = cells.values
     return (
-        cells.sort == "number"
+        cells.sort in ("number", "boolean")
         and not values.null_count()
         and bool(((values == 0) | (values == 1)).all())
     )
@@ -44,7 +58,9 @@ def roles_of(draft: Draft) -> dict[str, Role]:
     roles: dict[str, Role] = {**told.roles(), label: "label"}
     free = {n: c for n, c in cells.items() if n not in roles}
     texts = cells[label].text() if draft.question.classes else None
-    beside = roles_beside(free, draft.keys, texts, draft.remarks)
+    beside: dict[str, Role] = dict.fromkeys(free, "left out")
+    if not draft.options.learned:
+        beside = roles_beside(free, draft.keys, texts, draft.remarks)
     roles |= beside | dict.fromkeys(draft.long.made, "input")
     for name in told.group:
         check_within(name, draft.keys, cells[name].text(), "has the values", "--group")

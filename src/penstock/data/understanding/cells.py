@@ -66,13 +66,20 @@ class Cells:
             DataError: a cell is text, infinite or beyond ±1e100; the message names it.
         """
         if self.sort not in ("number", "boolean"):
-            row = self.raw.is_not_null().arg_true()
-            at = int(row[0]) if len(row) else 0
-            self._refuse(at, "is not a number", option)
+            self._refuse(self._first_wrong(), "is not a number", option)
         if self.wrong is not None:
             self._refuse(self.wrong, "is not a number", option)
         _check_range(self, option)
         return self.values
+
+    def _first_wrong(self) -> int:
+        """Return the row of the first cell that is no number, from 0."""
+        if self.raw.dtype != pl.String:
+            return 0
+        bare = self.raw.str.strip_chars()
+        bad = bare.cast(pl.Float64, strict=False).is_null() & ~bare.str.to_lowercase().is_in(MARKS)
+        rows = bad.fill_null(False).arg_true()
+        return int(rows[0]) if len(rows) else 0
 
     def _refuse(self, row: int, what: str, option: str) -> None:
         raise DataError(

@@ -38,7 +38,7 @@ def _typed(draft: Draft, roles: dict[str, Role]) -> pl.DataFrame:
             continue
         if role == "split":
             columns.append(part_of(cells, draft.keys, per_sequence))
-        elif _is_numeric(cells, role, draft.question):
+        elif name not in draft.options.symbols and _is_numeric(cells, role, draft.question):
             columns.append(cells.numbers(_OPTIONS.get(role, "--target")).alias(name))
         else:
             columns.append(cells.text().alias(name))
@@ -74,7 +74,7 @@ def finished(
     )
     table = Table(
         order.ids, order.times, draft.clock.zone if draft.clock else None,
-        columns.drop(" row"), columns[" row"] + 1, draft.form,
+        columns.drop(" row"), columns[" row"] + 1, draft.form, draft.long.made, draft.long.steps,
     )  # fmt: skip
     all_roles = _all_roles(draft, source, roles)
     split_names = draft.told.split
@@ -96,6 +96,7 @@ def finished(
         tuple(draft.remarks.notes),
         count_parts(present[split_names[0]], order.ids.filter(pl.Series(sure)), per_sequence)
         if split_names else {},
+        order.spacing,
         table,
     )  # fmt: skip
 

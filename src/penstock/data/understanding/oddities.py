@@ -9,6 +9,7 @@ from penstock.data.understanding.names import GROUPS
 from penstock.data.understanding.remarks import Remarks
 from penstock.data.understanding.roles import Role
 
+_FEWEST_CELLS = 20  # for a column that tells every label to be more than chance
 _FEWEST_GROUPS = 3  # values; a column of two is rather a property, such as the sex
 
 
@@ -71,7 +72,7 @@ def _tells(cells: Cells, label: pl.Series) -> bool:
     """Whether each value goes with one label, and few values are enough for all."""
     pairs = pl.DataFrame([cells.text().alias("cell"), label.alias("label")]).drop_nulls()
     values, labels = pairs["cell"].n_unique(), pairs["label"].n_unique()
-    return 1 < labels <= values <= 2 * labels and pairs.unique().height == values
+    return pairs.height >= _FEWEST_CELLS and 1 < labels <= values <= 2 * labels and pairs.unique().height == values
 
 
 def constant_within(cells: Cells, keys: pl.Series) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from penstock.data.series import Options
+from penstock.data.series import Names, Options
 from penstock.data.understanding.cells import Cells
 from penstock.data.understanding.clock import time_parts
 from penstock.data.understanding.layouts import holds
@@ -43,6 +43,7 @@ class Told:
     static: tuple[str, ...]
     split: tuple[str, ...]
     group: tuple[str, ...]
+    inputs: tuple[str, ...]
 
     @staticmethod
     def of(options: Options, columns: list[str]) -> "Told":
@@ -51,18 +52,19 @@ class Told:
         Raises:
             ArgumentError: one is not there, or has two roles.
         """
-        one = {"--id": options.id, "--time-column": options.time, "--split": options.split,
+        one: dict[str, Names] = {"--id": options.id, "--time-column": options.time, "--split": options.split,
                "--group": options.group}  # fmt: skip
         found = {
-            option: named([text] if text else [], columns, option) for option, text in one.items()
+            option: named([text] if isinstance(text, str) else text or (), columns, option)
+            for option, text in one.items()
         }
         several = {"--target": options.target, "--known": options.known, "--past": options.past,
-                   "--static": options.static}  # fmt: skip
+                   "--static": options.static, "the model": (*options.numbers, *options.symbols)}  # fmt: skip
         found |= {option: named(texts, columns, option) for option, texts in several.items()}
         _check_once(found)
         return Told(
             *(found[o] for o in ("--target", "--id", "--time-column", "--known", "--past", "--static",
-                                 "--split", "--group"))
+                                 "--split", "--group", "the model"))
         )  # fmt: skip
 
     def roles(self) -> dict[str, Role]:
@@ -70,9 +72,13 @@ class Told:
         pairs: list[tuple[tuple[str, ...], Role]] = [
             (self.target, "target"), (self.id, "id"), (self.time, "time"), (self.known, "known"),
             (self.past, "past"), (self.static, "static"), (self.split, "split"),
-            (self.group, "group"),
+            (self.group, "group"), (self.inputs, "input"),
         ]  # fmt: skip
         return {name: role for names, role in pairs for name in names}
+
+
+def _order(option: str) -> tuple[bool, str]:
+    return option != "--target", option
 
 
 def _check_once(found: Mapping[str, tuple[str, ...]]) -> None:
@@ -80,8 +86,9 @@ def _check_once(found: Mapping[str, tuple[str, ...]]) -> None:
     for option, names in found.items():
         for name in names:
             if name in seen:
+                first, second = sorted((seen[name], option), key=_order)
                 raise ArgumentError(
-                    f"column {name!r} cannot be both {seen[name]} and {option}; name it once"
+                    f"column {name!r} cannot be both {first} and {second}; name it once"
                 )
             seen[name] = option
 

@@ -52,7 +52,7 @@ def understand(source: Source, options: Options) -> Understanding:
 
 def _of_table(name: str, frame: pl.DataFrame, options: Options, remarks: Remarks) -> Understanding:
     melted = melt_dates(frame, remarks)
-    frame = frame if melted is None else melted
+    frame = _with_labels(frame if melted is None else melted, options)
     told = Told.of(options, frame.columns)
     cells = find_cells(frame, remarks)
     out = counters(cells, told, remarks)
@@ -64,3 +64,11 @@ def _of_table(name: str, frame: pl.DataFrame, options: Options, remarks: Remarks
     frames = frames_roles(draft)
     task = draft.question.task if draft.question else "frames" if frames else "forecast"
     return finished(draft, frame, frames or roles_of(draft), task)
+
+
+def _with_labels(frame: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """Return the table with empty labels, where a model that has learned may do without them."""
+    if not options.learned or options.target[0] in frame.columns:
+        return frame
+    empty = pl.Series(options.target[0], [None] * frame.height, dtype=pl.String)
+    return frame.with_columns(empty)

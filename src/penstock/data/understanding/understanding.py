@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from penstock.data.spacing import Spacing
 from penstock.data.understanding.layouts import Form
 from penstock.data.understanding.roles import Kind, Role
 
@@ -24,6 +25,8 @@ class Table:
             missing; all else is text.
         rows: [N] the row in the source, from 1; null where a row was put in.
         form: whether a series was many rows ("long"), a row each, or the whole table ("one").
+        made: the columns that hold the steps, where these were columns or cells of the source.
+        steps: those columns of the source.
     """
 
     ids: pl.Series
@@ -32,6 +35,8 @@ class Table:
     columns: pl.DataFrame
     rows: pl.Series
     form: Form = "long"
+    made: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
 
     def starts(self) -> NDArray[np.int64]:
         """Return where each series starts, and the number of rows after the last one."""
@@ -59,6 +64,7 @@ class Understanding:
         conversions: what was done to the cells, a sentence each.
         notes: what looks odd, and what was decided without being told, a sentence each.
         parts: how many series (or rows) each part has, where the user gave the parts.
+        spacing: the step of time itself; None without times.
         table: the rows themselves; None for text and frames.
     """
 
@@ -77,11 +83,14 @@ class Understanding:
     conversions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     parts: Mapping[str, int] = field(default_factory=dict)
+    spacing: Spacing | None = field(default=None, repr=False, compare=False)
     table: Table | None = field(default=None, repr=False, compare=False)
 
     def record(self) -> dict[str, Any]:
         """Return all but the rows, as values fit for JSON."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "table"}
+        plain = {
+            name: getattr(self, name) for name, f in self.__dataclass_fields__.items() if f.compare
+        }
         return {
             name: list(value) if isinstance(value, tuple) else
             dict(value) if isinstance(value, Mapping) else value

@@ -15,6 +15,7 @@ _SHORTEST_MONTH = 28 * _DAY
 _NEAR = 4  # days from a month's first or last that still are its beginning or end
 _SPARSEST = 0.2  # of a grid's places must have a row, or the times are taken as irregular
 _WEEKDAYS = 5
+_FEWEST_OWN = 4  # rows, for a series to have a step of its own
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,19 @@ def _is_full(frame: pl.DataFrame, spacing: Spacing) -> bool:
 
 def grid_size(frame: pl.DataFrame, spacing: Spacing) -> int:
     """Return the places of the grids of all series, from the first to the last time of each."""
-    ends = frame.group_by("id").agg(
+    ends = frame.group_by("id", maintain_order=True).agg(
         first=pl.col("time").first(), last=pl.col("time").last(), n=pl.len()
     )
-    return int((spacing.places(ends["last"], ends["first"]) + 1).sum())
+    first = frame.select(pl.col("time").first().over("id")).to_series()
+    steps = _own_steps(spacing.places(frame["time"], first), ends["n"].to_numpy())
+    return int((spacing.places(ends["last"], ends["first"]) // steps + 1).sum())
+
+
+def _own_steps(places: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the step of each series, in places: 1, or more where a series keeps to a longer one."""
+    lengths = lengths.astype(np.int64)
+    own = np.gcd.reduceat(places, np.cumsum(lengths) - lengths)
+    return np.where((lengths >= _FEWEST_OWN) & (own > 0), own, 1)
 
 
 def _most_frequent(values: pl.Series) -> float:
@@ -163,16 +173,21 @@ def fill_gaps(frame: pl.DataFrame, spacing: Spacing) -> pl.DataFrame:
     The frame has the columns id and time, is sorted by both, and has no time twice.
     """
     first = frame.select(pl.col("time").first().over("id")).to_series()
-    place = pl.Series("place", spacing.places(frame["time"], first))
+    place = spacing.places(frame["time"], first)
+    counts = frame["id"].rle().struct.field("len").to_numpy()
+    steps = _own_steps(place, counts)
+    place = pl.Series("place", place // np.repeat(steps, counts))
     rows = frame.select("id", "time").with_columns(place, at=pl.int_range(pl.len()))
     ends = rows.group_by("id", maintain_order=True).agg(
         first=pl.col("time").first(), most=pl.col("place").max(), n=pl.len()
     )
+    ends = ends.with_columns(pl.Series("step", steps))
     if (ends["most"] + 1 == ends["n"]).all():
         return rows.drop("place")
-    grid = ends.select("id", "first", place=pl.int_ranges(0, pl.col("most") + 1)).explode("place")
+    grid = ends.with_columns(place=pl.int_ranges(0, pl.col("most") + 1)).explode("place")
+    grid = grid.select("id", "first", "step", "place")
     grid = grid.join(rows, on=["id", "place"], how="left", maintain_order="left")
-    made = spacing.times(grid["first"], grid["place"])
+    made = spacing.times(grid["first"], grid["place"] * grid["step"])
     return grid.select("id", time=pl.coalesce("time", made.alias("made")), at="at")
 
 
