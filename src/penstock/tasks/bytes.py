@@ -1,7 +1,5 @@
 """Language models of bytes, for text in no known encoding and for any other file."""
 
-from penstock.data.files import Source
-from penstock.data.series import Options
 from penstock.tasks.text import Characters
 
 

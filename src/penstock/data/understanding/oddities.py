@@ -72,7 +72,11 @@ def _tells(cells: Cells, label: pl.Series) -> bool:
     """Whether each value goes with one label, and few values are enough for all."""
     pairs = pl.DataFrame([cells.text().alias("cell"), label.alias("label")]).drop_nulls()
     values, labels = pairs["cell"].n_unique(), pairs["label"].n_unique()
-    return pairs.height >= _FEWEST_CELLS and 1 < labels <= values <= 2 * labels and pairs.unique().height == values
+    return (
+        pairs.height >= _FEWEST_CELLS
+        and 1 < labels <= values <= 2 * labels
+        and pairs.unique().height == values
+    )
 
 
 def constant_within(cells: Cells, keys: pl.Series) -> bool:

@@ -26,6 +26,8 @@ from penstock.data.understanding.texts import understand_frames, understand_text
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError, DataError, nearest
 
+_PROSE = ("text", "bytes")
+
 
 def understand(source: Source, options: Options) -> Understanding:
     """Return what a source holds; see `penstock.describe`.
@@ -38,8 +40,10 @@ def understand(source: Source, options: Options) -> Understanding:
         raise ArgumentError(f"unknown task {options.task!r}: {nearest(options.task, TASKS)}")
     remarks = Remarks(list(source.conversions))
     with source.named():
-        if source.text is not None:
+        if source.text is not None and options.task in (None, *_PROSE):
             return understand_text(source, options.task, remarks)
+        if options.task in _PROSE:
+            raise DataError("is no text; give a .txt file, or another --task")
         if source.arrays is None:
             return _of_table(source.name, source.rows(), options, remarks)
         if options.task in (None, "frames") and of_arrays.are_frames(source.arrays):
