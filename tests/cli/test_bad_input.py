@@ -56,7 +56,7 @@ KINDS: dict[str, tuple[str, str | bytes, list[str], list[str]]] = {
     "one class": ("a.csv", "id,x,label\n1,2,a\n1,3,a\n2,3,a\n2,3,a", [], ["two such classes"]),
     "a short text": ("a.txt", "abc", [], ["a.txt", "3 characters", "854"]),
     "an empty text": ("a.txt", "", [], ["a.txt", "empty"]),
-    "no UTF-8": ("a.txt", b"ab\n\xff", ["--task", "text"], ["line 2", "byte 4", "--task bytes"]),
+    "no UTF-8": ("a.txt", bytes(9), ["--task", "text"], ["a.txt", "no text", "--task bytes"]),
     "a broken archive": ("a.npz", "PK nonsense", [], ["a.npz", "cannot be read"]),
     "no ones and zeros": (
         "a.csv",

@@ -29,8 +29,8 @@ def continue_times(
     if (np.diff(places) != step).any():
         return None
     first = local[:1].new_from_index(0, count)
-    places = pl.Series(places[-1] + step * np.arange(1, count + 1))
-    return spacing.times(first, places).cast(times.dtype).alias(times.name)
+    ahead = pl.Series(places[-1] + step * np.arange(1, count + 1))
+    return spacing.times(first, ahead).cast(times.dtype).alias(times.name)
 
 
 def in_zone(times: pl.Series, zone: str | None) -> pl.Series:

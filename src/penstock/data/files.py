@@ -13,7 +13,7 @@ from penstock.errors import DataError
 
 @dataclass(frozen=True)
 class Source:
-    """What a file or a dataframe holds: one of the three.
+    """What a file or a dataframe holds: one of the three, or a .txt file with a table.
 
     Attributes:
         name: the file's name, or what kind of frame it was.

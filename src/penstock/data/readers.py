@@ -1,5 +1,6 @@
 """A source → `Dataset`: the series of a table, each on its grid, with the columns beside them."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -52,7 +53,7 @@ def read_series(source: Source, options: Options) -> Dataset:
     found = understand(source, replace(options, task="forecast"))
     assert found.table is not None
     columns = _columns(found, options)
-    series = tuple(_all_series(found, found.table, columns))
+    series = tuple(_all_series(found.table, columns))
     kept = tuple(one for one in series if len(one))
     if not kept:
         raise DataError(
@@ -107,7 +108,7 @@ def _categories(column: pl.Series) -> tuple[str, ...]:
     return tuple(sorted(most["value"]))
 
 
-def _all_series(found: Understanding, table: Table, columns: Columns) -> list[Series]:
+def _all_series(table: Table, columns: Columns) -> list[Series]:
     starts = table.starts()
     known = _beside(table.columns, columns.known, columns.categories)
     past = _beside(table.columns, columns.beside, columns.categories)
@@ -115,7 +116,7 @@ def _all_series(found: Understanding, table: Table, columns: Columns) -> list[Se
     many, series = len(targets) > 1, []
     for target in targets:
         values = table.columns[target].to_numpy()
-        for start, end in zip(starts[:-1], starts[1:], strict=True):
+        for start, end in itertools.pairwise(starts.tolist()):
             name = target if table.form == "one" else table.ids[int(start)]
             name = f"{name}/{target}" if many and table.form != "one" else name
             rows = slice(int(start), int(end))
@@ -172,7 +173,7 @@ def _series(
 
 
 def carried(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return values [n] or [n, F], each gap filled with the value before it; NaN before the first."""
+    """Return values [n] or [n, F], each gap filled with the one before; NaN before the first."""
     if not values.size:
         return values
     place = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))

@@ -56,8 +56,8 @@ def naive_error(
 ) -> float:
     """Return the mean of |y_t − y_{t−m}|: the denominator of MASE (Hyndman & Koehler 2006).
 
-    m = season. Only pairs that were both observed count, where `observed` says which were. Where it is 0 (a series that repeats exactly) or the part is not longer than a
-    season, m = 1 stands in.
+    m = season. Only pairs that were both observed count, where `observed` says which were. Where it
+    is 0 (a series that repeats exactly) or the part is not longer than a season, m = 1 stands in.
     """
     seen = np.ones(len(values), bool) if observed is None else observed
     for lag in (season, 1):

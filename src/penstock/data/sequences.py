@@ -59,7 +59,7 @@ class Layout:
     def of_record(record: dict[str, Any]) -> "Layout":
         """Return the layout that was written as JSON."""
         lists = {n: tuple(v) if isinstance(v, list) else v for n, v in record.items()}
-        return Layout(**lists)
+        return Layout(**lists)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

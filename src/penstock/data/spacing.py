@@ -106,7 +106,7 @@ def _of_numbers(steps: pl.Series, yearly: bool) -> Spacing:
 def _of_times(times: pl.Series, steps: pl.Series) -> Spacing:
     step = int(_most_frequent(steps.alias("s")))
     same_clock = times.dt.time().n_unique() == 1
-    smallest = int(steps.min())  # type: ignore[arg-type]
+    smallest = int(steps.to_numpy().min())
     if same_clock and smallest >= _SHORTEST_MONTH and (found := _of_months(times)):
         return found
     if same_clock and step == _DAY and _on_weekdays_alone(times, steps):
@@ -117,7 +117,7 @@ def _of_times(times: pl.Series, steps: pl.Series) -> Spacing:
 def _of_months(times: pl.Series) -> Spacing | None:
     """Return the step in months of times that stand at the same place in each."""
     day, last = times.dt.day(), times.dt.month_end().dt.day()
-    most = int(day.max())  # type: ignore[call-overload]
+    most = int(day.to_numpy().max())
     ends = bool((day == last).all())
     same = bool(((day == most) | ((day == last) & (last < most))).all())
     at_ends = bool((last - day < _NEAR).all()) or bool((day <= _NEAR).all())
@@ -148,7 +148,7 @@ def grid_size(frame: pl.DataFrame, spacing: Spacing) -> int:
 
 
 def _own_steps(places: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the step of each series, in places: 1, or more where a series keeps to a longer one."""
+    """Return the step of each series, in places: above 1 where it keeps to a longer one."""
     lengths = lengths.astype(np.int64)
     own = np.gcd.reduceat(places, np.cumsum(lengths) - lengths)
     return np.where((lengths >= _FEWEST_OWN) & (own > 0), own, 1)
@@ -176,8 +176,8 @@ def fill_gaps(frame: pl.DataFrame, spacing: Spacing) -> pl.DataFrame:
     place = spacing.places(frame["time"], first)
     counts = frame["id"].rle().struct.field("len").to_numpy()
     steps = _own_steps(place, counts)
-    place = pl.Series("place", place // np.repeat(steps, counts))
-    rows = frame.select("id", "time").with_columns(place, at=pl.int_range(pl.len()))
+    column = pl.Series("place", place // np.repeat(steps, counts))
+    rows = frame.select("id", "time").with_columns(column, at=pl.int_range(pl.len()))
     ends = rows.group_by("id", maintain_order=True).agg(
         first=pl.col("time").first(), most=pl.col("place").max(), n=pl.len()
     )

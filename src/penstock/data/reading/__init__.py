@@ -94,7 +94,8 @@ def _text(path: Path, content: bytes, suffix: str) -> Source:
             return Source(path.name, text=content)
     _check_size(path, content)
     frame, words = read_delimited(content)
-    return Source(path.name, frame, conversions=words)
+    text_too = content if suffix == ".txt" else None
+    return Source(path.name, frame, text_too, conversions=words)
 
 
 def _check_size(path: Path, content: bytes) -> None:

@@ -47,7 +47,7 @@ def _recoded(content: bytes, encoding: str) -> bytes:
         text = content.decode(encoding).encode()
     except UnicodeError as error:
         raise DataError(
-            f"begins as {encoding.upper()}, but cannot be read ({getattr(error, 'reason', error)}); "
+            f"cannot be read as {encoding.upper()} ({getattr(error, 'reason', error)}); "
             "save it as UTF-8"
         ) from None
     _check(text)

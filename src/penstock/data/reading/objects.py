@@ -16,7 +16,7 @@ _PAIR = 2
 
 
 def read_object(data: Any) -> Source:
-    """Return a source of any dataframe that narwhals knows, of arrays, or of lists or a dict of them.
+    """Return a source of any dataframe that narwhals knows, or of arrays, lists or dicts of them.
 
     A pair (x, y) is arrays and their labels; a dict with y or label in it, too.
 

@@ -83,8 +83,8 @@ class Cells:
 
     def _refuse(self, row: int, what: str, option: str) -> None:
         raise DataError(
-            f"column {self.name!r}, row {row + 1}: {shown(self.raw, row)} {what}; correct it, leave "
-            f"the cell empty if the value is missing, or choose other columns with {option}"
+            f"column {self.name!r}, row {row + 1}: {shown(self.raw, row)} {what}; correct it, "
+            f"leave the cell empty if the value is missing, or choose other columns with {option}"
         )
 
 
@@ -123,7 +123,7 @@ def find_cells(frame: pl.DataFrame, remarks: Remarks) -> dict[str, Cells]:
     return found
 
 
-def _sorted(column: pl.Series) -> Cells:
+def _sorted(column: pl.Series) -> Cells:  # noqa: PLR0911  (a line a type)
     """Return a column by its type or, if it is text, as the plain numbers that it may hold."""
     kind = column.dtype
     if kind == pl.String:

@@ -42,7 +42,7 @@ class Clock:
 
 
 def time_parts(columns: Mapping[str, Cells]) -> tuple[str, ...]:
-    """Return the columns that make a time together (a year and a month, a date and a time of day)."""
+    """Return the columns that make a time together, such as a year and a month."""
     lower = {name.strip().lower().replace("_", " "): name for name in columns}
     if year := next((lower[y] for y in YEARS if y in lower), None):
         parts = [year]
@@ -251,9 +251,9 @@ def _numbers(cells: Cells, told: bool, remarks: Remarks) -> Clock:
     if whole and (compact := _compact(cells, low, high)) is not None:
         remarks.converted(f"{cells.name!r} read as dates written as numbers")
         return Clock(compact)
-    yearly = whole and 1000 <= low <= high < 3000 and (
-        cells.name.lower() in (*YEARS, "date", "time", "ds") or (told and "year" in cells.name.lower())
-    )  # fmt: skip
+    lower = cells.name.lower()
+    named = lower in (*YEARS, "date", "time", "ds") or (told and "year" in lower)
+    yearly = named and whole and 1000 <= low <= high < 3000
     small = max(-low, high) < _LARGEST
     return Clock(cells.values.cast(pl.Int64) if whole and small else cells.values, yearly=yearly)
 
@@ -263,8 +263,7 @@ def _compact(cells: Cells, low: float, high: float) -> pl.Series | None:
     for form, ends in (("%Y%m%d", (18_000_101, 21_001_231)), ("%Y%m", (180_001, 210_012))):
         if ends[0] <= low and high <= ends[1]:
             text = cells.values.cast(pl.Int64).cast(pl.String)
-            text, form = (text + "01", "%Y%m%d") if form == "%Y%m" else (text, form)
-            days = text.str.to_date(form, strict=False)
+            days = (text if form == "%Y%m%d" else text + "01").str.to_date("%Y%m%d", strict=False)
             if days.null_count() == cells.values.null_count():
                 return days.cast(pl.Datetime("us"))
     return None

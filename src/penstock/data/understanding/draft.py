@@ -43,6 +43,7 @@ class Draft:
 
     @property
     def cells(self) -> dict[str, Cells]:
+        """The columns, with a row a step."""
         return self.long.cells
 
     @property
@@ -69,14 +70,14 @@ def make_draft(
     long = _laid_out(Long.of(cells), label, ids, told, remarks)
     if long.owners is not None:
         ids = ids or _names_of_rows(long, told, label)
-    keys = _keys(long, ids, told)
+    keys = _keys(long, ids)
     times = find_times(long.cells, told, [label, *ids, *long.made], keys)
     parts = (name, told, options, remarks, out, long)
     clock = _clock(times, long, keys, told, options, remarks)
     if long.owners is None and not ids and clock and clock.times.is_duplicated().any():
         taken = [*times, *told.roles(), *([label] if label else [])]
         ids = infer_ids(long.cells, clock.times, taken, remarks)
-        keys = _keys(long, ids, told)
+        keys = _keys(long, ids)
         if ids:
             clock = _clock(times, long, keys, told, options, Remarks())
     form: Form = "row" if long.owners is not None else "long" if ids else "one"
@@ -138,7 +139,7 @@ def _combined(long: Long, ids: tuple[str, ...]) -> pl.Series:
     return pl.select(pl.concat_str([t.fill_null("") for t in texts], separator="/")).to_series()
 
 
-def _keys(long: Long, ids: tuple[str, ...], told: Told) -> pl.Series:
+def _keys(long: Long, ids: tuple[str, ...]) -> pl.Series:
     """Return the series of each row, as text.
 
     Raises:

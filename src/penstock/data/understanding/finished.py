@@ -175,8 +175,10 @@ def _ahead(
 def _all_roles(draft: Draft, source: pl.DataFrame, roles: dict[str, Role]) -> dict[str, Role]:
     """Return the role of each column of the source, in its order."""
     found: dict[str, Role] = {**roles, **dict.fromkeys(draft.ids, "id")}
-    found |= dict.fromkeys(draft.times, "time") | dict.fromkeys(draft.left_out, "left out")
-    found |= dict.fromkeys(draft.long.steps, "input" if draft.question else "target")
+    found.update(dict.fromkeys(draft.times, "time"))
+    found.update(dict.fromkeys(draft.left_out, "left out"))
+    role: Role = "input" if draft.question else "target"
+    found |= dict.fromkeys(draft.long.steps, role)
     return {name: found[name] for name in source.columns}
 
 
@@ -185,7 +187,7 @@ def _kinds(draft: Draft, roles: dict[str, Role]) -> dict[str, Kind]:
     made = draft.cells[draft.long.made[0]] if draft.long.made else None
     cells: dict[str, Cells] = {
         **draft.out_cells, **draft.cells,
-        **{name: draft.cells[name] if name in draft.cells else made for name in draft.long.steps if made},
+        **{name: draft.cells.get(name, made) for name in draft.long.steps if made},
     }  # fmt: skip
     return kinds_of(cells, roles, classes)
 

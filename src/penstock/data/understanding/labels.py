@@ -46,7 +46,7 @@ def labelled_question(
     whole = form == "row" or (keys.n_unique() > 1 and _one_each(cells, keys))
     classes = _are_classes(cells)
     if task in _LABELLED:
-        _check(cells, task, whole, form)
+        _check(cells, task, form)
         whole, classes = task != "tag", task != "regress"
     elif task is not None:
         return None
@@ -60,7 +60,7 @@ def labelled_question(
     return Question(found, f"column {cells.name!r} gives {owner} {kind}{step}", cells.name, classes)
 
 
-def _check(cells: Cells, task: str, whole: bool, form: str) -> None:
+def _check(cells: Cells, task: str, form: str) -> None:
     if task == "tag" and form == "row":
         raise ArgumentError(
             f"column {cells.name!r} has one label a row, and each row is a sequence; "

@@ -101,7 +101,8 @@ def numbered(columns: Sequence[str]) -> tuple[str, ...]:
             groups.setdefault(found[1], []).append((int(found[2]), name))
     if not groups:
         return ()
-    steps = sorted(max(groups.values(), key=len))
+    most = max(len(group) for group in groups.values())
+    steps = sorted(next(group for group in groups.values() if len(group) == most))
     first = steps[0][0]
     whole = [number for number, _ in steps] == [*range(first, first + len(steps))]
     enough = len(steps) >= _FEWEST_STEPS and 2 * len(steps) >= len(columns)
@@ -109,7 +110,7 @@ def numbered(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def spread_steps(long: Long, steps: tuple[str, ...], option: str, remarks: Remarks) -> Long:
-    """Return the sequences that stand in a row each, a column a step; empty cells at the end end it.
+    """Return the sequences that stand in a row each, up to the last cell that is not empty.
 
     Raises:
         DataError: a row has no step, or some columns hold numbers and some do not.

@@ -13,7 +13,7 @@ SURE_TIMES = TIMES[:6]
 COUNTERS = ("", "index", "level_0", "__index_level_0__", "rownames", "row", "row_id", "row_number",
             "no", "no.", "nr", "#")  # fmt: skip
 GROUPS = ("speaker", "patient", "subject", "person", "user", "donor", "participant", "session",
-          "recording", "group", "animal", "driver", "player", "author", "writer", "rider")  # fmt: skip
+          "recording", "group", "animal", "driver", "player", "author", "writer")  # fmt: skip
 SEQUENCES = ("sequence", "seq", "text", "sentence", "tokens", "letters", "values", "series", "x")
 
 

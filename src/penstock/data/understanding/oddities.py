@@ -29,7 +29,8 @@ def roles_beside(
             roles[name] = "left out"
             remarks.note(f"column {name!r} is left out: it holds {_what(column)}")
         elif sequences > 1 and _is_constant(keys, column):
-            roles[name] = _of_constant(column, keys, sequences, remarks)
+            tells = label is not None and _tells(column, label)
+            roles[name] = "static" if tells else _of_constant(column, keys, sequences, remarks)
         else:
             roles[name] = "input"
         if roles[name] != "left out" and label is not None and _tells(column, label):
@@ -61,8 +62,8 @@ def _of_constant(cells: Cells, keys: pl.Series, sequences: int, remarks: Remarks
     shared = _FEWEST_GROUPS <= values < sequences
     if shared and (is_name or cells.sort == "text"):
         remarks.note(
-            f"column {name!r} looks like a group of sequences and is left out; --group {name} keeps "
-            f"each of its values in one part, --static {name} makes it an input"
+            f"column {name!r} looks like a group of sequences and is left out; --group {name} "
+            f"keeps each of its values in one part, --static {name} makes it an input"
         )
         return "left out"
     return "static"

@@ -52,20 +52,23 @@ class Told:
         Raises:
             ArgumentError: one is not there, or has two roles.
         """
-        one: dict[str, Names] = {"--id": options.id, "--time-column": options.time, "--split": options.split,
-               "--group": options.group}  # fmt: skip
-        found = {
-            option: named([text] if isinstance(text, str) else text or (), columns, option)
-            for option, text in one.items()
+        told: dict[str, Names] = {
+            "--target": options.target,
+            "--id": options.id,
+            "--time-column": options.time,
+            "--known": options.known,
+            "--past": options.past,
+            "--static": options.static,
+            "--split": options.split,
+            "--group": options.group,
+            "the model": (*options.numbers, *options.symbols),
         }
-        several = {"--target": options.target, "--known": options.known, "--past": options.past,
-                   "--static": options.static, "the model": (*options.numbers, *options.symbols)}  # fmt: skip
-        found |= {option: named(texts, columns, option) for option, texts in several.items()}
+        found = {
+            option: named([names] if isinstance(names, str) else names or (), columns, option)
+            for option, names in told.items()
+        }
         _check_once(found)
-        return Told(
-            *(found[o] for o in ("--target", "--id", "--time-column", "--known", "--past", "--static",
-                                 "--split", "--group", "the model"))
-        )  # fmt: skip
+        return Told(*found.values())
 
     def roles(self) -> dict[str, Role]:
         """Return the role of each column that was named, a label as a target."""
@@ -116,10 +119,10 @@ def spelled(name: str) -> str:
 
 def _counts(values: pl.Series) -> bool:
     """Whether the values are 0 … n − 1 or 1 … n, in any order."""
-    low, high, n = values.min(), values.max(), len(values)
-    if low is None or values.null_count() or low not in (0, 1) or high != low + n - 1:
+    if values.null_count() or not len(values):
         return False
-    return values.n_unique() == n
+    low, high = float(values.to_numpy().min()), float(values.to_numpy().max())
+    return low in (0, 1) and high == low + len(values) - 1 and values.n_unique() == len(values)
 
 
 def find_label(cells: Mapping[str, Cells], told: Told) -> str | None:
@@ -175,8 +178,8 @@ def find_id(cells: Mapping[str, Cells], told: Told, label: str | None) -> tuple[
         name = first_named(free, [word])
         if name and free[name].sort in ("text", "number", "time"):
             keys = free[name].text()
-            repeated = keys.n_unique() < len(keys) and not holds(free[name])
-            if repeated or word == "unique_id":
+            several = keys.n_unique() < len(keys) and not holds(free[name])
+            if several or word == "unique_id":
                 return (name,)
     ending = sorted(n for n in free if n.lower().endswith(("_id", " id")) or n.endswith("Id"))
     repeated = [n for n in ending if free[n].text().n_unique() < len(free[n].raw)]

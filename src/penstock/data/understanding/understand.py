@@ -40,7 +40,8 @@ def understand(source: Source, options: Options) -> Understanding:
         raise ArgumentError(f"unknown task {options.task!r}: {nearest(options.task, TASKS)}")
     remarks = Remarks(list(source.conversions))
     with source.named():
-        if source.text is not None and options.task in (None, *_PROSE):
+        prose = options.task in _PROSE or (source.table is None and options.task is None)
+        if source.text is not None and prose:
             return understand_text(source, options.task, remarks)
         if options.task in _PROSE:
             raise DataError("is no text; give a .txt file, or another --task")
