@@ -94,7 +94,11 @@ def test_each_series_has_a_grid_of_its_own(seen: Seen) -> None:
         (DAYS[::7], "1w", 0),
         (DAYS[::14], "2w", 0),
         ([datetime(2021, 1, 1) + timedelta(hours=k) for k in range(90)], "1h", 0),
-        ([datetime(2021, 1, 1) + timedelta(minutes=15 * k) for k in range(90) if k % 9], "15min", 9),
+        (
+            [datetime(2021, 1, 1) + timedelta(minutes=15 * k) for k in range(90) if k % 9],
+            "15min",
+            9,
+        ),
         ([datetime(2021, 1, 1, 0, 0, 0) + timedelta(seconds=10 * k) for k in range(90)], "10s", 0),
         ([date(2010 + k // 12, k % 12 + 1, 1) for k in range(60)], "1mo", 0),
         ([date(2010 + k // 12, k % 12 + 1, 1) - timedelta(1) for k in range(60)], "1mo", 0),
@@ -114,10 +118,17 @@ def test_each_series_has_a_grid_of_its_own(seen: Seen) -> None:
         ([1_600_000_000 + 3600 * k for k in range(50)], "1h", 0),
         ([1_600_000_000_000 + 60_000 * k for k in range(50)], "1min", 0),
         ([44_000 + k for k in range(50)], "1d", 0),
-        ([f"{d:%m/%d/%Y} {k % 12 or 12}:30 {'PM' if k % 24 > 11 else 'AM'}" for d in DAYS[:3] for k in range(24)],
-         "1h", 0),
+        (
+            [
+                f"{d:%m/%d/%Y} {k % 12 or 12}:30 {'PM' if k % 24 > 11 else 'AM'}"
+                for d in DAYS[:3]
+                for k in range(24)
+            ],
+            "1h",
+            0,
+        ),
     ],
-)  # fmt: skip
+)
 def test_frequencies(seen: Seen, times: list[Any], frequency: str, inserted: int) -> None:
     found = seen(lines("date,y", [(t, WAVE[k % 140]) for k, t in enumerate(times)]))
     assert (found.frequency, found.inserted, found.rows) == (frequency, inserted, len(times))
@@ -238,9 +249,18 @@ def test_rows_need_no_order(seen: Seen) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "word"),
-    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("utf-32", "UTF-32"),
-     ("cp1252", "cp1252"), ("latin-1", "latin-1"), ("shift_jis", "cp932"), ("cp1251", "cp1251")],
-)  # fmt: skip
+    [
+        ("utf-8", ""),
+        ("utf-8-sig", ""),
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-32", "UTF-32"),
+        ("cp1252", "cp1252"),
+        ("latin-1", "latin-1"),
+        ("shift_jis", "cp932"),
+        ("cp1251", "cp1251"),
+    ],
+)
 def test_encodings(seen: Seen, encoding: str, word: str) -> None:
     name = {
         "shift_jis": "これは毎日の売上のデータです",
@@ -519,8 +539,11 @@ def test_arff_ts_and_fasta(seen: Seen) -> None:
     rows = "".join(",".join(map(str, WAVE[k : k + 5])) + f",{'ab'[k % 2]}\n" for k in range(9))
     found = seen(f"{head}@attribute 'class' {{a,b}}\n@data\n{rows}", "d.arff")
     assert (found.task, found.series, found.lengths) == ("classify", 9, (5, 5, 5))
-    relational = ("@relation r\n@attribute m relational\n@attribute c0 numeric\n@attribute c1 numeric\n@end m\n"
-                  "@attribute class {a,b}\n@data\n")  # fmt: skip
+    relational = (
+        "@relation r\n@attribute m relational\n@attribute c0 numeric\n"
+        "@attribute c1 numeric\n@end m\n"
+        "@attribute class {a,b}\n@data\n"
+    )
     found = seen(
         relational + "".join(f"'1,2,{k}\\n4,5,{k}',{'ab'[k % 2]}\n" for k in range(9)), "m.arff"
     )
@@ -672,13 +695,29 @@ def test_parts_of_ones_own(seen: Seen, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [
-        ("date,y,p\n2020-01-01,1,2\n2020-01-02,1,x\n2020-01-03,2,3\n", {"known": "p"}, ["'p', row 2: 'x'", "--known"]),
-        ("date,y\n2020-01-01,1\n2020-01-02,abc\n2020-01-03,4\n", {}, ["'y', row 2: 'abc'", "--target"]),
+        (
+            "date,y,p\n2020-01-01,1,2\n2020-01-02,1,x\n2020-01-03,2,3\n",
+            {"known": "p"},
+            ["'p', row 2: 'x'", "--known"],
+        ),
+        (
+            "date,y\n2020-01-01,1\n2020-01-02,abc\n2020-01-03,4\n",
+            {},
+            ["'y', row 2: 'abc'", "--target"],
+        ),
         ("date,y\n2020-01-01,1\n2020-01-02,inf\n", {}, ["row 2: 'inf'", "finite"]),
         ("date,y\n2020-01-01,1\n2020-01-02,1e300\n", {}, ["row 2: '1e300'", "too large"]),
-        ("date,y\n2020-01-01,1\nsoon,2\n2020-01-03,4\n", {}, ["'date', row 2: 'soon'", "--time-column"]),
+        (
+            "date,y\n2020-01-01,1\nsoon,2\n2020-01-03,4\n",
+            {},
+            ["'date', row 2: 'soon'", "--time-column"],
+        ),
         ("date,y\n2020-01-01,1\n,2\n", {}, ["row 2: is empty", "--time-column"]),
-        ("date,y\n2020-01-01,1\n2020-01-01,2\n", {}, ["row 2", "repeated", "--id", "--time-column"]),
+        (
+            "date,y\n2020-01-01,1\n2020-01-01,2\n",
+            {},
+            ["row 2", "repeated", "--id", "--time-column"],
+        ),
         ("id,date,y\na,2020-01-01,1\n,2020-01-01,2\na,2020-01-02,3\n", {}, ["'id', row 2", "--id"]),
         ("date,a,b\n2020-01-01,u,v\n", {}, ["--target", "label"]),
         ("unique_id,ds,a,b\nx,1,2,3\nx,2,4,9\n", {}, ["a, b", "--target a"]),
@@ -697,7 +736,7 @@ def test_parts_of_ones_own(seen: Seen, tmp_path: Path) -> None:
         ("", {}, ["is empty"]),
         ("a,b\n", {}, ["no rows"]),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_used_is_named(
     seen: Seen, text: str, options: dict[str, Any], words: list[str]
 ) -> None:
@@ -732,7 +771,8 @@ def test_the_command_and_the_function_say_the_same(
 
 
 def test_describe_needs_no_torch() -> None:
-    code = "import sys, penstock; print(penstock.describe('sunspots').frequency, 'torch' in sys.modules)"
+    asked = "penstock.describe('sunspots').frequency, 'torch' in sys.modules"
+    code = f"import sys, penstock; print({asked})"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
@@ -741,9 +781,16 @@ def test_describe_needs_no_torch() -> None:
 
 @pytest.mark.parametrize(
     ("name", "task", "series"),
-    [("sunspots", "forecast", 1), ("shops", "forecast", 8), ("gestures", "classify", 150), ("adding", "regress", 400),
-     ("brackets", "tag", 120), ("rhyme", "text", 1), ("canon", "frames", 24)],
-)  # fmt: skip
+    [
+        ("sunspots", "forecast", 1),
+        ("shops", "forecast", 8),
+        ("gestures", "classify", 150),
+        ("adding", "regress", 400),
+        ("brackets", "tag", 120),
+        ("rhyme", "text", 1),
+        ("canon", "frames", 24),
+    ],
+)
 def test_the_samples(name: str, task: str, series: int) -> None:
     found = describe(name)
     assert (found.task, found.series) == (task, series)

@@ -21,12 +21,54 @@ from penstock.data.understanding import Understanding, understand
 from penstock.errors import PenstockError
 
 TABLES = int(os.environ.get("PENSTOCK_FUZZ", "150"))
-NAMES = ["date", "ds", "time", "y", "id", "unique_id", "label", "class", "split", "a,b", "", "x", "t0",
-         "t1", "t2", "t3", "Year", "Month", "hour", "value", "Größe", "Unnamed: 0", "index", "speaker",
-         "2020-01-01", "2020-01-02", "2020-01-03", "sequence", " z ", "\"q\"", "1999", "region"]  # fmt: skip
+NAMES = [
+    "date",
+    "ds",
+    "time",
+    "y",
+    "id",
+    "unique_id",
+    "label",
+    "class",
+    "split",
+    "a,b",
+    "",
+    "x",
+    "t0",
+    "t1",
+    "t2",
+    "t3",
+    "Year",
+    "Month",
+    "hour",
+    "value",
+    "Größe",
+    "Unnamed: 0",
+    "index",
+    "speaker",
+    "2020-01-01",
+    "2020-01-02",
+    "2020-01-03",
+    "sequence",
+    " z ",
+    '"q"',
+    "1999",
+    "region",
+]
 MARKS = ["", "NA", "?", "-", "null", "NaN", " "]
-FORMATS = ["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%Y-%m-%dT%H:%M:%SZ", "%d %b %Y", "%H:%M",
-           "%Y-%m-%d %H:%M", "%Y", "%Y%m%d", "%b %Y"]  # fmt: skip
+FORMATS = [
+    "%Y-%m-%d",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%y",
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%d %b %Y",
+    "%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y",
+    "%Y%m%d",
+    "%b %Y",
+]
 STEPS = [timedelta(days=1), timedelta(hours=1), timedelta(days=31), timedelta(minutes=7)]
 
 Column = Callable[[random.Random, int], list[str]]
@@ -56,9 +98,21 @@ def counts(r: random.Random, rows: int) -> list[str]:
 
 
 def words(r: random.Random, rows: int) -> list[str]:
-    pool = r.choice([["a", "b"], ["1", "01", "001"], ["ACGTACGTAC", "GGGTACGTAA", "TTTTACGTAA"], ["true", "false"],
-                     ["train", "validation", "test"], ["1 2 3 4", "2 3 4 5"], ["é", "ß", "日"], ["0", "1"],
-                     ["a b c d e", "f g h i"], ["'", '"', ";", "=1+1"], ["inf", "1"]])  # fmt: skip
+    pool = r.choice(
+        [
+            ["a", "b"],
+            ["1", "01", "001"],
+            ["ACGTACGTAC", "GGGTACGTAA", "TTTTACGTAA"],
+            ["true", "false"],
+            ["train", "validation", "test"],
+            ["1 2 3 4", "2 3 4 5"],
+            ["é", "ß", "日"],
+            ["0", "1"],
+            ["a b c d e", "f g h i"],
+            ["'", '"', ";", "=1+1"],
+            ["inf", "1"],
+        ]
+    )
     block = r.choice([1, 1, 3, 5])
     return [
         pool[(k // block) % len(pool)] if r.random() < 0.9 else r.choice(pool) for k in range(rows)
@@ -100,16 +154,21 @@ def told(found: Understanding | str) -> object:
     return {**record, "roles": dict(found.roles), "kinds": dict(found.kinds)}
 
 
+def check_message(message: str, begin: str = "") -> None:
+    """One sentence or two, on one line."""
+    assert 10 < len(message) < 600, message
+    assert "\n" not in message
+    assert message.startswith(begin)
+
+
 def tried(source: Source, options: Options) -> Understanding | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             found = understand(source, options)
     except PenstockError as error:
-        message = str(error)
-        assert 10 < len(message) < 600, message
-        assert "\n" not in message
-        return message
+        check_message(str(error))
+        return str(error)
     assert str(found)
     assert found.rows >= 1
     assert set(found.roles) == set(found.kinds)
@@ -132,7 +191,7 @@ def check_table(r: random.Random) -> None:
     try:
         read, _ = read_delimited(written(frame, separator, encoding))
     except PenstockError as error:
-        assert "\n" not in str(error)
+        check_message(str(error))
         return
     found = tried(Source("data.csv", read), options)
     columns = r.sample(read.columns, len(read.columns))
@@ -145,8 +204,23 @@ def check_table(r: random.Random) -> None:
 @pytest.mark.parametrize(
     "content", [b"\0\1\2\3" * 50, b"\xff" * 99, b"\x80abc\n" * 9, b"a,b\n\xff\xfe,\n"]
 )
-@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet", "xlsx", "npz", "npy", "mat", "arff", "ts", "fasta",
-                                    "feather", "csv.gz"])  # fmt: skip
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "csv",
+        "tsv",
+        "parquet",
+        "xlsx",
+        "npz",
+        "npy",
+        "mat",
+        "arff",
+        "ts",
+        "fasta",
+        "feather",
+        "csv.gz",
+    ],
+)
 def test_garbled_files_are_refused(
     content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -155,8 +229,7 @@ def test_garbled_files_are_refused(
     try:
         source = read_source(path)
     except PenstockError as error:
-        assert str(error).startswith(str(path))
-        assert "\n" not in str(error)
+        check_message(str(error), str(path))
     else:
         assert suffix in ("csv", "tsv")
         tried(source, Options())
