@@ -8,6 +8,7 @@ from penstock.loading import register_operators
 
 if TYPE_CHECKING:
     from penstock.cells import Cell, Gate, Matrix, Vector, cells
+    from penstock.data.understanding import describe
     from penstock.layers.dropin import GRU, LSTM, RNN
     from penstock.layers.function import backend
     from penstock.layers.recurrent import Recurrent
@@ -28,12 +29,14 @@ _HOME = {
     "from_torch": "penstock.layers.swapping",
     "patch_torch": "penstock.layers.swapping",
     "to_torch": "penstock.layers.swapping",
+    "describe": "penstock.data.understanding",
 }
 
 __all__ = [  # noqa: RUF022  (the order in which a reader meets them)
     "RNN", "LSTM", "GRU", "Recurrent",
     "Cell", "Gate", "Vector", "Matrix", "cells", "backend",
     "patch_torch", "from_torch", "to_torch",
+    "describe",
 ]  # fmt: skip
 
 
