@@ -10,8 +10,7 @@ import torch
 
 import penstock
 from penstock import Cell, Gate, Matrix, Vector
-from penstock.cells import cells
-from penstock.cells.base import Place
+from penstock.cells import Place, cells
 from penstock.errors import ArgumentError, CellError, PenstockError, UnknownCellError
 
 SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 import penstock
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.layers import equations, function

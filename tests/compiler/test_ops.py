@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 import penstock
-from penstock.cells.base import Cell, Gate, Place
+from penstock.cells import Cell, Gate, Place
 from penstock.compiler import pipeline
 from penstock.compiler.builder import Value
 from penstock.compiler.ops import OPS

@@ -14,7 +14,7 @@ import random_cells as rc
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from penstock.cells.base import Place
+from penstock.cells import Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.ops import OPS

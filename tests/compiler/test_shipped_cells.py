@@ -9,8 +9,7 @@ import random
 import pytest
 import random_cells as rc
 
-from penstock.cells import cells
-from penstock.cells.base import Place
+from penstock.cells import Place, cells
 from penstock.compiler import pipeline
 from penstock.layers import equations
 

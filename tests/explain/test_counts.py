@@ -10,8 +10,7 @@ from torch.nn.functional import linear
 from torch.utils.flop_counter import FlopCounterMode
 
 import penstock
-from penstock.cells import Cell, Gate, Matrix
-from penstock.cells.base import Place
+from penstock.cells import Cell, Gate, Matrix, Place
 from penstock.compiler import pipeline
 from penstock.compiler.program import Inputs, Program
 from penstock.explain.counts import B, H, I, Sizes, T, count

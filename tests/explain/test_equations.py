@@ -12,8 +12,7 @@ from matplotlib.mathtext import MathTextParser
 from shipped import CELLS, PLACED
 from torch.nn import functional as F
 
-from penstock.cells import Cell, Gate, Matrix, Vector
-from penstock.cells.base import Place
+from penstock.cells import Cell, Gate, Matrix, Place, Vector
 from penstock.errors import TraceError
 from penstock.explain.equations import equations
 from penstock.layers.equations import Sweep, run

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from penstock.cells import find_cell
-from penstock.cells.base import Place
+from penstock.cells import Place, find_cell
 from penstock.layers import cudnn, equations
 from penstock.layers.equations import Sweep
 

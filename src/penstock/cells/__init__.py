@@ -6,10 +6,20 @@ import re
 import sys
 from types import ModuleType
 
-from penstock.cells.base import Cell, Gate, Matrix, Vector
+from penstock.cells.base import Cell, Gate, Matrix, Place, Usage, Vector
 from penstock.errors import UnknownCellError, nearest
 
-__all__ = ["Cell", "Gate", "Matrix", "Vector", "cell_name", "cells", "find_cell"]
+__all__ = [
+    "Cell",
+    "Gate",
+    "Matrix",
+    "Place",
+    "Usage",
+    "Vector",
+    "cell_name",
+    "cells",
+    "find_cell",
+]
 
 
 def cells() -> dict[str, type[Cell]]:

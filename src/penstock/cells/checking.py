@@ -15,7 +15,7 @@ from penstock.cells.declarations import Gate, Matrix, Place, Usage, multiplicati
 from penstock.errors import ArgumentError, CellError, nearest
 
 if TYPE_CHECKING:
-    from penstock.cells.base import Cell
+    from penstock.cells import Cell
 
 _BELOW = "_below"  # step's argument c_below is the lower layer's new state c
 

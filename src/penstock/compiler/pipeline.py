@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.compiler import backends, build
 from penstock.compiler.backends.base import Bound
 from penstock.compiler.evaluate import evaluate

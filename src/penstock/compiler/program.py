@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Matrix, Place, Vector
+from penstock.cells import Cell, Matrix, Place, Vector
 from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Node
 from penstock.compiler.memory import (

@@ -4,7 +4,7 @@ import inspect
 import re
 from dataclasses import dataclass
 
-from penstock.cells.base import Cell
+from penstock.cells import Cell
 
 _YEAR = r"\b(?:19|20)\d\d\b"
 # "Title (Authors year, where)." with at most one pair of parentheses within those of the paper

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from sympy import Expr, Integer, Symbol
 
-from penstock.cells import cell_name, find_cell
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place, cell_name, find_cell
 from penstock.compiler.pipeline import Stages, lower
 from penstock.errors import TraceError
 from penstock.explain.about import About, about

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from penstock.cells.base import Cell
+from penstock.cells import Cell
 from penstock.explain import spelling
 from penstock.explain.record import Run, record
 from penstock.explain.terms import Name, Term

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.backends.cudnn import rnn as cudnn_rnn
 
-from penstock.cells import gru, lstm, projected_lstm, rnn
-from penstock.cells.base import Cell
+from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
 from penstock.layers.equations import Sweep, Swept
 
 _MODES = {gru.GRU: "GRU", lstm.LSTM: "LSTM", projected_lstm.ProjectedLSTM: "LSTM", rnn.RNN: "RNN"}

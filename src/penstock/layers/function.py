@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from penstock.cells.base import Cell
+from penstock.cells import Cell
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Inputs, Kept, Program
 from penstock.errors import BackendError

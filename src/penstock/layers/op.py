@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from penstock._version import __version__
-from penstock.cells import cell_name, find_cell
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Inputs, Kept, Program

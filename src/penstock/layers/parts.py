@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from penstock.cells import Cell
-from penstock.cells.base import Place
+from penstock.cells import Cell, Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.layers import op

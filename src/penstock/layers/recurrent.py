@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from penstock.cells import Cell, cell_name, find_cell
-from penstock.cells.base import Place, Usage
+from penstock.cells import Cell, Place, Usage, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
 from penstock.errors import ArgumentError
 from penstock.layers import arguments, connections, function, options

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Bound, Inputs
 from penstock.errors import ArgumentError, BackendError
