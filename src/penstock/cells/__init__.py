@@ -6,7 +6,9 @@ import re
 import sys
 from types import ModuleType
 
-from penstock.cells.base import Cell, Gate, Matrix, Place, Usage, Vector
+from penstock.cells.cell import Cell
+from penstock.cells.check import Usage
+from penstock.cells.language import Gate, Matrix, Place, Vector
 from penstock.errors import UnknownCellError, nearest
 
 __all__ = [

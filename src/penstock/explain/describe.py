@@ -15,7 +15,7 @@ from penstock.explain.counts import B, Counts, H, I, Sizes, count
 from penstock.explain.equations import Equation, equations
 from penstock.explain.recurrence import Recurrence, recurrence
 from penstock.explain.spelling import STYLES
-from penstock.explain.terms import Name
+from penstock.explain.written import Name
 
 FLOAT32 = 4  # bytes
 

@@ -3,16 +3,20 @@
 Legend: T time, B batch, I input, H hidden, S width of a state, O width of the output.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from penstock.cells.base import Cell, Gate, Matrix, Place, multiplication
+from penstock.cells import Cell, Gate, Matrix, Place, Vector
+from penstock.cells.language import Affine, Interpretation
 from penstock.compiler import pipeline
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -77,15 +81,13 @@ Step = Callable[[int, tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 def _as_written(sweep: Sweep) -> Step:
     """Return the cell's own step, with the products W x of all steps made before the loop."""
-    values = _Values(sweep)
-    bound = sweep.cell.bind(values.callables)
-    xs, parts = sweep.x.unbind(0), values.x_products(sweep.x).unbind(0)
+    tensors = Tensors(sweep)
+    xs, products = sweep.x.unbind(0), tensors.x_products(sweep.x).unbind(0)
     below = [b.unbind(0) for b in sweep.below]
 
     def step(t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        values.now(xs[t], parts[t], states[0])
-        new = bound.step(xs[t], *states, *(b[t] for b in below))
-        return new if isinstance(new, tuple) else (new,)
+        tensors.now(xs[t], products[t], states[0])
+        return tensors.step(xs[t], states, [b[t] for b in below])
 
     return step
 
@@ -115,98 +117,93 @@ def output(sweep: Sweep, states: tuple[Tensor, ...]) -> Tensor:
         result = states[0]
     else:
         x, *flat = (s.flatten(0, 1) for s in (sweep.x, *states))
-        bound = sweep.cell.bind(_Values(sweep).callables)
         size = sweep.cell.usage(sweep.place).output_size
-        flat_output = bound.output(x, *flat)  # type: ignore[misc]
+        flat_output = Tensors(sweep).output(x, flat)
         result = flat_output.view(*sweep.x.shape[:2], size)
     return result if sweep.valid is None else result.masked_fill(~sweep.valid[..., None], 0)
 
 
-class _Values:
-    """What stands for a cell's declarations in its equations: the weights, lifted where possible.
+class Tensors(Interpretation[Tensor]):
+    """The equations on tensors, with products lifted out of them where possible.
 
     A gate called with the step's own x finds W x + b made before the loop; the gates called with
     the old first state share one product.
     """
 
     def __init__(self, sweep: Sweep) -> None:
-        cell, weights, H = sweep.cell, sweep.weights, sweep.place.hidden_size
-        use = cell.usage(sweep.place)
-        self.w, self.b = weights.get("weight_ih"), _bias(sweep, "bias_ih", use.x_gates)
-        self.x_maps = _maps(self.w, self.b, use.x_gates, H)
-        u, b = weights.get("weight_hh"), _bias(sweep, "bias_hh", use.h_gates)
-        self.h_maps = _maps(u, b, use.h_gates, H)
-        self.shared = [g for g in use.h_gates if g in use.state_gates]
-        if u is not None and len(self.shared) < len(use.h_gates):
-            rows = [
-                k * H + j for k, g in enumerate(use.h_gates) if g in self.shared for j in range(H)
-            ]
-            u, b = u[rows], None if b is None else b[rows]
-        self.shared_map = u, b
-        self.hidden_size = H
+        super().__init__(sweep.cell)
+        cell, self.weights = sweep.cell, sweep.weights
+        use, self.hidden_size = cell.usage(sweep.place), sweep.place.hidden_size
+        gates = {n: d for n, d in cell.declared.items() if isinstance(d, Gate)}
+        self.of_x = [gates[name].of_x for name in use.x_gates]
+        of_h = [gates[name].of_h for name in use.h_gates]
+        self.stack_x = self.weights.get("weight_ih"), _bias(sweep, "bias_ih", use.x_gates)
+        stack_h = self.weights.get("weight_hh"), _bias(sweep, "bias_hh", use.h_gates)
+        self.maps = self._rows(self.of_x, *self.stack_x) | self._rows(of_h, *stack_h)
+        self.shared = [a for a in of_h if a.name in use.state_gates]
+        self.stack_shared = self._stack(of_h, *stack_h)
         self.x: Tensor | None = None
         self.h: Tensor | None = None
-        self.x_parts: dict[str, Tensor] = {}
-        self.h_parts: dict[str, Tensor] = {}
-        self.callables: dict[str, Any] = {
-            d.name: self._gate(d) for d in cell.declared.values() if isinstance(d, Gate)
-        }
-        for name in use.others:
-            weight = weights[f"weight_{name}"]
-            is_matrix = isinstance(cell.declared[name], Matrix)
-            self.callables[name] = multiplication(weight) if is_matrix else weight
+        self.x_parts: Mapping[Affine, Tensor] = {}
+        self.h_parts: Mapping[Affine, Tensor] = {}
+
+    def total(self, terms: Sequence[tuple[Affine, Tensor]]) -> Tensor:
+        """Return the sum, of products that are made already where they are."""
+        parts = [self._map(affine, value) for affine, value in terms]
+        return parts[0] if len(parts) == 1 else functools.reduce(torch.add, parts)
+
+    def vector(self, vector: Vector) -> Tensor:
+        """Return the weight."""
+        return self.weights[f"weight_{vector.name}"]
 
     def x_products(self, x: Tensor) -> Tensor:
         """Return W x + b of all gates and steps, [T, B, G·H]."""
-        return x[..., :0] if self.w is None else linear(x, self.w, self.b)
+        weight, bias = self.stack_x
+        return x[..., :0] if weight is None else linear(x, weight, bias)
 
     def now(self, x: Tensor, products: Tensor, h: Tensor) -> None:
         """Enter a step: its x with the products made of it, and the old first state."""
-        self.x, self.x_parts = x, _split(products, self.x_maps, self.hidden_size)
+        self.x, self.x_parts = x, _split(products, self.of_x, self.hidden_size)
         self.h, self.h_parts = h, {}
 
-    def _gate(self, gate: Gate) -> Callable[..., Tensor]:
-        def call(*given: Tensor) -> Tensor:
-            x, h = gate.arguments(given)
-            if x is None:
-                return self._of_h(gate.name, h)
-            return (
-                self._of_x(gate.name, x)
-                if h is None
-                else (self._of_x(gate.name, x) + self._of_h(gate.name, h))
-            )
-
-        return call
-
-    def _of_x(self, gate: str, x: Tensor) -> Tensor:
-        if x is self.x and gate in self.x_parts:
-            return self.x_parts[gate]
-        return linear(x, *self.x_maps[gate])
-
-    def _of_h(self, gate: str, h: Tensor | None) -> Tensor:
-        assert h is not None
-        if h is not self.h or gate not in self.shared:
-            return linear(h, *self.h_maps[gate])
+    def _map(self, affine: Affine, value: Tensor) -> Tensor:
+        if isinstance(affine.declared, Matrix):
+            weight = self.weights[f"weight_{affine.name}"]
+            return linear(value, weight.T if affine.transposed else weight)
+        if value is self.x and affine in self.x_parts:
+            return self.x_parts[affine]
+        if value is not self.h or affine not in self.shared:
+            return linear(value, *self.maps[affine])
         if not self.h_parts:
-            u, b = self.shared_map
-            assert u is not None
-            self.h_parts = _split(linear(h, u, b), self.shared, self.hidden_size)
-        return self.h_parts[gate]
+            stack, bias = self.stack_shared
+            assert stack is not None
+            self.h_parts = _split(linear(value, stack, bias), self.shared, self.hidden_size)
+        return self.h_parts[affine]
+
+    def _rows(
+        self, maps: Sequence[Affine], weight: Tensor | None, bias: Tensor | None
+    ) -> dict[Affine, tuple[Tensor, Tensor | None]]:
+        """Return each map's own weight [H, ·] and bias [H] from their stacks."""
+        if weight is None:
+            return {}
+        H = self.hidden_size
+        rows = {affine: slice(k * H, (k + 1) * H) for k, affine in enumerate(maps)}
+        return {a: (weight[r], None if bias is None else bias[r]) for a, r in rows.items()}
+
+    def _stack(
+        self, of_h: Sequence[Affine], weight: Tensor | None, bias: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return the stacks of weights and biases of the maps that share one product."""
+        if weight is None or len(self.shared) == len(of_h):
+            return weight, bias
+        H = self.hidden_size
+        rows = [k * H + j for k, a in enumerate(of_h) if a in self.shared for j in range(H)]
+        return weight[rows], None if bias is None else bias[rows]
 
 
-def _split(products: Tensor, gates: Iterable[str], H: int) -> dict[str, Tensor]:
+def _split(products: Tensor, keys: Sequence[Key], H: int) -> dict[Key, Tensor]:
     """Return each gate's part of a stack of products [..., G·H]."""
-    return dict(zip(gates, torch.split(products, H, -1), strict=True)) if gates else {}
-
-
-def _maps(
-    weight: Tensor | None, bias: Tensor | None, gates: Sequence[str], H: int
-) -> dict[str, tuple[Tensor, Tensor | None]]:
-    """Return each gate's own weight [H, ·] and bias [H] from their stacks."""
-    if weight is None:
-        return {}
-    rows = {gate: slice(k * H, (k + 1) * H) for k, gate in enumerate(gates)}
-    return {g: (weight[r], None if bias is None else bias[r]) for g, r in rows.items()}
+    return dict(zip(keys, torch.split(products, H, -1), strict=True)) if keys else {}
 
 
 def _bias(sweep: Sweep, name: str, gates: Sequence[str]) -> Tensor | None:
