@@ -11,17 +11,9 @@ from penstock.cells.check import Usage
 from penstock.cells.language import Gate, Matrix, Place, Vector
 from penstock.errors import UnknownCellError, nearest
 
-__all__ = [
-    "Cell",
-    "Gate",
-    "Matrix",
-    "Place",
-    "Usage",
-    "Vector",
-    "cell_name",
-    "cells",
-    "find_cell",
-]
+__all__ = [  # noqa: RUF022  (the language, then where its cells are)
+    "Cell", "Gate", "Matrix", "Vector", "Place", "Usage", "cell_name", "cells", "find_cell",
+]  # fmt: skip
 
 
 def cells() -> dict[str, type[Cell]]:

@@ -83,9 +83,11 @@ def check_uses(cls: type[Equations], uses: Iterable[Usage]) -> None:
 def probe(cell: Equations, place: Place) -> Usage:
     """Run the equations once on tensors without storage, noting what they use."""
     cls, shapes = type(cell), Shapes(cell, place)
-    x, states = shapes.empty("input_size"), shapes.of_states(cls.states)
+    x, states, below = shapes.inputs(
+        lambda _kind, _name, width: _empty(2, cell.size_of(width, place)), place.lowest
+    )
     shapes.first = states[0]
-    new = _run(shapes, "step", x, states, shapes.of_states(cell.lower_states(place.lowest)))
+    new = _run(shapes, "step", x, states, below)
     _check_states(cls, new, [cell.size_of(cell.width_of(s), place) for s in cls.states])
     output = _run(shapes, "output", x, new)
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2:
@@ -113,14 +115,6 @@ class Shapes(Interpretation[Tensor]):
         self.cell, self.place = cell, place
         self.used, self.on_state = set[str](), set[str]()
         self.first: Tensor | None = None
-
-    def empty(self, width: str) -> Tensor:
-        """Return a value of a width, [2, width]."""
-        return _empty(2, self.cell.size_of(width, self.place))
-
-    def of_states(self, states: Iterable[str]) -> list[Tensor]:
-        """Return values of the states' widths."""
-        return [self.empty(self.cell.width_of(state)) for state in states]
 
     def total(self, terms: Sequence[tuple[Affine, Tensor]]) -> Tensor:
         """Return what torch makes of these shapes; a bias changes none."""
@@ -163,22 +157,23 @@ def _run(shapes: Shapes, method: Literal["step", "output"], *args: Any) -> Any:
     try:
         return getattr(shapes, method)(*args)
     except CellError as error:
-        raise CellError(f"{cls.__name__}: {error}{_line(error, equations)}") from None
+        raise CellError(f"{cls.__name__}: {error}{line_of(error, equations)}") from None
     except AttributeError as error:
         if error.obj is not shapes.bound:
             raise
         raise CellError(
             f"{cls.__name__}: self.{error.name} is not declared; "
             f"{nearest(str(error.name), cls.declared)} To declare it, write in the class  "
-            f"{error.name} = penstock.Gate(){_line(error, equations)}"
+            f"{error.name} = penstock.Gate(){line_of(error, equations)}"
         ) from None
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         raise CellError(
-            f"{cls.__name__}: the equations do not run: {error}{_line(error, equations)}"
+            f"{cls.__name__}: the equations do not run: {error}{line_of(error, equations)}"
         ) from error
 
 
-def _line(error: Exception, equations: Callable[..., Any]) -> str:
+def line_of(error: Exception, equations: Callable[..., Any]) -> str:
+    """Return the line of the equations at which an error arose, for its message."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename == inspect.unwrap(equations).__code__.co_filename]
     return f" ({own[-1].name}, line {own[-1].lineno}: {own[-1].line})" if own else ""

@@ -18,6 +18,7 @@ from penstock.cells.modifiers import Modifiers
 from penstock.errors import ArgumentError, CellError, nearest
 
 V = TypeVar("V")
+Leaf = Callable[[str, str, str], V]
 Initial = float | tuple[float, float] | Callable[[Tensor], Tensor]
 
 
@@ -39,6 +40,14 @@ class Interpretation(ABC, Generic[V]):
     @abstractmethod
     def vector(self, vector: "Vector") -> V:
         """Return what a vector stands for."""
+
+    def inputs(self, leaf: Leaf[V], lowest: bool) -> tuple[V, list[V], list[V]]:
+        """Return x, the states and a lower layer's, each made of its kind, name and width."""
+        cell = self.bound
+        states = [leaf("state", s, cell.width_of(s)) for s in cell.states]
+        x = leaf("x", "x", "input_size")
+        below = [] if lowest else [leaf("below", s, cell.width_of(s)) for s in cell.below]
+        return x, states, below
 
     def step(self, x: V, states: Sequence[V], below: Sequence[V] = ()) -> tuple[V, ...]:
         """Return the new states, of x, the old states, and the lower layer's new ones."""
@@ -255,10 +264,6 @@ class Equations:
         bound = type(self)(**self.hyperparameters)
         bound._meanings = _Meanings(self.declared, reading)
         return bound
-
-    def lower_states(self, lowest: bool) -> tuple[str, ...]:
-        """Return the states of the lower layer that step is called with."""
-        return () if lowest else self.below
 
     def width_of(self, state: str) -> str:
         """Return the width of a state, by its name."""

@@ -12,6 +12,11 @@ from typing import Any
 Say = Callable[..., Any]
 
 
+def _operator(word: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """Return an operator, and the one with its sides exchanged."""
+    return lambda a, b: a.say(word, a, b), lambda a, b: a.say(word, b, a)
+
+
 class Spoken(ABC):
     """A value in equations, on which torch's functions and Python's operators act as words."""
 
@@ -31,44 +36,15 @@ class Spoken(ABC):
             raise AttributeError(f"a value in equations has no {name!r}")
         return lambda *args, **kwargs: _call(name, (self, *args), kwargs)
 
-    def __add__(self, other: Any) -> Any:
-        return self.say("add", self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return self.say("add", other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return self.say("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return self.say("sub", other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return self.say("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self.say("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return self.say("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return self.say("div", other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return self.say("pow", self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return self.say("pow", other, self)
+    __add__, __radd__ = _operator("add")
+    __sub__, __rsub__ = _operator("sub")
+    __mul__, __rmul__ = _operator("mul")
+    __truediv__, __rtruediv__ = _operator("div")
+    __pow__, __rpow__ = _operator("pow")
+    __gt__, __lt__ = _operator("gt")
 
     def __neg__(self) -> Any:
         return self.say("neg", self)
-
-    def __gt__(self, other: Any) -> Any:
-        return self.say("gt", self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self.say("gt", other, self)
 
     def __eq__(self, other: object) -> Any:
         return self.say("eq", self, other)

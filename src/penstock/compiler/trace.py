@@ -1,11 +1,10 @@
 """Cell → Graph: step runs once on symbolic values."""
 
-import inspect
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.cells import Cell, Vector
+from penstock.cells.check import line_of
 from penstock.cells.language import Affine, Interpretation
 from penstock.cells.words import Spoken
 from penstock.compiler.builder import Builder, Value, normalised
@@ -26,7 +25,7 @@ def trace(cell: Cell, lowest: bool, bias: bool) -> Graph:
         TraceError: the step does what a graph cannot say; the message names op, cell and line.
     """
     nodes = Nodes(cell, bias)
-    new = _told(cell, nodes.step, *nodes.inputs(lowest))
+    new = _told(cell, nodes.step, *nodes.given(lowest))
     outputs = dict(zip(cell.states, new, strict=True))
     for state, value in outputs.items():
         width = cell.width_of(state)
@@ -38,7 +37,7 @@ def trace(cell: Cell, lowest: bool, bias: bool) -> Graph:
 def trace_output(cell: Cell, bias: bool) -> Graph:
     """Return the graph of a cell's output, of x and the new states; raises as `trace`."""
     nodes = Nodes(cell, bias)
-    output = _told(cell, nodes.output, *nodes.inputs(lowest=True)[:2])
+    output = _told(cell, nodes.output, *nodes.given(lowest=True)[:2])
     return nodes.builder.graph({"output": output})
 
 
@@ -47,7 +46,8 @@ def _told(cell: Cell, equations: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return equations(*arguments)
     except Exception as error:
-        raise TraceError(f"{type(cell).__name__}: {error}{_line(error, cell)}") from error
+        where = line_of(error, type(cell).step)
+        raise TraceError(f"{type(cell).__name__}: {error}{where}") from error
 
 
 class Nodes(Interpretation[Value]):
@@ -60,18 +60,12 @@ class Nodes(Interpretation[Value]):
         super().__init__(cell)
         self.builder, self.bias = Builder(wrap=Symbol), bias
 
-    def inputs(self, lowest: bool) -> tuple[Value, list[Value], list[Value]]:
-        """Return x, the states, and those of the lower layer.
-
-        All inputs stand first in the graph, whichever of them the equations read first.
-        """
-        states = [self._state("state", s) for s in self.bound.states]
-        x = self.builder.input("x", "x", "input_size")
-        below = [self._state("below", s) for s in self.bound.lower_states(lowest)]
-        for vector in self.bound.declared.values():
-            if isinstance(vector, Vector):
-                self.vector(vector)
-        return x, states, below
+    def given(self, lowest: bool) -> tuple[Value, list[Value], list[Value]]:
+        """Return x, the states and the lower layer's; all inputs stand first in the graph."""
+        inputs = self.inputs(self.builder.input, lowest)
+        for declared in self.bound.declared:
+            getattr(self.bound, declared)  # a vector is an input, whichever is read first
+        return inputs
 
     def total(self, terms: Sequence[tuple[Affine, Value]]) -> Value:
         """Return W x, with the biases added to it, then what may depend on the state.
@@ -89,9 +83,6 @@ class Nodes(Interpretation[Value]):
     def vector(self, vector: Vector) -> Value:
         """Return the input that holds a vector."""
         return self.builder.input("vector", f"weight_{vector.name}", vector.size)
-
-    def _state(self, kind: str, state: str) -> Value:
-        return self.builder.input(kind, state, self.bound.width_of(state))
 
     def _product(self, affine: Affine, value: Value) -> Value:
         letter = {"x": "W.", "h": "U.", "z": ""}[affine.reads]
@@ -151,12 +142,6 @@ def _full_like(like: Any, number: float) -> Any:
 def _softplus(a: Any) -> Any:
     # Not relu: at 0 its slope is 0, that of a maximum is ½, as it must be.
     return a.say("maximum", a, 0.0) + a.say("log", 1 + a.say("exp", -a.say("abs", a)))
-
-
-def _line(error: Exception, cell: Cell) -> str:
-    source = inspect.unwrap(type(cell).step).__code__.co_filename
-    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == source]
-    return f" ({own[-1].name}, line {own[-1].lineno}: {own[-1].line})" if own else ""
 
 
 # Words that are made of several ops.

@@ -113,11 +113,13 @@ class Terms(Interpretation[Term]):
                 leaf = Term("name", name=Name(name, "number"), value=value)
                 setattr(self.bound, name, Number.of(value, leaf))
 
-    def inputs(self, lowest: bool, role: str) -> tuple[Term, list[Term], list[Term]]:
+    def given(self, lowest: bool, role: str) -> tuple[Term, list[Term], list[Term]]:
         """Return the leaves of x, of the states, in a role, and of those of the lower layer."""
-        states = [self.leaf(state, role) for state in self.bound.states]
-        lower = self.bound.lower_states(lowest)
-        return self.leaf("x", "input"), states, [self.leaf(lower_name(s), "input") for s in lower]
+        roles = {"x": "input", "state": role, "below": "input"}
+        names = {"below": lower_name}
+        return self.inputs(
+            lambda kind, name, _: self.leaf(names.get(kind, str)(name), roles[kind]), lowest
+        )
 
     def total(self, terms: Sequence[tuple[Affine, Term]]) -> Term:
         """Return W x + U h + b, as much of it as there is: b is what two biases add up to."""
@@ -170,9 +172,9 @@ def record(
     terms = Terms(cell, recording)
     try:
         if equations == "step":
-            results = terms.step(*terms.inputs(lowest, states))
+            results = terms.step(*terms.given(lowest, states))
         else:
-            results = (terms.output(*terms.inputs(True, states)[:2]),)
+            results = (terms.output(*terms.given(True, states)[:2]),)
         return recording, tuple(as_term(result) for result in results)
     except Exception as error:
         name = type(cell).__name__
