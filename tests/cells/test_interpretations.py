@@ -7,7 +7,7 @@ from torch.overrides import TorchFunctionMode
 from penstock import Cell, Gate, Matrix, Vector
 from penstock.cells import Place
 from penstock.cells.check import probe
-from penstock.cells.language import Interpretation, Product
+from penstock.cells.language import Interpretation, Multiplication
 from penstock.compiler.trace import trace
 from penstock.errors import CellError
 from penstock.explain.equations import equations
@@ -90,7 +90,7 @@ class Halved(Interpretation):
 MEANINGS = {
     "a gate without its h": (Gate, "meaning", lambda of: lambda gate, by: of(gate, Halved(by))),
     "a vector twice": (Vector, "meaning", lambda of: lambda p, by: of(p, by) + of(p, by)),
-    "no matrix is transposed": (Product, "T", lambda _: property(lambda product: product)),
+    "no matrix is transposed": (Multiplication, "T", lambda _: property(lambda product: product)),
     "no state of a lower layer": (
         Interpretation, "step", lambda of: lambda by, x, states, *_: of(by, x, states)
     ),

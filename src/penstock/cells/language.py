@@ -164,9 +164,9 @@ class Matrix(Declaration):
         self.rows, self.columns = rows, columns
         self.plain, self.turned = Affine(self, "z"), Affine(self, "z", transposed=True)
 
-    def meaning(self, reading: Interpretation[V]) -> "Product[V]":
+    def meaning(self, reading: Interpretation[V]) -> "Multiplication[V]":
         """Return ``self.q``, which is called with a value; ``self.q.T`` too."""
-        return Product(reading, self.plain, self.turned)
+        return Multiplication(reading, self.plain, self.turned)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +200,7 @@ class Affine:
 
 
 @dataclass(frozen=True)
-class Product(Generic[V]):
+class Multiplication(Generic[V]):
     """A matrix in the equations: called with z it is Q z."""
 
     reading: Interpretation[V]
@@ -211,9 +211,9 @@ class Product(Generic[V]):
         return self.reading.total([(self.plain, z)])
 
     @property
-    def T(self) -> "Product[V]":  # noqa: N802  (torch's own name)
+    def T(self) -> "Multiplication[V]":  # noqa: N802  (torch's own name)
         """The transposed matrix."""
-        return Product(self.reading, self.turned, self.plain)
+        return Multiplication(self.reading, self.turned, self.plain)
 
 
 _UNCHANGED = Modifiers()
