@@ -8,10 +8,11 @@ from penstock import Cell, Gate, Matrix, Vector
 from penstock.cells import Place
 from penstock.cells.check import probe
 from penstock.cells.language import Interpretation, Multiplication
+from penstock.compiler.pipeline import Sweep
 from penstock.compiler.trace import trace
 from penstock.errors import CellError
 from penstock.explain.equations import equations
-from penstock.layers.equations import Sweep, run
+from penstock.layers.eager import run
 
 B, I, H = 2, 3, 4
 

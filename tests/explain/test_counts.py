@@ -13,9 +13,9 @@ import penstock
 from penstock.cells import Cell, Gate, Matrix, Place
 from penstock.cells.language import Interpretation
 from penstock.compiler import pipeline
-from penstock.compiler.program import Inputs, Program
+from penstock.compiler.pipeline import Sweep
+from penstock.compiler.program import Program
 from penstock.explain.counts import B, H, I, Sizes, T, count
-from penstock.layers.equations import Sweep
 
 SIZES = {T: 3, B: 16, I: 4, H: 5}  # with B = 16, buffers fill the cache lines that they lie in
 
@@ -136,16 +136,15 @@ def test_memory_is_what_a_sweep_holds(name, lowest):
     stages = pipeline.lower(cell, given.place)
     kernel = Recorder()
     program = Program(cell, given.place, stages.hoisted, stages.plan, kernel)
-    inputs = Inputs(given.weights, given.x, given.states, given.below, None, None, False)
     counted = count(cell, lowest)
 
-    program.forward(inputs, keep=False)
+    program.forward(given, keep=False)
     assert kernel.held() == number(cell, counted.sweep)
-    kept = program.forward(inputs, keep=True)
+    kept = program.forward(given, keep=True)
     tensors = (*kept.states, kept.saved)
     assert sum(t.numel() for t in tensors) == number(cell, counted.kept)
     nothing = dict.fromkeys(cell.states)
-    program.backward(inputs, kept, nothing, nothing, needs_x=False)
+    program.backward(given, kept, nothing, nothing, needs_x=False)
     assert kernel.held("state.", "lifted", "saved.") == number(cell, counted.working)
 
 

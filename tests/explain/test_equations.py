@@ -13,9 +13,10 @@ from shipped import CELLS, PLACED
 from torch.nn import functional as F
 
 from penstock.cells import Cell, Gate, Matrix, Place, Vector
+from penstock.compiler.pipeline import Sweep
 from penstock.errors import TraceError
 from penstock.explain.equations import equations
-from penstock.layers.equations import Sweep, run
+from penstock.layers.eager import run
 
 sys.path.append(str(Path(__file__).parents[1] / "compiler"))
 import random_cells

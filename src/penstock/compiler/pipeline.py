@@ -31,7 +31,8 @@ from penstock.compiler.hoist import derive, hoist
 from penstock.compiler.modify import added, modify
 from penstock.compiler.plan import make_plan
 from penstock.compiler.products import Stacks
-from penstock.compiler.program import Inputs, Kept, Program, widths
+from penstock.compiler.program import Kept, Program, widths
+from penstock.compiler.sweep import Sweep
 from penstock.compiler.trace import trace, trace_output
 from penstock.errors import BackendError
 
@@ -176,9 +177,9 @@ def why_not(name: str) -> str | None:
 
 __all__ = [
     "Bound",
-    "Inputs",
     "Kept",
     "Program",
+    "Sweep",
     "compile_cell",
     "find_backend",
     "lower",

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.backends.cudnn import rnn as cudnn_rnn
 
 from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
-from penstock.layers.equations import Sweep, Swept
+from penstock.compiler.pipeline import Sweep
+from penstock.layers.eager import Swept
 
 _MODES = {gru.GRU: "GRU", lstm.LSTM: "LSTM", projected_lstm.ProjectedLSTM: "LSTM", rnn.RNN: "RNN"}
 

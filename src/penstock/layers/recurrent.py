@@ -14,11 +14,12 @@ from torch.nn.utils.rnn import PackedSequence
 
 from penstock.cells import Cell, Place, Usage, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
+from penstock.compiler.pipeline import Sweep
 from penstock.errors import ArgumentError
 from penstock.layers import arguments, connections, function, options
 from penstock.layers.chunks import run_in_chunks
 from penstock.layers.connections import Connection
-from penstock.layers.equations import Sweep, Swept
+from penstock.layers.eager import Swept
 from penstock.layers.initialisers import Initialiser, draw, find_initialiser
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
 from penstock.layers.masks import draw_masks
