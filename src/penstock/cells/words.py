@@ -17,7 +17,7 @@ def _operator(word: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
     return lambda a, b: a.say(word, a, b), lambda a, b: a.say(word, b, a)
 
 
-class Spoken(ABC):
+class Worded(ABC):
     """A value in equations, on which torch's functions and Python's operators act as words."""
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Spoken(ABC):
 
 def _call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Say what a call of one of torch's functions is."""
-    say = next(a for a in (*args, *kwargs.values()) if isinstance(a, Spoken)).say
+    say = next(a for a in (*args, *kwargs.values()) if isinstance(a, Worded)).say
     kwargs.pop("inplace", None)
     if name in WORDS:
         return WORDS[name](say, *args, **kwargs)

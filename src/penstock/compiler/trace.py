@@ -6,7 +6,7 @@ from typing import Any
 from penstock.cells import Cell, Vector
 from penstock.cells.check import line_of
 from penstock.cells.language import Affine, Interpretation
-from penstock.cells.words import Spoken
+from penstock.cells.words import Worded
 from penstock.compiler.builder import Builder, Value, normalised
 from penstock.compiler.graph import Graph, Node, Weight
 from penstock.compiler.ops import OPS
@@ -90,10 +90,10 @@ class Nodes(Interpretation[Value]):
         return self.builder.linear((weight, value), width=affine.width)
 
 
-class Symbol(Value, Spoken):
+class Symbol(Value, Worded):
     """A value on which torch's functions and operators make nodes."""
 
-    __eq__, __hash__ = Spoken.__eq__, Spoken.__hash__
+    __eq__, __hash__ = Worded.__eq__, Worded.__hash__
 
     def say(self, word: str, *args: Any) -> Any:
         """Return an op of the table, or what is made of several."""

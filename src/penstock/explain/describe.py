@@ -10,7 +10,7 @@ from sympy import Expr, Integer, Symbol
 from penstock.cells import Cell, Place, cell_name, find_cell
 from penstock.compiler.pipeline import Stages, lower
 from penstock.errors import TraceError
-from penstock.explain.about import About, about
+from penstock.explain.about import Docstring, about
 from penstock.explain.counts import B, Counts, H, I, Sizes, count
 from penstock.explain.equations import Equation, equations
 from penstock.explain.recurrence import Recurrence, recurrence
@@ -68,7 +68,7 @@ class Description:
         self.sizes |= {symbol: values[name] for name, symbol in own.items()}
 
     @cached_property
-    def about(self) -> About:
+    def about(self) -> Docstring:
         """What the docstring says."""
         return about(self.type)
 

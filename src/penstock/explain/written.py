@@ -13,7 +13,7 @@ from typing import Any
 
 from penstock.cells import Cell, Gate, Vector
 from penstock.cells.language import Affine, Interpretation, lower_name
-from penstock.cells.words import Spoken
+from penstock.cells.words import Worded
 from penstock.errors import TraceError
 
 _REDUCTIONS = ("sum", "mean", "amax")
@@ -55,7 +55,7 @@ class Name:
 
 
 @dataclass(frozen=True, eq=False)
-class Term(Spoken):
+class Term(Worded):
     """One value: an op on other terms, a number, or a named leaf.
 
     op: ``"name"``, ``"number"``, ``"product"`` (the weight `name` times its argument), or a word.
