@@ -3,7 +3,7 @@
 import os
 import shlex
 
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.compiler import build, cache, pipeline
 from penstock.compiler.backends import threads
 from penstock.errors import BackendError

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.compiler import backends, build
 from penstock.compiler.backends.base import Bound
 from penstock.compiler.evaluate import evaluate
@@ -32,7 +32,8 @@ from penstock.compiler.memory import check
 from penstock.compiler.modify import added, modify
 from penstock.compiler.plan import make_plan
 from penstock.compiler.products import Stacks
-from penstock.compiler.program import Inputs, Kept, Program, widths
+from penstock.compiler.program import Kept, Program, widths
+from penstock.compiler.sweep import Sweep
 from penstock.compiler.trace import trace, trace_output
 from penstock.errors import BackendError
 
@@ -177,9 +178,9 @@ def why_not(name: str) -> str | None:
 
 __all__ = [
     "Bound",
-    "Inputs",
     "Kept",
     "Program",
+    "Sweep",
     "check",
     "compile_cell",
     "find_backend",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.compiler.evaluate import evaluate
 from penstock.compiler.graph import Hoisted, LoopPlan, Operand, Slot
 from penstock.compiler.memory import Buffers, empty

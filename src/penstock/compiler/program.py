@@ -5,13 +5,13 @@ after it. Legend: T steps, B rows, I input, H hidden, S width of a state.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Matrix, Place, Vector
+from penstock.cells import Cell, Matrix, Place, Vector
 from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Node
 from penstock.compiler.memory import (
@@ -25,20 +25,7 @@ from penstock.compiler.memory import (
     workspace,
 )
 from penstock.compiler.products import Products, Stacks
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What goes into a sweep, as `penstock.layers.equations.Sweep` has it."""
-
-    weights: Mapping[str, Tensor]
-    x: Tensor
-    states: tuple[Tensor, ...]
-    below: tuple[Tensor, ...]
-    valid: Tensor | None
-    reset: Tensor | None
-    reverse: bool
-    masks: Mapping[str, Tensor] = field(default_factory=dict)
+from penstock.compiler.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -85,15 +72,15 @@ class Program:
         self._kept = {b for b in read if b == "lifted" or b.startswith("saved.")}
         self._layouts = lru_cache(64)(self._make_layouts)
 
-    def forward(self, inputs: Inputs, keep: bool) -> Kept:
+    def forward(self, sweep: Sweep, keep: bool) -> Kept:
         """Run the sweep.
 
         keep: save what `backward` needs.
         """
-        x, reverse = inputs.x, inputs.reverse
+        x, reverse = sweep.x, sweep.reverse
         T, B = x.shape[:2]
-        buffers, states = self._inputs(inputs), []
-        for (name, width), initial in zip(self._state_sizes.items(), inputs.states, strict=True):
+        buffers, states = self._inputs(sweep), []
+        for (name, width), initial in zip(self._state_sizes.items(), sweep.states, strict=True):
             check(f"state {name}", initial, self.dtype, (B, width))
             state = empty(x, T + 1, B, width)
             state[T if reverse else 0] = initial
@@ -103,29 +90,29 @@ class Program:
         saved = empty(x, kept.size)
         buffers.lay(saved, kept)
         buffers.lay(workspace(x, work.size, "work"), work)
-        self._products.lift(inputs.weights, buffers, T)
-        self.kernel.forward(self._call(inputs, buffers, keep))
+        self._products.lift(sweep.weights, buffers, T)
+        self.kernel.forward(self._call(sweep, buffers, keep))
         return Kept(tuple(states), saved)
 
     def saved_size(self, T: int, B: int, keep: bool) -> int:
         """Return how many numbers a sweep saves for its gradient, beside the states."""
         return self._make_layouts(T, B, keep)[0].size  # sizes may be symbols, which have no hash
 
-    def bind(self, inputs: Inputs) -> Bound:
+    def bind(self, sweep: Sweep) -> Bound:
         """Return the loop over these very tensors; states are [T+1, B, S], and written to."""
-        buffers = self._inputs(inputs)
-        T, B = inputs.x.shape[:2]
-        for (name, width), state in zip(self._state_sizes.items(), inputs.states, strict=True):
+        buffers = self._inputs(sweep)
+        T, B = sweep.x.shape[:2]
+        for (name, width), state in zip(self._state_sizes.items(), sweep.states, strict=True):
             check(f"state {name}", state, self.dtype, (T + 1, B, width))
             buffers.put(f"state.{name}", state)
         kept, work, _ = self._layouts(T, B, False)
         for layout in (kept, work):
-            buffers.lay(inputs.x.new_empty(layout.size), layout)
-        return self.kernel.bind(self._call(inputs, buffers, keep=False))
+            buffers.lay(sweep.x.new_empty(layout.size), layout)
+        return self.kernel.bind(self._call(sweep, buffers, keep=False))
 
     def backward(
         self,
-        inputs: Inputs,
+        sweep: Sweep,
         kept: Kept,
         sequences: Mapping[str, Tensor | None],
         finals: Mapping[str, Tensor | None],
@@ -135,9 +122,9 @@ class Program:
 
         kept: what `forward` returned. sequences: [T, B, S], finals: [B, S], None for zero.
         """
-        x, sizes, dtype = inputs.x, self._state_sizes, self.dtype
+        x, sizes, dtype = sweep.x, self._state_sizes, self.dtype
         T, B = x.shape[:2]
-        buffers = self._inputs(inputs)
+        buffers = self._inputs(sweep)
         carries = [x.new_zeros(2, B, width) for width in sizes.values()]
         for (name, width), state, carry in zip(sizes.items(), kept.states, carries, strict=True):
             buffers.put(f"state.{name}", dense(f"state {name}", state, dtype, (T + 1, B, width)))
@@ -147,19 +134,17 @@ class Program:
         own, _, work = self._layouts(T, B, True)
         buffers.lay(dense("what was saved", kept.saved, dtype, (own.size,)), own)
         buffers.lay(workspace(x, work.size, "work"), work)
-        self._prepare(buffers, inputs)
+        self._prepare(buffers, sweep)
         given = {
             f"grad.{name}": dense(f"the gradient of {name}", sequence, dtype, (T, B, sizes[name]))
             for name, sequence in sequences.items()
             if sequence is not None
         }
-        self.kernel.backward(self._call(inputs, buffers, True, given))
-        below = zip(self.cell.below, inputs.below, strict=False)
+        self.kernel.backward(self._call(sweep, buffers, True, given))
+        below = zip(self.cell.below, sweep.below, strict=False)
         return Gradients(
-            self._products.weight_gradients(
-                inputs.weights, buffers, T, inputs.reset, inputs.reverse
-            ),
-            self._products.x_gradient(inputs.weights, buffers, T) if needs_x else None,
+            self._products.weight_gradients(sweep.weights, buffers, T, sweep.reset, sweep.reverse),
+            self._products.x_gradient(sweep.weights, buffers, T) if needs_x else None,
             tuple(carry[T % 2] for carry in carries),
             tuple(
                 buffers[name] if (name := f"grad_below.{s}") in buffers else torch.zeros_like(b)
@@ -167,49 +152,49 @@ class Program:
             ),
         )
 
-    def _prepare(self, buffers: Buffers, inputs: Inputs) -> None:
+    def _prepare(self, buffers: Buffers, sweep: Sweep) -> None:
         """Set totals to zero, and add the gradients of x and of states below, which go out."""
-        T, B = inputs.x.shape[:2]
+        T, B = sweep.x.shape[:2]
         for name, (width, n) in self.plan.backward.buffers.items():
             if name.startswith("total."):
                 buffers[name].zero_()
             elif name.startswith(("grad_x", "grad_below.")):
-                buffers.put(name, empty(inputs.x, T, B, n * self.sizes[width]))
+                buffers.put(name, empty(sweep.x, T, B, n * self.sizes[width]))
 
     def _call(
         self,
-        inputs: Inputs,
+        sweep: Sweep,
         buffers: Buffers,
         keep: bool,
         incoming: Mapping[str, Tensor] | None = None,
     ) -> Call:
-        T, B = inputs.x.shape[:2]
-        masks = {"valid": inputs.valid, "reset": inputs.reset}
+        T, B = sweep.x.shape[:2]
+        masks = {"valid": sweep.valid, "reset": sweep.reset}
         valid, reset = (
             None if mask is None else dense(name, mask, torch.bool, (T, B))
             for name, mask in masks.items()
         )
         return Call(
-            buffers, inputs.x, self.sizes, T, B, incoming or {}, valid, reset, inputs.reverse, keep
+            buffers, sweep.x, self.sizes, T, B, incoming or {}, valid, reset, sweep.reverse, keep
         )
 
-    def _inputs(self, inputs: Inputs) -> Buffers:
+    def _inputs(self, sweep: Sweep) -> Buffers:
         """Return the tensors of a sweep under the names that the plan has for them."""
-        (T, B), sizes, dtype = inputs.x.shape[:2], self._state_sizes, self.dtype
+        (T, B), sizes, dtype = sweep.x.shape[:2], self._state_sizes, self.dtype
         buffers = Buffers()
-        buffers.put("x", dense("x", inputs.x, dtype, (T, B, self.sizes["input_size"])))
-        for name, below in zip(self.cell.below, inputs.below, strict=False):
+        buffers.put("x", dense("x", sweep.x, dtype, (T, B, self.sizes["input_size"])))
+        for name, below in zip(self.cell.below, sweep.below, strict=False):
             what = f"state {name} of the layer below"
             buffers.put(f"below.{name}", dense(what, below, dtype, (T, B, sizes[name])))
-        for name, state, _ in self.place.modifiers.masks() if inputs.masks else ():
+        for name, state, _ in self.place.modifiers.masks() if sweep.masks else ():
             shape = (B, sizes[self.cell.states[0]]) if state is None else (T, B, sizes[state])
             what = f"the mask of {name}"
-            buffers.put(f"mask.{name}", dense(what, inputs.masks[name], dtype, shape))
-        for name, weight in inputs.weights.items():
+            buffers.put(f"mask.{name}", dense(what, sweep.masks[name], dtype, shape))
+        for name, weight in sweep.weights.items():
             whole = dense(name, weight, dtype, self._shapes_of_weights[name])
             if name in self._weights:
                 buffers.lay(whole, self._weights[name])
-        self._products.derive(inputs.weights, buffers)
+        self._products.derive(sweep.weights, buffers)
         return buffers
 
     def _make_layouts(self, T: int, B: int, keep: bool) -> tuple[Layout, Layout, Layout]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sympy import Expr, Integer, Symbol
 
-from penstock.cells.base import Cell, Matrix, Place, Vector
+from penstock.cells import Cell, Matrix, Place, Vector
 from penstock.compiler.graph import Graph, Loop, LoopPlan
 from penstock.compiler.ops import OPS
 from penstock.compiler.pipeline import Stages, lower, lower_output

@@ -11,7 +11,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from penstock.layers.equations import Sweep, Swept
+from penstock.compiler.pipeline import Sweep
+from penstock.layers.eager import Swept
 
 
 def is_on(x: Tensor) -> bool:

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from penstock._version import __version__
-from penstock.cells import cell_name, find_cell
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
-from penstock.compiler.pipeline import Inputs, Kept, Program
-from penstock.layers import equations, operator
-from penstock.layers.equations import Sweep, Swept
+from penstock.compiler.pipeline import Kept, Program, Sweep
+from penstock.layers import eager, operator
+from penstock.layers.eager import Swept
 
 __all__ = ["backward", "differentiable", "fake", "forward", "operator", "register", "run"]
 
@@ -67,7 +66,7 @@ def run(sweep: Sweep) -> Swept:
         sweep.key, tensors, sweep.valid, sweep.reset, sweep.reverse, torch.is_grad_enabled()
     )
     sequences, states = tuple(results[:n]), tuple(results[n : 2 * n])
-    return Swept(equations.output(sweep, sequences), states, sequences)
+    return Swept(eager.output(sweep, sequences), states, sequences)
 
 
 def forward(
@@ -82,8 +81,8 @@ def forward(
 
     That is memory which nobody else writes to: a compiler of graphs leaves out a later copy.
     """
-    inputs = _inputs(key, tensors, valid, reset, reverse)
-    kept = _program(key, inputs.x.dtype).forward(inputs, keep)
+    sweep = _sweep_of(key, tensors, valid, reset, reverse)
+    kept = _program(key, sweep.x.dtype).forward(sweep, keep)
     sequences = [s[:-1] if reverse else s[1:] for s in kept.states]
     finals = [s[0 if reverse else -1].clone() for s in kept.states]
     if not keep:
@@ -93,14 +92,14 @@ def forward(
 
 def fake(key: str, tensors: Sequence[Tensor], keep: bool) -> list[Tensor]:
     """Return tensors of the shapes that `forward` returns."""
-    inputs = _inputs(key, tensors, None, None, False)
-    x, (T, B) = inputs.x, inputs.x.shape[:2]
-    sequences = [x.new_empty(T, B, s.shape[-1]) for s in inputs.states]
-    finals = [torch.empty_like(s) for s in inputs.states]
+    sweep = _sweep_of(key, tensors, None, None, False)
+    x, (T, B) = sweep.x, sweep.x.shape[:2]
+    sequences = [x.new_empty(T, B, s.shape[-1]) for s in sweep.states]
+    finals = [torch.empty_like(s) for s in sweep.states]
     if not keep:
         return [*sequences, *finals]
     saved = x.new_empty(_program(key, x.dtype).saved_size(T, B, keep))
-    return [*sequences, *finals, *(x.new_empty(T + 1, *s.shape) for s in inputs.states), saved]
+    return [*sequences, *finals, *(x.new_empty(T + 1, *s.shape) for s in sweep.states), saved]
 
 
 def backward(
@@ -113,26 +112,26 @@ def backward(
     gradients: Sequence[Tensor],
 ) -> list[Tensor]:
     """Return the gradients of x, states, below and weights."""
-    inputs = _inputs(key, tensors, valid, reset, reverse)
-    names, n = _find(key)[0].states, len(inputs.states)
-    found = _program(key, inputs.x.dtype).backward(
-        inputs,
+    sweep = _sweep_of(key, tensors, valid, reset, reverse)
+    names, n = _find(key)[0].states, len(sweep.states)
+    found = _program(key, sweep.x.dtype).backward(
+        sweep,
         Kept(tuple(results[:-1]), results[-1]),
         dict(zip(names, gradients[:n], strict=True)),
         dict(zip(names, gradients[n:], strict=True)),
         needs_x=True,
     )
-    zeros = (n for n in inputs.weights if n not in found.weights)
-    by_weight = {**found.weights, **{n: torch.zeros_like(inputs.weights[n]) for n in zeros}}
-    ordered = (by_weight[name] for name in inputs.weights)
+    zeros = (n for n in sweep.weights if n not in found.weights)
+    by_weight = {**found.weights, **{n: torch.zeros_like(sweep.weights[n]) for n in zeros}}
+    ordered = (by_weight[name] for name in sweep.weights)
     assert found.x is not None
     return [found.x, *(t.clone() for t in (*found.states, *found.below, *ordered))]
 
 
 def differentiable(key: str, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Return those of the operator's tensors that have a gradient: all but the masks."""
-    inputs = _inputs(key, tensors, None, None, False)
-    return inputs.x, *inputs.states, *inputs.below, *inputs.weights.values()
+    sweep = _sweep_of(key, tensors, None, None, False)
+    return sweep.x, *sweep.states, *sweep.below, *sweep.weights.values()
 
 
 def _program(key: str, dtype: torch.dtype) -> Program:
@@ -142,14 +141,14 @@ def _program(key: str, dtype: torch.dtype) -> Program:
     return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name)
 
 
-def _inputs(
+def _sweep_of(
     key: str,
     tensors: Sequence[Tensor],
     valid: Tensor | None,
     reset: Tensor | None,
     reverse: bool,
-) -> Inputs:
-    """Return the operator's tensors as a program takes them."""
+) -> Sweep:
+    """Return the sweep whose tensors these are."""
     cell, place, names = _find(key)
     masks = [name for name, *_ in place.modifiers.masks()]
     rest = list(tensors)
@@ -161,4 +160,4 @@ def _inputs(
     below = take(0 if place.lowest else len(cell.below))
     weights = dict(zip(names, take(len(names)), strict=True))
     drawn = dict(zip(masks, rest, strict=True))
-    return Inputs(weights, x, states, below, valid, reset, reverse, drawn)
+    return Sweep(cell, place, weights, x, states, below, valid, reset, reverse, key, drawn)
