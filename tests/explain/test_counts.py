@@ -13,6 +13,7 @@ import penstock
 from penstock.cells import Cell, Gate, Matrix
 from penstock.cells.base import Place
 from penstock.compiler import pipeline
+from penstock.compiler.ir.plan import Kind
 from penstock.compiler.program import Inputs, Program
 from penstock.explain.counts import B, H, I, Sizes, T, count
 from penstock.layers import equations
@@ -119,14 +120,14 @@ class Recorder:
 
     def forward(self, call):
         pieces = call.buffers._pieces.items()
-        self.numbers = {name: math.prod(shape) for name, (_, _, shape) in pieces}
+        self.numbers = {buffer: math.prod(shape) for buffer, (_, _, shape) in pieces}
 
     backward = forward
 
     def held(self, *others):
         """Return the numbers in all buffers but those that go in, and others."""
-        without = ("x", "below.", "vector.", "matrix.", *others)
-        return sum(n for name, n in self.numbers.items() if not name.startswith(without))
+        without = (Kind.X, Kind.BELOW, Kind.VECTOR, Kind.DERIVED, Kind.MATRIX, *others)
+        return sum(n for buffer, n in self.numbers.items() if buffer.kind not in without)
 
 
 @every_cell
@@ -135,7 +136,8 @@ def test_memory_is_what_a_sweep_holds(name, lowest):
     given = sweep(cell, lowest, torch.zeros)
     stages = pipeline.lower(cell, given.place)
     kernel = Recorder()
-    program = Program(cell, given.place, stages.hoisted, stages.plan, kernel)
+    made = (stages.hoisted, stages.plan, kernel, torch.float32)
+    program = Program(cell, given.place, *made)
     inputs = Inputs(given.weights, given.x, given.states, given.below, None, None, False)
     counted = count(cell, lowest)
 
@@ -146,7 +148,7 @@ def test_memory_is_what_a_sweep_holds(name, lowest):
     assert sum(t.numel() for t in tensors) == number(cell, counted.kept)
     nothing = dict.fromkeys(cell.states)
     program.backward(inputs, kept, nothing, nothing, needs_x=False)
-    assert kernel.held("state.", "lifted", "saved.") == number(cell, counted.working)
+    assert kernel.held(Kind.STATE, Kind.LIFTED, Kind.SAVED) == number(cell, counted.working)
 
 
 @every_cell

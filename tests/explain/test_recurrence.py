@@ -7,7 +7,7 @@ from torch.func import jacrev
 
 from penstock.cells import Cell, Gate, Matrix
 from penstock.cells.base import Place
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.ops import OPS
 from penstock.compiler.pipeline import lower
 from penstock.explain.recurrence import recurrence
 from penstock.layers.equations import Sweep, run

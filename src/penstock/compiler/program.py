@@ -4,7 +4,7 @@ Here stand the buffers, and the order of the work: products before the loop, the
 after it. Legend: T steps, B rows, I input, H hidden, S width of a state.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -13,10 +13,9 @@ from torch import Tensor
 
 from penstock.cells.base import Cell, Matrix, Place, Vector
 from penstock.compiler.backends.base import Bound, Call, Kernel
-from penstock.compiler.graph import Hoisted, Loop, LoopPlan, Node
-from penstock.compiler.memory import (
+from penstock.compiler.backends.memory import (
+    BlockMap,
     Buffers,
-    Layout,
     Shape,
     check,
     dense,
@@ -24,7 +23,9 @@ from penstock.compiler.memory import (
     lay_out,
     workspace,
 )
-from penstock.compiler.products import Products, Stacks
+from penstock.compiler.ir.graph import Hoisted, Weight
+from penstock.compiler.ir.plan import Buffer, Kind, Loop, LoopPlan, Owner, X, matrix
+from penstock.compiler.runtime.products import Products, Stacks
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,22 @@ class Program:
         self.sizes = widths(cell, place)
         stacks = Stacks(cell, place)
         self._products = Products(stacks, hoisted, plan, self.sizes)
-        nodes = (*plan.forward.graph.nodes, *plan.backward.graph.nodes)
-        added = {n.name: (self.sizes[n.width],) for n in nodes if n.op == "vector"}
-        self._shapes_of_weights = {**added, **cell.shapes(place)}
-        self._weights = _weight_layouts(nodes, stacks, self._shapes_of_weights)
-        self._state_sizes = dict(zip(cell.states, cell.state_sizes(place.hidden_size), strict=True))
-        read = {slot.buffer for slot in plan.backward.loads.values()}
-        self._kept = {b for b in read if b == "lifted" or b.startswith("saved.")}
-        self._layouts = lru_cache(64)(self._make_layouts)
+        both = {**plan.forward.buffers, **plan.backward.buffers}
+        self._masks = [b for b in both if b.kind in (Kind.MASK, Kind.HELD_MASK)]
+        self._states = [self._buffer(Kind.STATE, name) for name in cell.states]
+        self._carries = [self._buffer(Kind.CARRY, name) for name in cell.states]
+        self._below = [self._buffer(Kind.BELOW, name) for name in cell.below]
+        self._grads_below = [self._buffer(Kind.GRAD_BELOW, name) for name in cell.below]
+        shapes = cell.shapes(place)
+        self._weights = _weight_maps(plan, stacks, shapes, self.sizes)
+        added = {v.parameter: (self.sizes[w],) for v, w in _vectors(plan)}
+        self._weight_shapes = added | shapes
+        self._maps = lru_cache(64)(self._make_maps)
+        self._given = lru_cache(64)(self._make_given)
+
+    def _buffer(self, kind: Kind, name: str) -> Buffer:
+        """Return the buffer of one of a cell's states."""
+        return Buffer(kind, name, self.cell.widths.get(name, "hidden_size"))
 
     def forward(self, inputs: Inputs, keep: bool) -> Kept:
         """Run the sweep.
@@ -93,13 +102,14 @@ class Program:
         x, reverse = inputs.x, inputs.reverse
         T, B = x.shape[:2]
         buffers, states = self._inputs(inputs), []
-        for (name, width), initial in zip(self._state_sizes.items(), inputs.states, strict=True):
-            check(f"state {name}", initial, self.dtype, (B, width))
-            state = empty(x, T + 1, B, width)
+        shapes = self._given(T, B)
+        for buffer, initial in zip(self._states, inputs.states, strict=True):
+            check(f"state {buffer.name}", initial, self.dtype, shapes[buffer][1:])
+            state = empty(x, *shapes[buffer])
             state[T if reverse else 0] = initial
-            buffers.put(f"state.{name}", state)
+            buffers.put(buffer, state)
             states.append(state)
-        kept, work, _ = self._layouts(T, B, keep)
+        kept, work, _ = self._maps(T, B, keep)
         saved = empty(x, kept.size)
         buffers.lay(saved, kept)
         buffers.lay(workspace(x, work.size, "work"), work)
@@ -109,18 +119,18 @@ class Program:
 
     def saved_size(self, T: int, B: int, keep: bool) -> int:
         """Return how many numbers a sweep saves for its gradient, beside the states."""
-        return self._make_layouts(T, B, keep)[0].size  # sizes may be symbols, which have no hash
+        return self._make_maps(T, B, keep)[0].size  # sizes may be symbols, which have no hash
 
     def bind(self, inputs: Inputs) -> Bound:
         """Return the loop over these very tensors; states are [T+1, B, S], and written to."""
         buffers = self._inputs(inputs)
         T, B = inputs.x.shape[:2]
-        for (name, width), state in zip(self._state_sizes.items(), inputs.states, strict=True):
-            check(f"state {name}", state, self.dtype, (T + 1, B, width))
-            buffers.put(f"state.{name}", state)
-        kept, work, _ = self._layouts(T, B, False)
-        for layout in (kept, work):
-            buffers.lay(inputs.x.new_empty(layout.size), layout)
+        for buffer, state in zip(self._states, inputs.states, strict=True):
+            check(f"state {buffer.name}", state, self.dtype, self._given(T, B)[buffer])
+            buffers.put(buffer, state)
+        kept, work, _ = self._maps(T, B, False)
+        for block in (kept, work):
+            buffers.lay(inputs.x.new_empty(block.size), block)
         return self.kernel.bind(self._call(inputs, buffers, keep=False))
 
     def backward(
@@ -135,26 +145,27 @@ class Program:
 
         kept: what `forward` returned. sequences: [T, B, S], finals: [B, S], None for zero.
         """
-        x, sizes, dtype = inputs.x, self._state_sizes, self.dtype
+        x, names, dtype = inputs.x, self.cell.states, self.dtype
         T, B = x.shape[:2]
-        buffers = self._inputs(inputs)
-        carries = [x.new_zeros(2, B, width) for width in sizes.values()]
-        for (name, width), state, carry in zip(sizes.items(), kept.states, carries, strict=True):
-            buffers.put(f"state.{name}", dense(f"state {name}", state, dtype, (T + 1, B, width)))
-            buffers.put(f"grad.{name}", carry)
+        buffers, shapes = self._inputs(inputs), self._given(T, B)
+        carries = [x.new_zeros(shapes[carry]) for carry in self._carries]
+        for k, (name, carry) in enumerate(zip(names, carries, strict=True)):
+            buffer = self._states[k]
+            buffers.put(buffer, dense(f"state {name}", kept.states[k], dtype, shapes[buffer]))
+            buffers.put(self._carries[k], carry)
             if (final := finals[name]) is not None:
                 carry[0] = final
-        own, _, work = self._layouts(T, B, True)
+        own, _, work = self._maps(T, B, True)
         buffers.lay(dense("what was saved", kept.saved, dtype, (own.size,)), own)
         buffers.lay(workspace(x, work.size, "work"), work)
         self._prepare(buffers, inputs)
         given = {
-            f"grad.{name}": dense(f"the gradient of {name}", sequence, dtype, (T, B, sizes[name]))
-            for name, sequence in sequences.items()
-            if sequence is not None
+            carry: dense(f"the gradient of {name}", sequence, dtype, (T, *shapes[carry][1:]))
+            for carry, name in zip(self._carries, names, strict=True)
+            if (sequence := sequences[name]) is not None
         }
         self.kernel.backward(self._call(inputs, buffers, True, given))
-        below = zip(self.cell.below, inputs.below, strict=False)
+        below = zip(self._grads_below, inputs.below, strict=False)
         return Gradients(
             self._products.weight_gradients(
                 inputs.weights, buffers, T, inputs.reset, inputs.reverse
@@ -162,26 +173,26 @@ class Program:
             self._products.x_gradient(inputs.weights, buffers, T) if needs_x else None,
             tuple(carry[T % 2] for carry in carries),
             tuple(
-                buffers[name] if (name := f"grad_below.{s}") in buffers else torch.zeros_like(b)
-                for s, b in below
+                buffers[gradient] if gradient in buffers else torch.zeros_like(given)
+                for gradient, given in below
             ),
         )
 
     def _prepare(self, buffers: Buffers, inputs: Inputs) -> None:
         """Set totals to zero, and add the gradients of x and of states below, which go out."""
         T, B = inputs.x.shape[:2]
-        for name, (width, n) in self.plan.backward.buffers.items():
-            if name.startswith("total."):
-                buffers[name].zero_()
-            elif name.startswith(("grad_x", "grad_below.")):
-                buffers.put(name, empty(inputs.x, T, B, n * self.sizes[width]))
+        for buffer, shape in self._shapes(self.plan.backward, T, B, True).items():
+            if buffer.kind is Kind.TOTAL:
+                buffers[buffer].zero_()
+            elif buffer.kind.owner is Owner.RESULT:
+                buffers.put(buffer, empty(inputs.x, *shape))
 
     def _call(
         self,
         inputs: Inputs,
         buffers: Buffers,
         keep: bool,
-        incoming: Mapping[str, Tensor] | None = None,
+        incoming: Mapping[Buffer, Tensor] | None = None,
     ) -> Call:
         T, B = inputs.x.shape[:2]
         masks = {"valid": inputs.valid, "reset": inputs.reset}
@@ -194,43 +205,48 @@ class Program:
         )
 
     def _inputs(self, inputs: Inputs) -> Buffers:
-        """Return the tensors of a sweep under the names that the plan has for them."""
-        (T, B), sizes, dtype = inputs.x.shape[:2], self._state_sizes, self.dtype
-        buffers = Buffers()
-        buffers.put("x", dense("x", inputs.x, dtype, (T, B, self.sizes["input_size"])))
-        for name, below in zip(self.cell.below, inputs.below, strict=False):
-            what = f"state {name} of the layer below"
-            buffers.put(f"below.{name}", dense(what, below, dtype, (T, B, sizes[name])))
-        for name, state, _ in self.place.modifiers.masks() if inputs.masks else ():
-            shape = (B, sizes[self.cell.states[0]]) if state is None else (T, B, sizes[state])
-            what = f"the mask of {name}"
-            buffers.put(f"mask.{name}", dense(what, inputs.masks[name], dtype, shape))
-        for name, weight in inputs.weights.items():
-            whole = dense(name, weight, dtype, self._shapes_of_weights[name])
-            if name in self._weights:
-                buffers.lay(whole, self._weights[name])
+        """Return the tensors of a sweep in the buffers that the plan has for them."""
+        buffers, dtype = Buffers(), self.dtype
+        shapes = self._given(*inputs.x.shape[:2])
+        buffers.put(X, dense("x", inputs.x, dtype, shapes[X]))
+        for buffer, below in zip(self._below, inputs.below, strict=False):
+            what = f"state {buffer.name} of the layer below"
+            buffers.put(buffer, dense(what, below, dtype, shapes[buffer]))
+        for buffer in self._masks:
+            name = str(buffer.name)
+            mask = dense(f"the mask of {name}", inputs.masks[name], dtype, shapes[buffer])
+            buffers.put(buffer, mask)
+        for parameter, weight in inputs.weights.items():
+            whole = dense(parameter, weight, dtype, self._weight_shapes[parameter])
+            if parameter in self._weights:
+                buffers.lay(whole, self._weights[parameter])
         self._products.derive(inputs.weights, buffers)
         return buffers
 
-    def _make_layouts(self, T: int, B: int, keep: bool) -> tuple[Layout, Layout, Layout]:
-        """Return the layouts of what a sweep saves, and of the rest of what each loop writes."""
-        lifted = {"lifted": (T, B, len(self.plan.lifted) * self.sizes["hidden_size"])}
-        forward = self._shapes(self.plan.forward, T if keep else 1, B)
-        forward |= lifted if self.plan.lifted else {}
-        own = {n: shape for n, shape in forward.items() if keep and n in self._kept}
-        rest = {n: shape for n, shape in forward.items() if n not in own}
-        return lay_out(own), lay_out(rest), lay_out(self._shapes(self.plan.backward, T, B))
+    def _make_given(self, T: int, B: int) -> dict[Buffer, Shape]:
+        """Return the shapes of what comes in from outside, but for the weights, and of carries."""
+        given = (X, *self._states, *self._carries, *self._below, *self._masks)
+        return {b: (*b.kind.leading(T, B), self.sizes[b.width]) for b in given}
 
-    def _shapes(self, loop: Loop, T: int, B: int) -> dict[str, Shape]:
-        """Return the shapes of what a loop alone writes and reads."""
-        shapes: dict[str, Shape] = {}
-        for name, (width, n) in loop.buffers.items():
-            kind, size = name.partition(".")[0], n * self.sizes[width]
-            if kind in ("total", "scratch"):
-                shapes[name] = B, size
-            elif kind not in ("state", "grad", "grad_x", "grad_below", "lifted"):
-                shapes[name] = T, B, size
-        return shapes
+    def _make_maps(self, T: int, B: int, keep: bool) -> tuple[BlockMap, BlockMap, BlockMap]:
+        """Return where that lies which a sweep saves, and the rest of what each loop writes."""
+        forward, backward = self.plan.forward, self.plan.backward
+        forward_shapes = self._shapes(forward, T, B, keep)
+        ours = (Owner.GRADIENT, Owner.WORKSPACE)
+        written = {b: shape for b, shape in forward_shapes.items() if b.kind.owner in ours}
+        kept = {b for b in written if keep and b.kind.owner is ours[0] and b in backward.buffers}
+        own = {b: shape for b, shape in written.items() if b in kept}
+        rest = {b: shape for b, shape in written.items() if b not in kept}
+        shapes = self._shapes(backward, T, B, True).items()
+        work = {b: shape for b, shape in shapes if b.kind.owner is Owner.WORKSPACE}
+        return lay_out(own), lay_out(rest), lay_out(work)
+
+    def _shapes(self, loop: Loop, T: int, B: int, keep: bool) -> dict[Buffer, Shape]:
+        """Return the shapes of a loop's buffers."""
+        return {
+            buffer: (*buffer.kind.leading(T, B, keep), columns * self.sizes[buffer.width])
+            for buffer, columns in loop.buffers.items()
+        }
 
 
 def widths(cell: Cell, place: Place) -> dict[str, int]:
@@ -242,18 +258,30 @@ def widths(cell: Cell, place: Place) -> dict[str, int]:
     return sizes | {name: int(getattr(cell, name)) for name in names - {*sizes}}
 
 
-def _weight_layouts(
-    nodes: Sequence[Node], stacks: Stacks, shapes: Mapping[str, Shape]
-) -> dict[str, Layout]:
-    """Return, for each parameter, which weights and vectors of the loops it holds, and where."""
-    vectors = {n.name for n in nodes if n.op == "vector" and not n.name.startswith("derived.")}
-    names = {f"vector.{name}": name for name in sorted(vectors)}
-    names |= {f"matrix.{w.name}": w.name for n in nodes for w in n.weights}
-    places: dict[str, dict[str, tuple[int, Shape]]] = {}
-    for buffer, name in names.items():
-        stack, first, count = stacks.find(name)
-        rest = shapes[stack][1:]
-        rows = count or shapes[stack][0]
-        offset = first * (rest[0] if rest else 1)
-        places.setdefault(stack, {})[buffer] = offset, (rows, *rest)
-    return {stack: Layout(found, 0) for stack, found in places.items()}
+def _weight_maps(
+    plan: LoopPlan, stacks: Stacks, shapes: Mapping[str, Shape], sizes: Mapping[str, int]
+) -> dict[str, BlockMap]:
+    """Return, for each parameter, which matrices and vectors of the loops it holds, and where."""
+    found: dict[str, dict[Buffer, tuple[int, Shape]]] = {}
+    for buffer, weight in _weight_buffers(plan):
+        whole = shapes.get(weight.parameter) or (sizes[buffer.width],)
+        first, count = stacks.find(weight)
+        columns = whole[1:]
+        offset = first * (columns[0] if columns else 1)
+        places = found.setdefault(weight.parameter, {})
+        places[buffer] = offset, (count or whole[0], *columns)
+    return {parameter: BlockMap(places, 0) for parameter, places in found.items()}
+
+
+def _weight_buffers(plan: LoopPlan) -> Iterator[tuple[Buffer, Weight]]:
+    """Yield the vectors and matrices that the loops read."""
+    for vector, width in _vectors(plan):
+        yield Buffer(Kind.VECTOR, vector, width), vector
+    for loop in (plan.forward, plan.backward):
+        yield from ((matrix(w), w) for node in loop.graph.nodes for w in node.weights)
+
+
+def _vectors(plan: LoopPlan) -> Iterator[tuple[Weight, str]]:
+    """Yield the vectors that the loops read, each with its width."""
+    for loop in (plan.forward, plan.backward):
+        yield from ((node.vector, node.width) for node in loop.graph.nodes if node.vector)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from penstock.cells.base import Cell, Gate, Matrix, Multiplication, Vector
-from penstock.compiler.builder import Builder, Value, normalised
-from penstock.compiler.graph import Graph, Node, Weight
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.builder import Builder, Value, normalised
+from penstock.compiler.ir.graph import BIASES, Graph, Node, Source, Stack, Weight
+from penstock.compiler.ir.ops import OPS
 from penstock.errors import TraceError
 
 
-def trace(cell: Cell, lowest: bool, bias: bool) -> Graph:
+def trace(cell: Cell, lowest: bool, bias: bool) -> Graph[str]:
     """Return the graph of one step of a cell; the outputs are its new states, by name.
 
     Args:
@@ -33,7 +33,7 @@ def trace(cell: Cell, lowest: bool, bias: bool) -> Graph:
     return builder.graph(outputs)
 
 
-def trace_output(cell: Cell, bias: bool) -> Graph:
+def trace_output(cell: Cell, bias: bool) -> Graph[str]:
     """Return the graph of a cell's output, of x and the new states; raises as `trace`."""
     builder = Builder(wrap=Symbol)
     return builder.graph({"output": _run(cell, "output", builder, bias, ())})
@@ -41,9 +41,9 @@ def trace_output(cell: Cell, bias: bool) -> Graph:
 
 def _run(cell: Cell, equations: str, builder: Builder, bias: bool, lower: tuple[str, ...]) -> Any:
     """Run step or output on symbolic values; lower: the states of the lower layer that it takes."""
-    states = [builder.input("state", s, _width(cell, s)) for s in cell.states]
-    x = builder.input("x", "x", "input_size")
-    below = [builder.input("below", s, _width(cell, s)) for s in lower]
+    states = [builder.input(Source.STATE, s, _width(cell, s)) for s in cell.states]
+    x = builder.input(Source.X, "", "input_size")
+    below = [builder.input(Source.BELOW, s, _width(cell, s)) for s in lower]
     bound = cell.bind({name: _symbolic(cell, name, builder, bias) for name in cell.declared})
     try:
         return getattr(bound, equations)(x, *states, *below)
@@ -63,10 +63,12 @@ def _symbolic(cell: Cell, name: str, builder: Builder, bias: bool) -> Any:
     if isinstance(declared, Matrix):
         widths = declared.rows, declared.columns
         return Multiplication(
-            lambda z, t: builder.linear((Weight(name, t), z), width=widths[1 if t else 0])
+            lambda z, t: builder.linear(
+                (Weight(f"weight_{name}", "", t), z), width=widths[1 if t else 0]
+            )
         )
     assert isinstance(declared, Vector)
-    return builder.input("vector", f"weight_{name}", declared.size)
+    return builder.input(Source.VECTOR, Weight(f"weight_{name}"), declared.size)
 
 
 def _gate(gate: Gate, builder: Builder, bias: bool) -> Callable[..., Any]:
@@ -74,13 +76,13 @@ def _gate(gate: Gate, builder: Builder, bias: bool) -> Callable[..., Any]:
         x, h = (cast(Any, value) for value in gate.arguments(given))
         parts: list[Any] = []
         if x is not None:
-            parts.append(builder.linear((Weight(f"W.{gate.name}"), x), width="hidden_size"))
+            parts.append(builder.linear((Weight(Stack.W, gate.name), x), width="hidden_size"))
         if bias and gate.bias is not False:
-            sides = (("bias_ih", x), ("bias_hh", h))
-            names = [f"{side}.{gate.name}" for side, value in sides if value is not None]
-            parts += [builder.input("vector", name, "hidden_size") for name in names]
+            sides = zip(BIASES, (x, h), strict=True)
+            biases = [Weight(stack, gate.name) for stack, value in sides if value is not None]
+            parts += [builder.input(Source.VECTOR, bias, "hidden_size") for bias in biases]
         if h is not None:
-            product = builder.linear((Weight(f"U.{gate.name}"), h), width="hidden_size")
+            product = builder.linear((Weight(Stack.U, gate.name), h), width="hidden_size")
             parts.append(product)
         return sum(parts[1:], parts[0])
 
@@ -157,7 +159,7 @@ def _rows(op: str) -> Callable[..., Any]:
 
 
 def _mean(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    return _rows("sum")(a, dim, keepdim) / a.builder.input("features", a.node.width, "1")
+    return _rows("sum")(a, dim, keepdim) / a.builder.input(Source.FEATURES, a.node.width, "1")
 
 
 def _layer_norm(

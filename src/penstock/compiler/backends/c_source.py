@@ -6,7 +6,8 @@ from importlib.resources import files
 from string import Template
 
 from penstock.compiler.backends.c_body import Bodies, c_name
-from penstock.compiler.graph import LoopPlan, Stage, Weight
+from penstock.compiler.ir.graph import Source, Weight
+from penstock.compiler.ir.plan import Access, Buffer, LoopPlan, Stage, matrix
 
 _ROWS = Template("""\
 static void ${loop}_$k(const ${loop}_args *shared, const Step *step, int64_t first, int64_t end) {
@@ -106,11 +107,11 @@ def source(plan: LoopPlan, dtype: str) -> str:
 def generated(plan: LoopPlan) -> str:
     """Return the part of the source that depends on the cell."""
     loops = {"forward": plan.forward, "backward": plan.backward}
-    return "\n".join(LoopSource(name, loop, plan).text() for name, loop in loops.items())
+    return "\n".join(LoopSource(name, loop).text() for name, loop in loops.items())
 
 
 @dataclass(frozen=True)
-class Term:
+class PackedTerm:
     """Matrices side by side times one value: in which stage and group, and of what."""
 
     stage: int
@@ -150,44 +151,38 @@ class LoopSource(Bodies):
         buffers, carries, matrices = self.tensors()
         yield from (("real *", c_name(buffer), "") for buffer in buffers)
         names = ["zeros", *(f"incoming_{c_name(carry)}" for carry in carries)]
-        names += [f"matrix_{c_name(m)}" for m in matrices]
+        names += map(c_name, matrices)
         yield from (("const real *", n, "") for n in names)
         yield from (("real *", n, "") for n in ["packed", *(t.name for t in self._terms())])
 
-    def tensors(self) -> tuple[list[str], list[str], list[str]]:
+    def tensors(self) -> tuple[list[Buffer], list[Buffer], list[Buffer]]:
         """Return the buffers, those of them that gradients are added to, and the matrices."""
-        slots = [*self.loop.loads.values(), *(s for put in self.loop.stores.values() for s in put)]
-        matrices = dict.fromkeys(w.name for n in self.nodes for w in n.weights)
-        return list(dict.fromkeys(s.buffer for s in slots)), list(self._carries()), list(matrices)
+        matrices = dict.fromkeys(matrix(w) for n in self.nodes for w in n.weights)
+        return list(self.loop.buffers), list(self._carries()), list(matrices)
 
     def count_terms(self) -> int:
         """Return how many packed operands the products have."""
         return len(list(self._terms()))
 
-    def products_of_widths(self) -> list[tuple[str, str]]:
-        """Return the widths of what each product of a step makes and reads."""
-        products = [n for n in self.nodes if n.op == "linear"]
-        return [(n.width, self.nodes[a].width) for n in products for a in n.args]
-
-    def widths_of_bodies(self) -> list[str]:
-        """Return the width of each elementwise op of a step."""
-        return [stage.width for stage in self.loop.stages for _ in stage.body]
-
     def widths(self) -> list[str]:
         """Return the widths that occur, but for 1."""
-        named = {n.name for n in self.nodes if n.op == "features"} | {n.width for n in self.nodes}
-        return sorted(named - {"1"})
+        named = {str(n.name) for n in self.nodes if n.op == Source.FEATURES}
+        return sorted((named | {n.width for n in self.nodes}) - {"1"})
 
-    def _carries(self) -> dict[str, str]:
+    def _carries(self) -> dict[Buffer, str]:
         """Return the buffers of gradients that come in at every step, and their widths."""
         loads = self.loop.loads.items()
-        return {s.buffer: self.size(self.nodes[k].width) for k, s in loads if s.index == "from"}
+        return {
+            s.buffer: self.size(self.nodes[k].width) for k, s in loads if s.access is Access.FROM
+        }
 
-    def _terms(self) -> Iterator[Term]:
+    def _terms(self) -> Iterator[PackedTerm]:
         for s, stage in enumerate(self.loop.stages):
             for g, group in enumerate(stage.groups):
                 for t, arg in enumerate(group.args):
-                    yield Term(s, g, t, arg, tuple(self.nodes[k].weights[t] for k in group.nodes))
+                    yield PackedTerm(
+                        s, g, t, arg, tuple(self.nodes[k].weights[t] for k in group.nodes)
+                    )
 
     def _rows(self, run: list[int]) -> str:
         """Return stages that need no product as one function, which takes row after row."""
@@ -268,7 +263,7 @@ class LoopSource(Bodies):
         for term in self._terms():
             W, K = self.size(self.loop.stages[term.stage].width), self.size(self.width(term.arg))
             layout = f"1, {W}" if term.weights[0].transposed else f"{K}, 1"
-            matrices = ", ".join(f"a->matrix_{c_name(w.name)}" for w in term.weights)
+            matrices = ", ".join(f"a->{c_name(matrix(w))}" for w in term.weights)
             spread = f"{self.name}_{term.stage}_spread"
             call = f"{len(term.weights)}, {spread}, {W}, {K}, {layout}"
             lines += [
@@ -296,7 +291,7 @@ class LoopSource(Bodies):
         return _WALK.substitute(loop=self.name, at=at, stages="\n".join(lines))
 
 
-def _take_in(carry: str, W: str) -> list[str]:
+def _take_in(carry: Buffer, W: str) -> list[str]:
     """Return the lines that add the gradients that come in at this step to a carry."""
     name = c_name(carry)
     return [
