@@ -13,8 +13,8 @@ import torch
 
 import penstock
 from penstock.cells import cells
-from penstock.compiler import build
 from penstock.compiler.backends import c
+from penstock.compiler.runtime import build
 
 # T, B, I, H: 1; fewer rows than a tile, one more than two; a column less and more than vectors
 SHAPES = [(1, 1, 1, 1), (2, 13, 3, 5), (3, 4, 2, 17), (2, 7, 5, 33), (2, 0, 2, 3)]

@@ -14,9 +14,8 @@ import torch
 from building import SOURCE, answer, counting, forget, runs, start, use, wrapper
 
 import penstock
-from penstock.compiler import build
-from penstock.compiler.build import BuildError
-from penstock.compiler.runtime import made
+from penstock.compiler.runtime import build, made
+from penstock.compiler.runtime.build import BuildError
 from penstock.errors import BackendError
 from penstock.layers import function
 

@@ -14,7 +14,7 @@ from penstock.cells import Cell, Gate, Matrix
 from penstock.cells.base import Place
 from penstock.compiler import pipeline
 from penstock.compiler.ir.plan import Kind
-from penstock.compiler.program import Inputs, Program
+from penstock.compiler.runtime.program import Inputs, Program
 from penstock.explain.counts import B, H, I, Sizes, T, count
 from penstock.layers import equations
 from penstock.layers.equations import Sweep

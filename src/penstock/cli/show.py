@@ -30,7 +30,7 @@ def show(
     """Print a cell as the compiler sees it at one stage."""
     from penstock.cells.base import Place  # noqa: PLC0415  (torch takes seconds)
     from penstock.compiler import pipeline  # noqa: PLC0415
-    from penstock.compiler.backends.c_source import generated  # noqa: PLC0415
+    from penstock.compiler.backends.c.source import generated  # noqa: PLC0415
 
     # No size stands in a graph or a kernel: one serves all.
     lowered = pipeline.lower(_cell.find(cell)(), Place(3, 5, lowest=not upper))

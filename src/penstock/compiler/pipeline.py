@@ -20,22 +20,21 @@ import torch
 from torch import Tensor
 
 from penstock.cells.base import Cell, Place
-from penstock.compiler import build
 from penstock.compiler.backends.base import Bound
 from penstock.compiler.ir import verify
 from penstock.compiler.ir.graph import BIASES, Backward, Graph, Hoisted
 from penstock.compiler.ir.plan import LoopPlan
-from penstock.compiler.modify import modify
 from penstock.compiler.passes.gradient import differentiate
 from penstock.compiler.passes.hoist import derive, hoist
+from penstock.compiler.passes.modify import modify
 from penstock.compiler.passes.save import save
 from penstock.compiler.passes.stages import cut
 from penstock.compiler.passes.storage import put_backward, put_forward, store
-from penstock.compiler.program import Inputs, Kept, Program
-from penstock.compiler.runtime import made
+from penstock.compiler.passes.trace import trace, trace_output
+from penstock.compiler.runtime import build, made
 from penstock.compiler.runtime.choice import find_backend, find_backends, why_not
 from penstock.compiler.runtime.modified import TorchStep, parameter_shapes, torch_step
-from penstock.compiler.trace import trace, trace_output
+from penstock.compiler.runtime.program import Inputs, Kept, Program
 
 
 @dataclass(frozen=True)

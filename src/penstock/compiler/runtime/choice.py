@@ -6,7 +6,8 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from penstock.compiler import backends, build
+from penstock.compiler import backends
+from penstock.compiler.runtime import build
 from penstock.errors import BackendError
 
 

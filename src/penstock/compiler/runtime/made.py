@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable
 from weakref import WeakKeyDictionary
 
 from penstock.cells.base import Cell
-from penstock.compiler.program import Program
+from penstock.compiler.runtime.program import Program
 from penstock.errors import BackendError
 
 # The programs of each cell class, or the error that it gave, for as long as the class lives.

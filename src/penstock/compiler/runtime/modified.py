@@ -9,8 +9,8 @@ from torch import Tensor
 from penstock.cells.base import Cell, Place
 from penstock.compiler.ir.evaluate import evaluate
 from penstock.compiler.ir.graph import Graph, Leaf, Source
-from penstock.compiler.program import widths
 from penstock.compiler.runtime.products import Stacks
+from penstock.compiler.runtime.program import widths
 
 TorchStep = Callable[
     [Tensor, tuple[Tensor, ...], tuple[Tensor, ...], Mapping[str, Tensor]], tuple[Tensor, ...]

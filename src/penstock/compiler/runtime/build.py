@@ -20,7 +20,7 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 
-from penstock.compiler import cache
+from penstock.compiler.runtime import cache
 from penstock.errors import BackendError
 from penstock.plain import one_line
 

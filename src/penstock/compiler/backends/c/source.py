@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from penstock.compiler.backends.c_body import Bodies, c_name
+from penstock.compiler.backends.c.body import Bodies, c_name
 from penstock.compiler.ir.graph import Source, Weight
 from penstock.compiler.ir.plan import Access, Buffer, LoopPlan, Stage, matrix
 

@@ -1,4 +1,4 @@
-"""The plan as a compiled kernel on the CPU."""
+"""Compiled loops, and what they are called with."""
 
 import ctypes
 from collections.abc import Callable, Mapping
@@ -9,16 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penstock.compiler.backends import threads
 from penstock.compiler.backends.base import Build, Call
-from penstock.compiler.backends.c_source import LoopSource, source
+from penstock.compiler.backends.c import threads
+from penstock.compiler.backends.c.source import LoopSource, source
 from penstock.compiler.backends.memory import missing, workspace
 from penstock.compiler.ir.flops import flops
 from penstock.compiler.ir.plan import LoopPlan
 from penstock.errors import BackendError
-
-name = "c"
-needs_compiler = True
 
 
 def prepare(plan: LoopPlan, dtype: str, build: Build) -> "CKernel":
