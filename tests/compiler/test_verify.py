@@ -10,8 +10,8 @@ from penstock.cells import cells
 from penstock.cells.base import Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
-from penstock.compiler.ir.graph import Graph, Hoisted, Leaf, Node, Saving, Source, Weight
-from penstock.compiler.ir.plan import Access, Buffer, Kind, Slot
+from penstock.compiler.ir.graph import Graph, Hoisted, Leaf, Node, Origin, Saving, Weight
+from penstock.compiler.ir.plan import Access, Buffer, BufferKind, Slot
 
 
 def lower(name, **options):
@@ -47,7 +47,7 @@ def test_what_the_passes_make_is_as_specified(seed):
 
 
 def test_a_traced_step_has_no_mask(monkeypatch):
-    mask = Node(Source.MASK, (), "hidden_size", "zoneout.h")
+    mask = Node(Origin.MASK, (), "hidden_size", "zoneout.h")
     broken(monkeypatch, "trace", lambda graph: with_node(graph, mask))
     sees("mask zoneout.h at this stage", "lstm")
 
@@ -66,7 +66,7 @@ def test_a_node_reads_none_that_comes_later(monkeypatch):
 
 
 def test_a_modified_step_has_nothing_lifted(monkeypatch):
-    lifted = Node(Source.LIFTED, (), "hidden_size", "f")
+    lifted = Node(Origin.LIFTED, (), "hidden_size", "f")
     broken(monkeypatch, "modify", lambda graph: with_node(graph, lifted))
     sees("lifted f at this stage", "lstm")
 
@@ -98,9 +98,9 @@ def test_every_state_has_a_gradient(monkeypatch):
 
 def test_a_gradient_is_as_wide_as_its_state(monkeypatch):
     def narrow(backward):
-        number = Node(Source.CONST, (), "1", value=0.0)
+        number = Node(Origin.CONST, (), "1", value=0.0)
         nodes = (*backward.graph.nodes, number)
-        outputs = {**backward.graph.outputs, Leaf(Source.STATE, "h"): len(nodes) - 1}
+        outputs = {**backward.graph.outputs, Leaf(Origin.STATE, "h"): len(nodes) - 1}
         return replace(backward, graph=Graph(nodes, outputs))
 
     broken(monkeypatch, "differentiate", narrow)
@@ -148,10 +148,10 @@ def without(kind):
 @pytest.mark.parametrize(
     ("cell", "loop", "kind"),
     [
-        ("gru_reset_before", "forward", Kind.SCRATCH),
-        ("gru_reset_before", "backward", Kind.ADJOINT),
-        ("fast_grnn", "forward", Kind.SAVED),
-        ("multiplicative_lstm", "backward", Kind.OPERAND),
+        ("gru_reset_before", "forward", BufferKind.SCRATCH),
+        ("gru_reset_before", "backward", BufferKind.ADJOINT),
+        ("fast_grnn", "forward", BufferKind.SAVED),
+        ("multiplicative_lstm", "backward", BufferKind.OPERAND),
     ],
 )
 def test_what_is_read_was_put_there(monkeypatch, cell, loop, kind):
@@ -164,7 +164,7 @@ def test_what_is_read_was_put_there(monkeypatch, cell, loop, kind):
 @pytest.mark.parametrize("loop", ["forward", "backward"])
 def test_what_is_put_away_is_read(monkeypatch, loop):
     """A value more is saved than the gradient reads; or an operand than a product has."""
-    kind = {"forward": Kind.SAVED, "backward": Kind.OPERAND}[loop]
+    kind = {"forward": BufferKind.SAVED, "backward": BufferKind.OPERAND}[loop]
     slot = Slot(Buffer(kind, "hidden_size", "hidden_size"), Access.TIME, 7)
     changed(monkeypatch, loop, lambda whole: {**whole.stores, 2: (slot,)})
     sees("never read", "lstm")

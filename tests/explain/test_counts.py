@@ -13,7 +13,7 @@ import penstock
 from penstock.cells import Cell, Gate, Matrix
 from penstock.cells.base import Place
 from penstock.compiler import pipeline
-from penstock.compiler.ir.plan import Kind
+from penstock.compiler.ir.plan import BufferKind as Kind
 from penstock.compiler.runtime.program import Inputs, Program
 from penstock.explain.counts import B, H, I, Sizes, T, count
 from penstock.layers import equations
@@ -126,7 +126,8 @@ class Recorder:
 
     def held(self, *others):
         """Return the numbers in all buffers but those that go in, and others."""
-        without = (Kind.X, Kind.BELOW, Kind.VECTOR, Kind.DERIVED, Kind.MATRIX, *others)
+        given = (Kind.X, Kind.BELOW, Kind.VECTOR, Kind.DERIVED, Kind.MATRIX)
+        without = (*given, *others)
         return sum(n for buffer, n in self.numbers.items() if buffer.kind not in without)
 
 

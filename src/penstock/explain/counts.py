@@ -15,8 +15,8 @@ from sympy import Expr, Integer, Symbol
 
 from penstock.cells.base import Cell, Matrix, Place, Vector
 from penstock.compiler.ir.flops import flops, product_flops
-from penstock.compiler.ir.graph import Graph, Leaf, Source
-from penstock.compiler.ir.plan import Access, Buffer, Kind, Loop, LoopPlan, Owner
+from penstock.compiler.ir.graph import Graph, Leaf, Origin
+from penstock.compiler.ir.plan import Access, Buffer, BufferKind, Loop, LoopPlan, Owner
 from penstock.compiler.pipeline import Lowered, lower, lower_output
 
 
@@ -157,7 +157,7 @@ def _needed(graph: Graph[Any], roots: Iterable[int]) -> set[int]:
 def _without_x(graph: Graph[Leaf], products: Iterable[int]) -> set[int]:
     """Return the nodes of a gradient that are not there for that of x alone."""
     return _needed(
-        graph, [*products, *(k for x, k in graph.outputs.items() if x.source is not Source.X)]
+        graph, [*products, *(k for x, k in graph.outputs.items() if x.origin is not Origin.X)]
     )
 
 
@@ -175,7 +175,7 @@ def _backward(lowered: Lowered, sizes: Sizes) -> tuple[Flops, Expr]:
     products = _sum(product_flops(a.width, v.width, sizes) for a, v in factors)
     sums = H * sum(bool(biases[gate]) for gate in plan.lifted)
     buffers = plan.backward.buffers.items()
-    sums += _sum(n * sizes(b.width) for b, n in buffers if b.kind is Kind.TOTAL)
+    sums += _sum(n * sizes(b.width) for b, n in buffers if b.kind is BufferKind.TOTAL)
     graph, operands = plan.backward.graph, {o.adjoint for o in plan.operands}
     operands |= {o.value for o in plan.operands}
     made = [k for k, slots in plan.backward.stores.items() if operands & {*slots}]
@@ -195,7 +195,7 @@ def _output(cell: Cell, bias: bool, sizes: Sizes) -> tuple[Flops, Flops, Expr]:
     factors = ((nodes[p.adjoint].width, nodes[p.value].width) for p in backward.products)
     products = _sum(product_flops(rows, columns, sizes) for rows, columns in factors)
     outputs = graph.outputs.items()
-    sums = _sum(sizes(nodes[k].width) for x, k in outputs if x.source is Source.VECTOR)
+    sums = _sum(sizes(nodes[k].width) for x, k in outputs if x.origin is Origin.VECTOR)
     made = _without_x(graph, (p.adjoint for p in backward.products)) - again
     gradient = _flops(graph, sizes, made)
     for_x = _flops(graph, sizes, set(range(len(graph.nodes))) - again - made).products
@@ -217,7 +217,7 @@ def _numbers(loop: Loop, sizes: Sizes, wanted: Callable[[Buffer], bool], keep: b
     return _sum(math.prod((*b.kind.leading(T, B, keep), size)) for b, size in buffers)
 
 
-def _states(cell: Cell, sizes: Sizes, kind: Kind = Kind.STATE) -> Expr:
+def _states(cell: Cell, sizes: Sizes, kind: BufferKind = BufferKind.STATE) -> Expr:
     """Return what all states hold, or the gradients of all; a loop may not read every one."""
     widths = (cell.widths.get(state, "hidden_size") for state in cell.states)
     return _sum(math.prod((*kind.leading(T, B), sizes(width))) for width in widths)
@@ -243,4 +243,4 @@ def _working(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
     """Return what the backward sweep takes besides: what it makes of each step, and carries."""
     makes = (Owner.WORKSPACE, Owner.RESULT)
     made = _numbers(plan.backward, sizes, lambda b: b.kind.owner in makes)
-    return (made + _states(cell, sizes, Kind.CARRY)).expand()
+    return (made + _states(cell, sizes, BufferKind.CARRY)).expand()

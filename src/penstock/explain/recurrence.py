@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.compiler.ir.graph import Graph, Leaf, Source
+from penstock.compiler.ir.graph import Graph, Leaf, Origin
 from penstock.compiler.pipeline import Lowered
 
 
@@ -56,7 +56,7 @@ def _late(graph: Graph[str]) -> set[str]:
     """Return the states that hold an input of the step before."""
     needs: list[set[str]] = []
     for node in graph.nodes:
-        own = {str(node.name)} if node.op == Source.STATE else set[str]()
+        own = {str(node.name)} if node.op == Origin.STATE else set[str]()
         needs.append(own.union(*(needs[a] for a in node.args)))
     return {state for state, k in graph.outputs.items() if not needs[k]}
 
@@ -66,7 +66,7 @@ def _depth(graph: Graph[Any]) -> int:
     depths: list[int | None] = []  # None: does not depend on the state
     for node in graph.nodes:
         before = [d for a in node.args if (d := depths[a]) is not None]
-        if node.op == Source.STATE:
+        if node.op == Origin.STATE:
             depths.append(0)
         else:
             depths.append(max(before) + (node.op == "linear") if before else None)
@@ -77,7 +77,7 @@ def _is_linear(gradient: Graph[Leaf], late: set[str]) -> bool:
     """Return whether no gradient of an old state depends on a state; those in `late` are inputs."""
     depends: list[bool] = []
     for node in gradient.nodes:
-        is_state = node.op == Source.STATE and node.name not in late
+        is_state = node.op == Origin.STATE and node.name not in late
         depends.append(is_state or any(depends[a] for a in node.args))
-    gradients = {x.name: k for x, k in gradient.outputs.items() if x.source is Source.STATE}
+    gradients = {x.name: k for x, k in gradient.outputs.items() if x.origin is Origin.STATE}
     return not any(depends[k] for state, k in gradients.items() if state not in late)

@@ -18,9 +18,9 @@ from penstock.compiler.ir.plan import At, Buffer, LoopPlan
 class Call:
     """One run of a loop.
 
-    buffers: those of the loop, shaped as their `Kind` says, and the matrices. like: a tensor of
-    their type. sizes: widths by name. T, B: steps and rows. incoming: gradients of the states at
-    every step, [T, B, W], by the carry that they are added to.
+    buffers: those of the loop, shaped as their `BufferKind` says, and the matrices. like: a tensor
+    of their type. sizes: widths by name. T, B: steps and rows. incoming: gradients of the states
+    at every step, [T, B, W], by the carry that they are added to.
     valid, reset: [T, B] bool or None. reverse: the sweep goes from the last step to the first.
     keep: whether what the gradient needs is saved.
     """

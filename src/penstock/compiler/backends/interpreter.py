@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from penstock.compiler.backends.base import Build, Call, Moment, moments
-from penstock.compiler.ir.graph import NUMBERS, Source, Weight
+from penstock.compiler.ir.graph import NUMBERS, Origin, Weight
 from penstock.compiler.ir.ops import OPS
 from penstock.compiler.ir.plan import Access, At, Loop, LoopPlan, PastEnd, Slot, Steps, X, matrix
 
@@ -57,7 +57,7 @@ class BoundCall:
 
 
 def _walk(loop: Loop, call: Call, moment: Moment) -> None:
-    memory = _Memory(loop, call, moment)
+    memory = _StepView(loop, call, moment)
     nodes = loop.graph.nodes
     for stage in loop.stages:
         values: dict[int, Tensor] = {}
@@ -77,7 +77,7 @@ def _walk(loop: Loop, call: Call, moment: Moment) -> None:
                 memory.write(slot, value, nodes[k].width)
 
 
-class _Memory:
+class _StepView:
     """A loop's buffers as one step sees them."""
 
     def __init__(self, loop: Loop, call: Call, moment: Moment) -> None:
@@ -89,7 +89,7 @@ class _Memory:
         """Return the value of an input, or of what another stage put in memory, [B, W]."""
         node = self.loop.graph.nodes[k]
         if node.op in NUMBERS:
-            is_constant = node.op == Source.CONST
+            is_constant = node.op == Origin.CONST
             number = node.value if is_constant else self.call.sizes[str(node.name)]
             return self.call.like.new_tensor(number)
         return self.read_slot(self.loop.loads[k], node.width)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.compiler.ir.graph import Graph, Key, Name, Node, Source, Weight
+from penstock.compiler.ir.graph import Graph, Key, LeafName, Node, Origin, Weight
 from penstock.compiler.ir.ops import OPS
 
 Scalar = float | int
@@ -64,13 +64,13 @@ class Builder:
             self.nodes.append(node)
         return self.wrap(self, self._seen[node])
 
-    def input(self, source: Source, name: Name, width: str) -> Value:
+    def input(self, origin: Origin, name: LeafName, width: str) -> Value:
         """Return an input of the step."""
-        return self.add(Node(source, (), width, name))
+        return self.add(Node(origin, (), width, name))
 
     def const(self, value: Scalar) -> Value:
         """Return a constant."""
-        return self.add(Node(Source.CONST, (), "1", value=float(value)))
+        return self.add(Node(Origin.CONST, (), "1", value=float(value)))
 
     def linear(self, *terms: tuple[Weight, Value], width: str) -> Value:
         """Return the sum of weights times values."""
@@ -91,7 +91,7 @@ class Builder:
         return self.add(Node(op, tuple(v.index for v in values), width))
 
     def _simplified(self, op: str, values: list[Value]) -> Value | None:
-        numbers = [v.node.value if v.node.op == Source.CONST else None for v in values]
+        numbers = [v.node.value if v.node.op == Origin.CONST else None for v in values]
         neutral = {"mul": 1, "div": 1, "add": 0, "sub": 0}.get(op)
         if neutral is not None and numbers[1] == neutral:
             return values[0]
@@ -116,7 +116,7 @@ def normalised(values: list[Value], epsilon: float = 1e-5) -> list[Value]:
     gradient: with the mean held, a backward step waits for whole rows once, not twice.
     """
     builder, width = values[0].builder, values[0].node.width
-    count = len(values) * builder.input(Source.FEATURES, width, "1")
+    count = len(values) * builder.input(Origin.FEATURES, width, "1")
     mean = builder.emit("sum", sum(values[1:], values[0])) / count
     squares = [c * c for c in (v - builder.emit("held", mean) for v in values)]
     variance = builder.emit("sum", sum(squares[1:], squares[0])) / count

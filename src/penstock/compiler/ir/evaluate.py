@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from penstock.compiler.ir.graph import NUMBERS, Graph, Key, Leaf, Node, Source, Weight
+from penstock.compiler.ir.graph import NUMBERS, Graph, Key, Leaf, Node, Origin, Weight
 from penstock.compiler.ir.ops import OPS
 
 _NOTHING: Mapping[Any, Any] = {}
@@ -32,7 +32,7 @@ def evaluate(
         if node.op == "linear":
             values.append(_product(node, args, matrix))
         elif node.op in NUMBERS:
-            number = node.value if node.op == Source.CONST else float(sizes[str(node.name)])
+            number = node.value if node.op == Origin.CONST else float(sizes[str(node.name)])
             values.append(like.new_tensor(number))
         elif node.is_input:
             values.append(inputs[node.leaf])

@@ -49,7 +49,7 @@ class Weight:
         return name + (f".{self.gate}" if self.gate else "") + ("ᵀ" if self.transposed else "")
 
 
-class Source(StrEnum):
+class Origin(StrEnum):
     """What a step finds there before it begins; such a node's op. The set is closed."""
 
     STATE = "state"  # a state before the step
@@ -67,50 +67,50 @@ class Source(StrEnum):
     FEATURES = "features"  # a width, as a number
 
 
-NUMBERS = frozenset((Source.CONST, Source.FEATURES))
-Name = str | int | Weight
+NUMBERS = frozenset((Origin.CONST, Origin.FEATURES))
+LeafName = str | int | Weight
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """Something of a source: the state h, the bias of gate f beside W, the third saved value."""
+    """An input of a step: the state h, the bias of gate f beside W, the third saved value."""
 
-    source: Source
-    name: Name = ""
+    origin: Origin
+    name: LeafName = ""
 
     def __str__(self) -> str:
-        return f"{self.source} {self.name}".strip()
+        return f"{self.origin} {self.name}".strip()
 
 
 @dataclass(frozen=True)
 class Node:
     """One value of a step.
 
-    op: ``"linear"`` (the sum of weights[k] times args[k]), an op of the table, or a `Source`.
-    args: the nodes that it reads. name: which of its source. value: of a constant.
+    op: ``"linear"`` (the sum of weights[k] times args[k]), an op of the table, or a `Origin`.
+    args: the nodes that it reads. name: which of its origin. value: of a constant.
     """
 
     op: str
     args: tuple[int, ...]
     width: str
-    name: Name = ""
+    name: LeafName = ""
     value: float = 0.0
     weights: tuple[Weight, ...] = ()
 
     @property
     def is_input(self) -> bool:
         """Whether the value is there before the step begins."""
-        return isinstance(self.op, Source)
+        return isinstance(self.op, Origin)
 
     @property
     def leaf(self) -> Leaf:
         """What an input is."""
-        return Leaf(Source(self.op), self.name)
+        return Leaf(Origin(self.op), self.name)
 
     @property
     def vector(self) -> Weight | None:
         """The parameter that a vector is, None for any other node."""
-        return self.name if self.op == Source.VECTOR and isinstance(self.name, Weight) else None
+        return self.name if self.op == Origin.VECTOR and isinstance(self.name, Weight) else None
 
 
 Key = TypeVar("Key", bound=Hashable)
@@ -141,7 +141,7 @@ class Graph(Generic[Key]):
 
 
 def _right_side(node: Node) -> str:
-    if node.op == Source.CONST:
+    if node.op == Origin.CONST:
         return f"{node.value:g}"
     if node.is_input:
         return str(node.leaf)

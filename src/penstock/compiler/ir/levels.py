@@ -1,4 +1,14 @@
-"""Graph → when a step computes each of its nodes, and which lie in memory."""
+"""Graph → when a step computes each of its nodes, and which lie in memory.
+
+A step is cut where whole rows have to be waited for. Of the reset-before GRU::
+
+    level 0    r = σ(lifted r + U_r h)      r ⊙ h
+               ───────── all of a row of r ⊙ h has to be there ─────────
+    level 1    n = tanh(lifted n + U_n (r ⊙ h))      h' = (1 − z) ⊙ n + z ⊙ h
+
+z could be computed at level 0 or at 1. What is cheap is computed where it is needed rather than
+put away and read again, for a step is bound by memory and not by arithmetic.
+"""
 
 from typing import Any
 
@@ -27,7 +37,9 @@ class Levels:
         self.first = self._earliest()
         self.bare = self._bare()
         self.in_memory = self._in_memory()
-        for k in reversed(range(len(self.nodes))):  # these wait for who needs them
+        # A product that is read by columns alone, and what is elementwise of what lies in memory,
+        # are computed as late as they can be: beside who reads them, in the same pass.
+        for k in reversed(range(len(self.nodes))):
             waits = self.nodes[k].op == "linear" and k not in self.bare
             if (waits or self.in_memory[k]) and self.users[k]:
                 self.first[k] = min(self._needed(k))
@@ -41,6 +53,7 @@ class Levels:
         return [self.first[u] - reads_rows(self.nodes[u]) for u in self.users[k]]
 
     def _earliest(self) -> list[int]:
+        """Return the first level at which all is there that a node reads."""
         levels: list[int] = []
         for node in self.nodes:
             wait = 1 if reads_rows(node) else 0
@@ -49,6 +62,12 @@ class Levels:
         return levels
 
     def _bare(self) -> set[int]:
+        """Return the products of which a row is reduced, at once or after elementwise ops.
+
+        Layer norm: U h has to be put away whole before its mean is known::
+
+            U h (bare, in memory) ── Σ ── mean ── (U h − mean) ⊙ scale     U h is read again
+        """
         reduced = [False] * len(self.nodes)  # what follows from it at the same level is
         for k in reversed(range(len(self.nodes))):
             for u in self.users[k]:
@@ -68,6 +87,10 @@ class Levels:
         return [m and not (self.nodes[k].is_input or k in self.bare) for k, m in enumerate(made)]
 
     def _homes(self) -> list[set[int]]:
+        """Return for each node the levels that compute it: where its users are, if it is cheap.
+
+        Of a = lifted f + p ⊙ c, read at levels 0 and 1, both compute a; σ(a) is handed on.
+        """
         costs: list[int] = []
         for k, node in enumerate(self.nodes):
             own = sum(costs[a] for a in node.args if self.nodes[a].width != "1")

@@ -1,8 +1,8 @@
 """Where the values of a sweep lie, and the loops that read and write them: the plan.
 
-All that is to be known of a buffer stands in two tables. Its `Kind` says how many steps it holds
-and whose memory it is; the `Access` of a slot says which of them a step reads or writes, what is
-put there for a row past its end, and what a reset does. Backends, the interpreter, the products
+All that is to be known of a buffer stands in two tables. Its `BufferKind` says how many steps it
+holds and whose memory it is; the `Access` of a slot says which of them a step reads or writes, what
+is put there for a row past its end, and what a reset does. Backends, the interpreter, the products
 around the loop, memory and the counts of `explain` read these tables and know no more.
 
 Legend: T steps, B rows, W the width of a value, n columns (values side by side) of a buffer.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from penstock.compiler.ir.graph import Graph, Leaf, Name, Source, Weight, product_text
+from penstock.compiler.ir.graph import Graph, Leaf, LeafName, Origin, Weight, product_text
 
 
 class Steps(Enum):
@@ -36,7 +36,7 @@ class Owner(Enum):
     RESULT = auto()  # new memory that goes out
 
 
-class Kind(Enum):
+class BufferKind(Enum):
     """What a buffer is for; the set is closed. The rules of each stand beside it."""
 
     STATE = "state", Steps.BEFORE_TOO, Owner.CALLER
@@ -128,8 +128,8 @@ class Buffer:
     compare or hash their parts.
     """
 
-    kind: Kind
-    name: Name
+    kind: BufferKind
+    name: LeafName
     width: str
 
     def __new__(cls, *value: Any) -> "Buffer":
@@ -144,15 +144,15 @@ class Buffer:
 
 
 _BUFFERS: dict[tuple[Any, ...], Buffer] = {}
-X = Buffer(Kind.X, "", "input_size")
-LIFTED = Buffer(Kind.LIFTED, "", "hidden_size")
-ADJOINTS = Buffer(Kind.ADJOINT, "hidden_size", "hidden_size")
-GRAD_X = Buffer(Kind.GRAD_X, "", "input_size")
+X = Buffer(BufferKind.X, "", "input_size")
+LIFTED = Buffer(BufferKind.LIFTED, "", "hidden_size")
+ADJOINTS = Buffer(BufferKind.ADJOINT, "hidden_size", "hidden_size")
+GRAD_X = Buffer(BufferKind.GRAD_X, "", "input_size")
 
 
 def matrix(weight: Weight) -> Buffer:
     """Return where a weight lies."""
-    return Buffer(Kind.MATRIX, weight.as_stored(), "")
+    return Buffer(BufferKind.MATRIX, weight.as_stored(), "")
 
 
 @dataclass(frozen=True)
@@ -169,21 +169,21 @@ class Slot:
 
 # Where the inputs of a step lie. Lifted and saved ones have a column each; numbers lie nowhere.
 _LEAVES = {
-    Source.STATE: (Kind.STATE, Access.OLD),
-    Source.NEW: (Kind.STATE, Access.NEW),
-    Source.X: (Kind.X, Access.TIME),
-    Source.BELOW: (Kind.BELOW, Access.TIME),
-    Source.MASK: (Kind.MASK, Access.TIME),
-    Source.HELD_MASK: (Kind.HELD_MASK, Access.ROW),
-    Source.VECTOR: (Kind.VECTOR, Access.VECTOR),
-    Source.DERIVED: (Kind.DERIVED, Access.VECTOR),
-    Source.GRAD: (Kind.CARRY, Access.FROM),
+    Origin.STATE: (BufferKind.STATE, Access.OLD),
+    Origin.NEW: (BufferKind.STATE, Access.NEW),
+    Origin.X: (BufferKind.X, Access.TIME),
+    Origin.BELOW: (BufferKind.BELOW, Access.TIME),
+    Origin.MASK: (BufferKind.MASK, Access.TIME),
+    Origin.HELD_MASK: (BufferKind.HELD_MASK, Access.ROW),
+    Origin.VECTOR: (BufferKind.VECTOR, Access.VECTOR),
+    Origin.DERIVED: (BufferKind.DERIVED, Access.VECTOR),
+    Origin.GRAD: (BufferKind.CARRY, Access.FROM),
 }
 
 
 def leaf_slot(leaf: Leaf, width: str) -> Slot:
     """Return where an input of a step lies that has a buffer of its own."""
-    kind, access = _LEAVES[leaf.source]
+    kind, access = _LEAVES[leaf.origin]
     return Slot(Buffer(kind, leaf.name, width), access)
 
 

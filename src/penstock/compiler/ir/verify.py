@@ -7,26 +7,26 @@ found and where, rather than a wrong number in some sweep.
 from collections.abc import Iterator
 from typing import Any
 
-from penstock.compiler.ir.graph import Backward, Graph, Hoisted, Key, Leaf, Saving, Source, Stack
+from penstock.compiler.ir.graph import Backward, Graph, Hoisted, Key, Leaf, Origin, Saving, Stack
 from penstock.compiler.ir.levels import reads_rows
 from penstock.compiler.ir.ops import OPS
-from penstock.compiler.ir.plan import Access, Kind, Loop, LoopPlan, Owner, Slot, Stage
+from penstock.compiler.ir.plan import Access, BufferKind, Loop, LoopPlan, Owner, Slot, Stage
 
 _TRACED = {
-    Source.STATE, Source.X, Source.BELOW, Source.VECTOR, Source.CONST, Source.FEATURES
+    Origin.STATE, Origin.X, Origin.BELOW, Origin.VECTOR, Origin.CONST, Origin.FEATURES
 }  # fmt: skip
-_MODIFIED = _TRACED | {Source.MASK, Source.HELD_MASK}
-_LOOP = _MODIFIED | {Source.LIFTED, Source.DERIVED}
-_ALONE = {Source.VECTOR, Source.DERIVED, Source.CONST}
+_MODIFIED = _TRACED | {Origin.MASK, Origin.HELD_MASK}
+_LOOP = _MODIFIED | {Origin.LIFTED, Origin.DERIVED}
+_ALONE = {Origin.VECTOR, Origin.DERIVED, Origin.CONST}
 
 
-def well_formed(graph: Graph[Key], sources: set[Source]) -> Graph[Key]:
-    """Nodes read earlier ones, widths fit, and what is there before the step is of `sources`."""
+def well_formed(graph: Graph[Key], origins: set[Origin]) -> Graph[Key]:
+    """Nodes read earlier ones, widths fit, and what is there before the step is of `origins`."""
     for k, node in enumerate(graph.nodes):
         assert all(0 <= a < k for a in node.args), f"node {k} reads a later one: {node}"
         widths = {graph.nodes[a].width for a in node.args} - {"1"}
         if node.is_input:
-            assert node.op in sources, f"node {k}: {node.leaf} at this stage"
+            assert node.op in origins, f"node {k}: {node.leaf} at this stage"
         elif node.op == "linear":
             assert len(node.args) == len(node.weights) > 0, f"node {k}: {node}"
         else:
@@ -55,10 +55,10 @@ def hoisted(step: Hoisted) -> Hoisted:
     """No gate's product of x is left, and each lifted one is known by its biases."""
     well_formed(step.loop, _LOOP)
     for k, node in enumerate(step.loop.nodes):
-        reads_x = any(step.loop.nodes[a].op == Source.X for a in node.args)
+        reads_x = any(step.loop.nodes[a].op == Origin.X for a in node.args)
         is_gates = any(w.parameter == Stack.W for w in node.weights)
         assert not (reads_x and is_gates), f"node {k}: a product of x in the loop: {node.weights}"
-        known = node.op != Source.LIFTED or node.name in step.biases
+        known = node.op != Origin.LIFTED or node.name in step.biases
         assert known, f"node {k}: {node.leaf}, which nobody makes"
     return step
 
@@ -66,23 +66,23 @@ def hoisted(step: Hoisted) -> Hoisted:
 def derived(step: Hoisted) -> Hoisted:
     """In the loop nothing is left that is made of vectors alone, and before it nothing else is."""
     well_formed(step.loop, _LOOP)
-    well_formed(step.derived, {Source.VECTOR, Source.CONST})
+    well_formed(step.derived, {Origin.VECTOR, Origin.CONST})
     for k, node in enumerate(step.loop.nodes):
         ops = {step.loop.nodes[a].op for a in node.args}
-        alone = ops <= _ALONE and not ops <= {Source.CONST}
+        alone = ops <= _ALONE and not ops <= {Origin.CONST}
         elementwise = node.op in OPS and not OPS[node.op].rowwise
         assert not (elementwise and alone), f"node {k}: {node.op} is the same at every step"
-        known = node.op != Source.DERIVED or node.name in step.derived.outputs
+        known = node.op != Origin.DERIVED or node.name in step.derived.outputs
         assert known, f"node {k}: {node.leaf}, which nobody makes"
     return step
 
 
 def differentiated(forward: Graph[str], backward: Backward) -> Backward:
     """Each state has a gradient, as wide as itself; there is one weight's gradient a product."""
-    well_formed(backward.graph, _LOOP | {Source.GRAD})
+    well_formed(backward.graph, _LOOP | {Origin.GRAD})
     graph, outputs = backward.graph, backward.graph.outputs
     for state, k in forward.outputs.items():
-        gradient = outputs.get(Leaf(Source.STATE, state))
+        gradient = outputs.get(Leaf(Origin.STATE, state))
         assert gradient is not None, f"the state {state} has no gradient"
         width = forward.nodes[k].width
         assert graph.nodes[gradient].width == width, f"the gradient of {state} is not {width} wide"
@@ -93,19 +93,19 @@ def differentiated(forward: Graph[str], backward: Backward) -> Backward:
 
 def saving(forward: Graph[str], chosen: Saving) -> Saving:
     """The step backwards reads saved values, and makes no product of the step forward again."""
-    graph = well_formed(chosen.backward.graph, (_LOOP - {Source.LIFTED}) | _BACKWARD)
+    graph = well_formed(chosen.backward.graph, (_LOOP - {Origin.LIFTED}) | _BACKWARD)
     is_gradients: list[bool] = []
     for k, node in enumerate(graph.nodes):
-        is_gradients.append(node.op == Source.GRAD or any(is_gradients[a] for a in node.args))
+        is_gradients.append(node.op == Origin.GRAD or any(is_gradients[a] for a in node.args))
         again = node.op == "linear" and not is_gradients[k]
         assert not again, f"node {k}: a product of the step forward is made again"
-        if node.op == Source.SAVED:
+        if node.op == Origin.SAVED:
             of = forward.nodes[chosen.nodes[int(str(node.name))]]
             assert of.width == node.width, f"node {k}: {node.leaf} is {of.width} wide"
     return chosen
 
 
-_BACKWARD = {Source.GRAD, Source.SAVED, Source.NEW}
+_BACKWARD = {Origin.GRAD, Origin.SAVED, Origin.NEW}
 
 
 def stages(graph: Graph[Any], cut: tuple[Stage, ...]) -> tuple[Stage, ...]:
@@ -131,7 +131,7 @@ def plan(made: LoopPlan) -> LoopPlan:
     for loop in _loops(made):
         _handed_on(loop)
         _not_overwritten(loop)
-    lifted = {s for s in made.forward.loads.values() if s.buffer.kind is Kind.LIFTED}
+    lifted = {s for s in made.forward.loads.values() if s.buffer.kind is BufferKind.LIFTED}
     read = {*made.backward.loads.values()}
     factors = {s for o in made.operands for s in (o.adjoint, o.value)}
     for slot in read | factors:

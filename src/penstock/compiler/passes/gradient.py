@@ -9,13 +9,13 @@ from penstock.compiler.ir.graph import (
     Graph,
     Leaf,
     Node,
+    Origin,
     Product,
-    Source,
     Weight,
 )
 from penstock.compiler.ir.ops import OPS
 
-_LEARNED = (Source.LIFTED, Source.BELOW, Source.VECTOR, Source.DERIVED, Source.X, Source.STATE)
+_LEARNED = (Origin.LIFTED, Origin.BELOW, Origin.VECTOR, Origin.DERIVED, Origin.X, Origin.STATE)
 
 
 def differentiate(graph: Graph[str] | Graph[int]) -> Backward:
@@ -31,7 +31,7 @@ def differentiate(graph: Graph[str] | Graph[int]) -> Backward:
     values = rebuild(graph, builder, lambda *_: None)
     adjoints = _Adjoints(builder, values)
     for output, k in graph.outputs.items():
-        adjoints.add(k, builder.input(Source.GRAD, output, graph.nodes[k].width))
+        adjoints.add(k, builder.input(Origin.GRAD, output, graph.nodes[k].width))
     products: list[Product] = []
     for k in reversed(range(len(graph.nodes))):
         node, d = graph.nodes[k], adjoints.take(k)
@@ -57,7 +57,7 @@ def _outputs(
     """Return the gradients of the step's inputs; 0 where there is none."""
     wanted = {n.leaf: (k, n.width) for k, n in enumerate(graph.nodes) if n.op in _LEARNED}
     for state, k in graph.outputs.items():  # one that the step does not read
-        wanted.setdefault(Leaf(Source.STATE, state), (-1, graph.nodes[k].width))
+        wanted.setdefault(Leaf(Origin.STATE, state), (-1, graph.nodes[k].width))
     found = {leaf: adjoints.done.get(k) for leaf, (k, _) in wanted.items()}
     return {
         leaf: d or _expand(builder, builder.const(0.0), wanted[leaf][1])

@@ -5,7 +5,7 @@ alone is the same at every step.
 """
 
 from penstock.compiler.ir.builder import Builder, Value, prune, rebuild
-from penstock.compiler.ir.graph import BIASES, Graph, Hoisted, Node, Source, Stack, Weight
+from penstock.compiler.ir.graph import BIASES, Graph, Hoisted, Node, Origin, Stack, Weight
 from penstock.compiler.ir.ops import OPS
 
 
@@ -26,11 +26,11 @@ def hoist(graph: Graph[str]) -> Hoisted:
         if is_product_of_x(graph, node):
             gate = node.weights[0].gate
             biases.setdefault(gate, ())
-            return builder.input(Source.LIFTED, gate, node.width)
+            return builder.input(Origin.LIFTED, gate, node.width)
         if node.op == "add":
             left, right = (new[a] for a in node.args)
             bias = right.node.vector
-            if left.node.op == Source.LIFTED and bias and _is_bias_of(left.node.name, bias):
+            if left.node.op == Origin.LIFTED and bias and _is_bias_of(left.node.name, bias):
                 biases[bias.gate] = (*biases[bias.gate], bias)
                 return left
         return None
@@ -44,7 +44,7 @@ def hoist(graph: Graph[str]) -> Hoisted:
 def is_product_of_x(graph: Graph[str], node: Node) -> bool:
     """Return whether a node is one gate's W times the input itself."""
     is_one = node.op == "linear" and len(node.args) == 1 and node.weights[0].parameter == Stack.W
-    return is_one and graph.nodes[node.args[0]].op == Source.X
+    return is_one and graph.nodes[node.args[0]].op == Origin.X
 
 
 def _is_bias_of(gate: object, bias: Weight) -> bool:
@@ -57,8 +57,8 @@ def _made_of_vectors(graph: Graph[str]) -> list[bool]:
     for node in graph.nodes:
         elementwise = node.op in OPS and not OPS[node.op].rowwise
         made = elementwise and all(alone[a] for a in node.args)
-        made = made and any(graph.nodes[a].op != Source.CONST for a in node.args)
-        alone.append(made or node.op in (Source.VECTOR, Source.CONST))
+        made = made and any(graph.nodes[a].op != Origin.CONST for a in node.args)
+        alone.append(made or node.op in (Origin.VECTOR, Origin.CONST))
     return alone
 
 
@@ -81,7 +81,7 @@ def derive(hoisted: Hoisted) -> Hoisted:
 
     def replace(builder: Builder, new: list[Value], node: Node) -> Value | None:
         number = numbers.get(len(new))
-        return None if number is None else builder.input(Source.DERIVED, number, node.width)
+        return None if number is None else builder.input(Origin.DERIVED, number, node.width)
 
     builder = Builder()
     new = rebuild(graph, builder, replace)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler.ir.builder import Builder, Value, normalised, rebuild
-from penstock.compiler.ir.graph import Graph, Node, Source, Stack, Weight
+from penstock.compiler.ir.graph import Graph, Node, Origin, Stack, Weight
 from penstock.compiler.ir.ops import OPS
 
 CELL_STATE = "c"
@@ -65,10 +65,10 @@ class _Rewriting:
         p = dict(self.modifiers.zoneout).get(state, 0.0)
         if not p:
             return value
-        old = self.builder.input(Source.STATE, state, value.node.width)
+        old = self.builder.input(Origin.STATE, state, value.node.width)
         if not self.modifiers.training:
             return p * old + (1 - p) * value
-        mask = self.builder.input(Source.MASK, f"zoneout.{state}", value.node.width)
+        mask = self.builder.input(Origin.MASK, f"zoneout.{state}", value.node.width)
         return self.builder.emit("where", mask, old, value)
 
     def _limited(self, new: list[Value], node: Node, value: Value | None) -> Value | None:
@@ -95,7 +95,7 @@ class _Rewriting:
         """Make the products of all gates that read the same value as this node's."""
         value, stack = new[node.args[0]], node.weights[0].parameter
         if stack == Stack.U and self.modifiers.training and self.modifiers.recurrent_dropout:
-            value = value * self.builder.input(Source.HELD_MASK, "dropout", value.node.width)
+            value = value * self.builder.input(Origin.HELD_MASK, "dropout", value.node.width)
         family = {
             k: self.builder.linear((n.weights[0], value), width=n.width)
             for k, n in enumerate(self.graph.nodes)
@@ -107,7 +107,7 @@ class _Rewriting:
         side = {Stack.W: "ih", Stack.U: "hh"}[Stack(stack)]
         for k, normal in zip(family, normalised(list(family.values())), strict=True):
             name = Weight(f"weight_gain_{side}_{self.graph.nodes[k].weights[0].gate}")
-            gain = self.builder.input(Source.VECTOR, name, normal.node.width)
+            gain = self.builder.input(Origin.VECTOR, name, normal.node.width)
             self.normal[k] = gain * normal
 
     def _state(self, value: Value) -> Value:
@@ -119,7 +119,7 @@ class _Rewriting:
             return value
         gain, shift = (
             self.builder.input(
-                Source.VECTOR, Weight(f"weight_{kind}_{CELL_STATE}"), value.node.width
+                Origin.VECTOR, Weight(f"weight_{kind}_{CELL_STATE}"), value.node.width
             )
             for kind in ("gain", "shift")
         )
@@ -175,4 +175,4 @@ def _is_activation(graph: Graph[str], node: Node) -> bool:
     plain = ("add", "sub", "neg", "mul", "div", "where", "expand", "held")
     if node.op not in OPS or node.op in plain or OPS[node.op].rowwise:
         return False
-    return sum(graph.nodes[a].op != Source.CONST for a in node.args) == 1
+    return sum(graph.nodes[a].op != Origin.CONST for a in node.args) == 1

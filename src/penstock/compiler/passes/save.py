@@ -7,10 +7,10 @@ from what is there anyway, which is the states after every step, the inputs, and
 from typing import Any
 
 from penstock.compiler.ir.builder import Builder, Value, prune, rebuild
-from penstock.compiler.ir.graph import Backward, Graph, Leaf, Node, Product, Saving, Source
+from penstock.compiler.ir.graph import Backward, Graph, Leaf, Node, Origin, Product, Saving
 from penstock.compiler.ir.levels import CHEAP, Levels, reads_rows
 
-_COMES_LATE = (Source.LIFTED, "linear")
+_COMES_LATE = (Origin.LIFTED, "linear")
 
 
 def save(forward: Graph[str], backward: Backward) -> Saving:
@@ -67,16 +67,16 @@ def instead_of_cheap(graph: Graph[str], read: frozenset[int]) -> frozenset[int]:
 
     so that not a third value as wide as a is saved.
     """
-    lying, sources, states = {*Levels(graph).bare}, set[int](), {*graph.outputs.values()}
+    lying, before, states = {*Levels(graph).bare}, set[int](), {*graph.outputs.values()}
     lying |= states | {k for k, node in enumerate(graph.nodes) if node.is_input}
     for k in reversed(range(len(graph.nodes))):
         node = graph.nodes[k]
         wide = [a for a in node.args if graph.nodes[a].width != "1"]
         new = [a for a in wide if graph.nodes[a].op in _COMES_LATE]
         cheap = node.op in CHEAP and lying >= {*wide} and len(new) <= 1
-        if cheap and k in read | sources and k not in states:
-            sources |= {*node.args}
-    return read | sources
+        if cheap and k in read | before and k not in states:
+            before |= {*node.args}
+    return read | before
 
 
 def chosen(graph: Graph[str], wanted: frozenset[int]) -> tuple[int, ...]:
@@ -92,7 +92,7 @@ def chosen(graph: Graph[str], wanted: frozenset[int]) -> tuple[int, ...]:
     saved: list[int] = []
     there: list[bool] = []  # or cheap to make of what is there
     for k, node in enumerate(graph.nodes):
-        comes_late = node.op == Source.LIFTED or reads_rows(node)
+        comes_late = node.op == Origin.LIFTED or reads_rows(node)
         exactly = k in exact and not node.is_input
         dear = comes_late or exactly or not all(there[a] for a in node.args)
         if dear and k in wanted and k not in states:
@@ -115,12 +115,12 @@ def read_from_memory(forward: Graph[str], backward: Backward, saved: tuple[int, 
 
     def replace(builder: Builder, new: list[Value], _: Node) -> Value | None:
         k = ours.get(len(new))
-        if k is None or (forward.nodes[k].is_input and forward.nodes[k].op != Source.LIFTED):
+        if k is None or (forward.nodes[k].is_input and forward.nodes[k].op != Origin.LIFTED):
             return None
         width = forward.nodes[k].width
         if k in numbers:
-            return builder.input(Source.SAVED, numbers[k], width)
-        return builder.input(Source.NEW, states[k], width) if k in states else None
+            return builder.input(Origin.SAVED, numbers[k], width)
+        return builder.input(Origin.NEW, states[k], width) if k in states else None
 
     builder = Builder()
     new = rebuild(backward.graph, builder, replace)

@@ -7,7 +7,7 @@ Values of one kind and width share a buffer, column by column: row b of step t o
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from penstock.compiler.ir.graph import NUMBERS, Graph, Leaf, Node, Saving, Source, Stack, Weight
+from penstock.compiler.ir.graph import NUMBERS, Graph, Leaf, Node, Origin, Saving, Stack, Weight
 from penstock.compiler.ir.levels import Levels, reads_rows
 from penstock.compiler.ir.plan import (
     ADJOINTS,
@@ -15,7 +15,7 @@ from penstock.compiler.ir.plan import (
     LIFTED,
     Access,
     Buffer,
-    Kind,
+    BufferKind,
     Loop,
     LoopPlan,
     Operand,
@@ -26,7 +26,7 @@ from penstock.compiler.ir.plan import (
 )
 
 # The inputs of a step that have no buffer of their own, but a column of one.
-Columns = Mapping[Leaf, Slot]
+SharedSlots = Mapping[Leaf, Slot]
 
 
 def store(
@@ -49,19 +49,19 @@ def store(
                                    lifted i … o are read
     """
     nodes = forward.nodes
-    used = {n.name for n in nodes if n.op == Source.LIFTED}
+    used = {n.name for n in nodes if n.op == Origin.LIFTED}
     lifted = tuple(g for g in gates if g in used)
-    columns = {Leaf(Source.LIFTED, g): Slot(LIFTED, Access.TIME, c) for c, g in enumerate(lifted)}
+    columns = {Leaf(Origin.LIFTED, g): Slot(LIFTED, Access.TIME, c) for c, g in enumerate(lifted)}
     stores = _Stores(forward)
     for k, slot in reused(forward, saving.nodes, columns).items():
         stores.put(k, slot)
     for k in saving.nodes:
-        if k not in stores.slots and nodes[k].op != Source.LIFTED:
-            stores.column(Kind.SAVED, k, Access.TIME)
+        if k not in stores.slots and nodes[k].op != Origin.LIFTED:
+            stores.column(BufferKind.SAVED, k, Access.TIME)
     for state, k in forward.outputs.items():
-        stores.put(k, Slot(Buffer(Kind.STATE, state, stores.width(k)), Access.NEW))
+        stores.put(k, Slot(Buffer(BufferKind.STATE, state, stores.width(k)), Access.NEW))
     saved = {
-        Leaf(Source.SAVED, n): stores.slots[k][0] if k in stores.slots else columns[nodes[k].leaf]
+        Leaf(Origin.SAVED, n): stores.slots[k][0] if k in stores.slots else columns[nodes[k].leaf]
         for n, k in enumerate(saving.nodes)
     }
     forward_loop = _loop(forward, stages[0], columns, stores)
@@ -71,7 +71,7 @@ def store(
 
 def put_forward(forward: Graph[str], saving: Saving) -> set[int]:
     """Return the nodes of a step forward that are stored, beside what stages hand on."""
-    made = {k for k in saving.nodes if forward.nodes[k].op != Source.LIFTED}
+    made = {k for k in saving.nodes if forward.nodes[k].op != Origin.LIFTED}
     return made | {*forward.outputs.values()}
 
 
@@ -88,14 +88,14 @@ def _lies(node: Node) -> bool:
     return node.is_input and node.op not in NUMBERS
 
 
-def _slot(node: Node, columns: Columns) -> Slot:
+def _slot(node: Node, columns: SharedSlots) -> Slot:
     """Return where an input lies."""
     column = columns.get(node.leaf)
     return column if column is not None else leaf_slot(node.leaf, node.width)
 
 
 def _backward_loop(
-    saving: Saving, stages: tuple[Stage, ...], columns: Columns, lifted: tuple[str, ...]
+    saving: Saving, stages: tuple[Stage, ...], columns: SharedSlots, lifted: tuple[str, ...]
 ) -> tuple[Loop, tuple[Operand, ...]]:
     """Return the loop backward, and the products after it.
 
@@ -106,8 +106,8 @@ def _backward_loop(
     adjoints: dict[int, Slot] = {}
     operands: list[Operand] = []
     for column, gate in enumerate(lifted):
-        k = graph.outputs[Leaf(Source.LIFTED, gate)]
-        adjoints[k] = stores.column(Kind.ADJOINT, k, Access.ADJOINT)
+        k = graph.outputs[Leaf(Origin.LIFTED, gate)]
+        adjoints[k] = stores.column(BufferKind.ADJOINT, k, Access.ADJOINT)
         own = Slot(ADJOINTS, Access.ADJOINT, column)
         operands.append(Operand(Weight(Stack.W, gate), own, Slot(X, Access.TIME)))
     _put_gradients(graph, stores)
@@ -115,13 +115,13 @@ def _backward_loop(
     for product in saving.backward.products:
         k, v = product.adjoint, product.value
         if k not in adjoints:
-            adjoints[k] = stores.column(Kind.ADJOINT, k, Access.ADJOINT)
+            adjoints[k] = stores.column(BufferKind.ADJOINT, k, Access.ADJOINT)
         if v not in values:
             lies = _lies(graph.nodes[v])
             values[v] = (
                 _slot(graph.nodes[v], columns)
                 if lies
-                else stores.column(Kind.OPERAND, v, Access.TIME)
+                else stores.column(BufferKind.OPERAND, v, Access.TIME)
             )
         operands.append(Operand(product.weight, adjoints[k], values[v]))
     return _loop(graph, stages, columns, stores), tuple(operands)
@@ -131,14 +131,14 @@ def _put_gradients(graph: Graph[Any], stores: "_Stores") -> None:
     """Put the gradients of a step's inputs where they go out, or on to the step before."""
     for leaf, k in graph.outputs.items():
         width = stores.width(k)
-        if leaf.source == Source.STATE:
-            stores.put(k, Slot(Buffer(Kind.CARRY, leaf.name, width), Access.TO))
-        elif leaf.source in (Source.VECTOR, Source.DERIVED):
+        if leaf.origin == Origin.STATE:
+            stores.put(k, Slot(Buffer(BufferKind.CARRY, leaf.name, width), Access.TO))
+        elif leaf.origin in (Origin.VECTOR, Origin.DERIVED):
             if not any(s.access is Access.TOTAL for s in stores.slots.get(k, ())):
-                stores.column(Kind.TOTAL, k, Access.TOTAL)
-        elif leaf.source == Source.BELOW:
-            stores.put(k, Slot(Buffer(Kind.GRAD_BELOW, leaf.name, width), Access.ADJOINT))
-        elif leaf.source == Source.X:
+                stores.column(BufferKind.TOTAL, k, Access.TOTAL)
+        elif leaf.origin == Origin.BELOW:
+            stores.put(k, Slot(Buffer(BufferKind.GRAD_BELOW, leaf.name, width), Access.ADJOINT))
+        elif leaf.origin == Origin.X:
             stores.put(k, Slot(GRAD_X, Access.ADJOINT))
 
 
@@ -160,13 +160,13 @@ class _Stores:
         self.columns[slot.buffer] = max(slot.column + 1, self.columns.get(slot.buffer, 0))
         return slot
 
-    def column(self, kind: Kind, node: int, access: Access) -> Slot:
+    def column(self, kind: BufferKind, node: int, access: Access) -> Slot:
         """Put a node's value in the next column of its kind and width."""
         buffer = Buffer(kind, self.width(node), self.width(node))
         return self.put(node, Slot(buffer, access, self.columns.get(buffer, 0)))
 
 
-def reused(graph: Graph[str], saved: tuple[int, ...], columns: Columns) -> dict[int, Slot]:
+def reused(graph: Graph[str], saved: tuple[int, ...], columns: SharedSlots) -> dict[int, Slot]:
     """Put saved values where the products of x lay that nobody reads any more.
 
     The saved i = σ(lifted i + U_i h) takes the place of lifted i, at the moment when that is read
@@ -176,7 +176,7 @@ def reused(graph: Graph[str], saved: tuple[int, ...], columns: Columns) -> dict[
     free = {
         columns[node.leaf]: levels.last_read(k)
         for k, node in enumerate(graph.nodes)
-        if node.op == Source.LIFTED
+        if node.op == Origin.LIFTED
         and levels.users[k]
         and k not in (*graph.outputs.values(), *saved)
     }
@@ -190,7 +190,9 @@ def reused(graph: Graph[str], saved: tuple[int, ...], columns: Columns) -> dict[
     return found
 
 
-def _loop(graph: Graph[Any], stages: tuple[Stage, ...], columns: Columns, stores: _Stores) -> Loop:
+def _loop(
+    graph: Graph[Any], stages: tuple[Stage, ...], columns: SharedSlots, stores: _Stores
+) -> Loop:
     """Return a loop: where its inputs are read, and scratch for what one stage hands another."""
     levels, loads = Levels(graph), dict[int, Slot]()
     for k, node in enumerate(graph.nodes):
@@ -198,7 +200,7 @@ def _loop(graph: Graph[Any], stages: tuple[Stage, ...], columns: Columns, stores
             loads[k] = _slot(node, columns)
         elif not node.is_input and _is_handed_on(levels, k):
             readable = [s for s in stores.slots.get(k, ()) if s.access is not Access.TOTAL]
-            scratch = readable or [stores.column(Kind.SCRATCH, k, Access.ROW)]
+            scratch = readable or [stores.column(BufferKind.SCRATCH, k, Access.ROW)]
             loads[k] = scratch[0]
     slots = {k: tuple(s) for k, s in stores.slots.items()}
     touched = [*loads.values(), *(s for put in slots.values() for s in put)]

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from penstock.cells.base import Cell, Gate, Matrix, Multiplication, Vector
 from penstock.compiler.ir.builder import Builder, Value, normalised
-from penstock.compiler.ir.graph import BIASES, Graph, Node, Source, Stack, Weight
+from penstock.compiler.ir.graph import BIASES, Graph, Node, Origin, Stack, Weight
 from penstock.compiler.ir.ops import OPS
 from penstock.errors import TraceError
 
@@ -41,9 +41,9 @@ def trace_output(cell: Cell, bias: bool) -> Graph[str]:
 
 def _run(cell: Cell, equations: str, builder: Builder, bias: bool, lower: tuple[str, ...]) -> Any:
     """Run step or output on symbolic values; lower: the states of the lower layer that it takes."""
-    states = [builder.input(Source.STATE, s, _width(cell, s)) for s in cell.states]
-    x = builder.input(Source.X, "", "input_size")
-    below = [builder.input(Source.BELOW, s, _width(cell, s)) for s in lower]
+    states = [builder.input(Origin.STATE, s, _width(cell, s)) for s in cell.states]
+    x = builder.input(Origin.X, "", "input_size")
+    below = [builder.input(Origin.BELOW, s, _width(cell, s)) for s in lower]
     bound = cell.bind({name: _symbolic(cell, name, builder, bias) for name in cell.declared})
     try:
         return getattr(bound, equations)(x, *states, *below)
@@ -68,7 +68,7 @@ def _symbolic(cell: Cell, name: str, builder: Builder, bias: bool) -> Any:
             )
         )
     assert isinstance(declared, Vector)
-    return builder.input(Source.VECTOR, Weight(f"weight_{name}"), declared.size)
+    return builder.input(Origin.VECTOR, Weight(f"weight_{name}"), declared.size)
 
 
 def _gate(gate: Gate, builder: Builder, bias: bool) -> Callable[..., Any]:
@@ -80,7 +80,7 @@ def _gate(gate: Gate, builder: Builder, bias: bool) -> Callable[..., Any]:
         if bias and gate.bias is not False:
             sides = zip(BIASES, (x, h), strict=True)
             biases = [Weight(stack, gate.name) for stack, value in sides if value is not None]
-            parts += [builder.input(Source.VECTOR, bias, "hidden_size") for bias in biases]
+            parts += [builder.input(Origin.VECTOR, bias, "hidden_size") for bias in biases]
         if h is not None:
             product = builder.linear((Weight(Stack.U, gate.name), h), width="hidden_size")
             parts.append(product)
@@ -159,7 +159,7 @@ def _rows(op: str) -> Callable[..., Any]:
 
 
 def _mean(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    return _rows("sum")(a, dim, keepdim) / a.builder.input(Source.FEATURES, a.node.width, "1")
+    return _rows("sum")(a, dim, keepdim) / a.builder.input(Origin.FEATURES, a.node.width, "1")
 
 
 def _layer_norm(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from penstock.cells.base import Cell, Place
 from penstock.compiler.ir.evaluate import evaluate
-from penstock.compiler.ir.graph import Graph, Leaf, Source
+from penstock.compiler.ir.graph import Graph, Leaf, Origin
 from penstock.compiler.runtime.products import Stacks
 from penstock.compiler.runtime.program import widths
 
@@ -31,7 +31,7 @@ def torch_step(
     """Return a step in torch, from x, states, lower states and masks to the new states."""
     stacks, sizes = Stacks(cell, place), widths(cell, place)
     vectors = [node.vector for node in graph.nodes if node.vector]
-    fixed = {Leaf(Source.VECTOR, v): stacks.piece(weights, v) for v in vectors}
+    fixed = {Leaf(Origin.VECTOR, v): stacks.piece(weights, v) for v in vectors}
 
     def step(
         x: Tensor,
@@ -40,11 +40,11 @@ def torch_step(
         masks: Mapping[str, Tensor],
     ) -> tuple[Tensor, ...]:
         given: dict[str, Mapping[Any, Tensor]] = {
-            Source.X: {"": x},
-            Source.STATE: dict(zip(cell.states, states, strict=True)),
-            Source.BELOW: dict(zip(cell.below, below, strict=False)),
-            Source.MASK: masks,
-            Source.HELD_MASK: masks,
+            Origin.X: {"": x},
+            Origin.STATE: dict(zip(cell.states, states, strict=True)),
+            Origin.BELOW: dict(zip(cell.below, below, strict=False)),
+            Origin.MASK: masks,
+            Origin.HELD_MASK: masks,
         }
         inputs = {n.leaf: given[n.op][n.name] for n in graph.nodes if n.op in given}
         new = evaluate(graph, {**inputs, **fixed}, sizes, partial(stacks.piece, weights))

@@ -13,14 +13,14 @@ from torch import Tensor
 from penstock.cells.base import Cell, Place
 from penstock.compiler.backends.memory import Buffers, empty
 from penstock.compiler.ir.evaluate import evaluate
-from penstock.compiler.ir.graph import BIASES, Hoisted, Leaf, Source, Stack, Weight
+from penstock.compiler.ir.graph import BIASES, Hoisted, Leaf, Origin, Stack, Weight
 from penstock.compiler.ir.plan import (
     ADJOINTS,
     GRAD_X,
     LIFTED,
     Access,
     Buffer,
-    Kind,
+    BufferKind,
     LoopPlan,
     Operand,
     Slot,
@@ -95,7 +95,7 @@ class Products:
         if self.derived.outputs:
             for n, value in evaluate(self.derived, self._vectors(weights), self.sizes).items():
                 width = self.derived.nodes[self.derived.outputs[n]].width
-                buffers.put(Buffer(Kind.DERIVED, n, width), value.contiguous())
+                buffers.put(Buffer(BufferKind.DERIVED, n, width), value.contiguous())
 
     def lift(self, weights: Weights, buffers: Buffers, T: int) -> None:
         """Put W x + b of the lifted gates, [T, B, N·H], into their buffer."""
@@ -144,13 +144,13 @@ class Products:
             if isinstance(name, Weight):
                 add(name, part)  # a bias may come twice: of a product before the loop, and within
             else:
-                given[Leaf(Source.GRAD, name)] = part
+                given[Leaf(Origin.GRAD, name)] = part
         for name, part in self._derived_gradients(weights, given):
             add(name, part)
         return gradients
 
     def _vectors(self, weights: Weights) -> dict[Leaf, Tensor]:
-        return {Leaf(Source.VECTOR, v): self.stacks.piece(weights, v) for v in self.vectors}
+        return {Leaf(Origin.VECTOR, v): self.stacks.piece(weights, v) for v in self.vectors}
 
     def _derived_gradients(
         self, weights: Weights, given: Mapping[Leaf, Tensor]
@@ -160,7 +160,7 @@ class Products:
             inputs = {**self._vectors(weights), **given}
             found = evaluate(self.derived_gradient, inputs, self.sizes)
             for vector in self.vectors:
-                leaf = Leaf(Source.VECTOR, vector)
+                leaf = Leaf(Origin.VECTOR, vector)
                 yield vector, found[leaf].expand_as(inputs[leaf]).contiguous()
 
     def _lifted_weight(self, weights: Weights) -> Tensor:
@@ -246,7 +246,7 @@ class Products:
         loop, taken = self.plan.backward, set[Slot]()
         for leaf, k in loop.graph.outputs.items():
             slot = next((s for s in loop.stores[k] if s.access is Access.TOTAL), None)
-            if leaf.source in (Source.VECTOR, Source.DERIVED) and slot is not None:
+            if leaf.origin in (Origin.VECTOR, Origin.DERIVED) and slot is not None:
                 W = self.sizes[slot.buffer.width]
                 first = slot.column * W
                 yield Total(leaf.name, slot.buffer, first, first + W, slot not in taken)

@@ -1,7 +1,12 @@
 """A plan and its kernel as one differentiable function of a sweep's tensors.
 
 Here stand the buffers, and the order of the work: products before the loop, the loop, products
-after it. Legend: T steps, B rows, I input, H hidden, S width of a state.
+after it::
+
+    forward    lift: W x + b of all steps  →  loop: every step            →  states, what is saved
+    backward   loop: every step, from the end  →  products: weights, x    →  gradients
+
+Legend: T steps, B rows, I input, H hidden, S width of a state.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +29,7 @@ from penstock.compiler.backends.memory import (
     workspace,
 )
 from penstock.compiler.ir.graph import Hoisted, Weight
-from penstock.compiler.ir.plan import Buffer, Kind, Loop, LoopPlan, Owner, X, matrix
+from penstock.compiler.ir.plan import Buffer, BufferKind, Loop, LoopPlan, Owner, X, matrix
 from penstock.compiler.runtime.products import Products, Stacks
 
 
@@ -78,11 +83,11 @@ class Program:
         stacks = Stacks(cell, place)
         self._products = Products(stacks, hoisted, plan, self.sizes)
         both = {**plan.forward.buffers, **plan.backward.buffers}
-        self._masks = [b for b in both if b.kind in (Kind.MASK, Kind.HELD_MASK)]
-        self._states = [self._buffer(Kind.STATE, name) for name in cell.states]
-        self._carries = [self._buffer(Kind.CARRY, name) for name in cell.states]
-        self._below = [self._buffer(Kind.BELOW, name) for name in cell.below]
-        self._grads_below = [self._buffer(Kind.GRAD_BELOW, name) for name in cell.below]
+        self._masks = [b for b in both if b.kind in (BufferKind.MASK, BufferKind.HELD_MASK)]
+        self._states = [self._buffer(BufferKind.STATE, name) for name in cell.states]
+        self._carries = [self._buffer(BufferKind.CARRY, name) for name in cell.states]
+        self._below = [self._buffer(BufferKind.BELOW, name) for name in cell.below]
+        self._grads_below = [self._buffer(BufferKind.GRAD_BELOW, name) for name in cell.below]
         shapes = cell.shapes(place)
         self._weights = _weight_maps(plan, stacks, shapes, self.sizes)
         added = {v.parameter: (self.sizes[w],) for v, w in _vectors(plan)}
@@ -90,7 +95,7 @@ class Program:
         self._maps = lru_cache(64)(self._make_maps)
         self._given = lru_cache(64)(self._make_given)
 
-    def _buffer(self, kind: Kind, name: str) -> Buffer:
+    def _buffer(self, kind: BufferKind, name: str) -> Buffer:
         """Return the buffer of one of a cell's states."""
         return Buffer(kind, name, self.cell.widths.get(name, "hidden_size"))
 
@@ -182,7 +187,7 @@ class Program:
         """Set totals to zero, and add the gradients of x and of states below, which go out."""
         T, B = inputs.x.shape[:2]
         for buffer, shape in self._shapes(self.plan.backward, T, B, True).items():
-            if buffer.kind is Kind.TOTAL:
+            if buffer.kind is BufferKind.TOTAL:
                 buffers[buffer].zero_()
             elif buffer.kind.owner is Owner.RESULT:
                 buffers.put(buffer, empty(inputs.x, *shape))
@@ -276,7 +281,7 @@ def _weight_maps(
 def _weight_buffers(plan: LoopPlan) -> Iterator[tuple[Buffer, Weight]]:
     """Yield the vectors and matrices that the loops read."""
     for vector, width in _vectors(plan):
-        yield Buffer(Kind.VECTOR, vector, width), vector
+        yield Buffer(BufferKind.VECTOR, vector, width), vector
     for loop in (plan.forward, plan.backward):
         yield from ((matrix(w), w) for node in loop.graph.nodes for w in node.weights)
 

@@ -1,10 +1,20 @@
-"""The bodies of a loop's stages as C: what is read, computed of one vector, and put away."""
+"""The bodies of a loop's stages as C: what is read, computed of one vector, and put away.
+
+A body is straight-line code; value k of the graph is ``v`` and k::
+
+    const vec v3 = load(p0 + 0 * LANES, LANES);            products, made just before
+    const vec v2 = load(a->lifted + … + j, n);             inputs, and what other stages made
+    const vec v4 = v2 + v3;                                the ops, in the graph's order
+    store(a->state_c + …, past_end ? … : v20, n);          what is put away, by its access
+
+n is LANES but for the last vector of a row, of which load and store touch n numbers alone.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from penstock.compiler.ir.graph import Source
+from penstock.compiler.ir.graph import Origin
 from penstock.compiler.ir.ops import OPS
 from penstock.compiler.ir.plan import (
     Access,
@@ -112,9 +122,9 @@ class Bodies:
     def load(self, k: int) -> str:
         """Return the expression that reads an input, or what another stage made."""
         node = self.nodes[k]
-        if node.op == Source.CONST:
+        if node.op == Origin.CONST:
             return f"all((real){node.value!r})".replace("inf", "INFINITY")
-        if node.op == Source.FEATURES:
+        if node.op == Origin.FEATURES:
             return f"all({self.size(str(node.name))})"
         row = self.row(self.loop.loads[k], node.width, "row", "cut")
         return f"all(*({row}))" if node.width == "1" else f"load({row} + j, n)"
