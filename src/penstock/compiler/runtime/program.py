@@ -82,7 +82,10 @@ class Program:
         self.sizes = widths(cell, place)
         stacks = Stacks(cell, place)
         self._products = Products(stacks, hoisted, plan, self.sizes)
-        both = {**plan.forward.buffers, **plan.backward.buffers}
+        back = plan.backward.buffers
+        both = {**plan.forward.buffers, **back}
+        self._totals = [b for b in back if b.kind is BufferKind.TOTAL]
+        self._results = [b for b in back if b.kind.owner is Owner.RESULT]
         self._masks = [b for b in both if b.kind in (BufferKind.MASK, BufferKind.HELD_MASK)]
         self._states = [self._buffer(BufferKind.STATE, name) for name in cell.states]
         self._carries = [self._buffer(BufferKind.CARRY, name) for name in cell.states]
@@ -170,27 +173,28 @@ class Program:
             if (sequence := sequences[name]) is not None
         }
         self.kernel.backward(self._call(inputs, buffers, True, given))
-        below = zip(self._grads_below, inputs.below, strict=False)
-        return Gradients(
-            self._products.weight_gradients(
-                inputs.weights, buffers, T, inputs.reset, inputs.reverse
-            ),
-            self._products.x_gradient(inputs.weights, buffers, T) if needs_x else None,
-            tuple(carry[T % 2] for carry in carries),
-            tuple(
-                buffers[gradient] if gradient in buffers else torch.zeros_like(given)
-                for gradient, given in below
-            ),
-        )
+        return self._gradients(inputs, buffers, carries, needs_x)
 
     def _prepare(self, buffers: Buffers, inputs: Inputs) -> None:
         """Set totals to zero, and add the gradients of x and of states below, which go out."""
-        T, B = inputs.x.shape[:2]
-        for buffer, shape in self._shapes(self.plan.backward, T, B, True).items():
-            if buffer.kind is BufferKind.TOTAL:
-                buffers[buffer].zero_()
-            elif buffer.kind.owner is Owner.RESULT:
-                buffers.put(buffer, empty(inputs.x, *shape))
+        shapes = self._given(*inputs.x.shape[:2])
+        for buffer in self._totals:
+            buffers[buffer].zero_()
+        for buffer in self._results:
+            buffers.put(buffer, empty(inputs.x, *shapes[buffer]))
+
+    def _gradients(
+        self, inputs: Inputs, buffers: Buffers, carries: list[Tensor], needs_x: bool
+    ) -> Gradients:
+        """Make the products after the loop; gather what the loop left."""
+        T, weights = len(inputs.x), inputs.weights
+        below = zip(self._grads_below, inputs.below, strict=False)
+        return Gradients(
+            self._products.weight_gradients(weights, buffers, T, inputs.reset, inputs.reverse),
+            self._products.x_gradient(weights, buffers, T) if needs_x else None,
+            tuple(carry[T % 2] for carry in carries),
+            tuple(buffers[g] if g in buffers else torch.zeros_like(b) for g, b in below),
+        )
 
     def _call(
         self,
@@ -229,8 +233,10 @@ class Program:
         return buffers
 
     def _make_given(self, T: int, B: int) -> dict[Buffer, Shape]:
-        """Return the shapes of what comes in from outside, but for the weights, and of carries."""
-        given = (X, *self._states, *self._carries, *self._below, *self._masks)
+        """Return the shapes of what comes in and goes out, but for the weights, and of carries."""
+        given = (
+            X, *self._states, *self._carries, *self._below, *self._masks, *self._results
+        )  # fmt: skip
         return {b: (*b.kind.leading(T, B), self.sizes[b.width]) for b in given}
 
     def _make_maps(self, T: int, B: int, keep: bool) -> tuple[BlockMap, BlockMap, BlockMap]:
