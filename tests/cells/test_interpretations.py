@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from penstock.compiler.passes.trace import trace
 from torch.overrides import TorchFunctionMode
 
 from penstock import Cell, Gate, Matrix, Vector
@@ -9,7 +10,6 @@ from penstock.cells import Place
 from penstock.cells.check import probe
 from penstock.cells.language import Interpretation, Multiplication
 from penstock.compiler.pipeline import Sweep
-from penstock.compiler.trace import trace
 from penstock.errors import CellError
 from penstock.explain.equations import equations
 from penstock.layers.eager import run

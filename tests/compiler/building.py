@@ -9,8 +9,8 @@ import textwrap
 
 import pytest
 
-from penstock.compiler import build
-from penstock.compiler import cache as kernel_cache
+from penstock.compiler.runtime import build
+from penstock.compiler.runtime import cache as kernel_cache
 
 SOURCE = "int answer(void) { return 42; }\n"
 
@@ -66,7 +66,7 @@ def answer(source=SOURCE):
 BUILDS = textwrap.dedent("""
     import warnings, sys
     warnings.simplefilter(sys.argv[2])
-    from penstock.compiler import build
+    from penstock.compiler.runtime import build
     print(build.library(sys.argv[1]).answer())
 """)
 

@@ -14,8 +14,8 @@ import torch
 
 import penstock
 from penstock.cells import cells
-from penstock.compiler import build
 from penstock.compiler.backends import c
+from penstock.compiler.runtime import build
 from penstock.errors import PenstockError
 
 # T, B, I, H: 1; fewer rows than a tile, one more than two; a column less and more than vectors

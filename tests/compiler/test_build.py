@@ -14,8 +14,8 @@ import torch
 from building import SOURCE, answer, counting, forget, runs, start, use, wrapper
 
 import penstock
-from penstock.compiler import build, pipeline
-from penstock.compiler.build import BuildError
+from penstock.compiler.runtime import build, made
+from penstock.compiler.runtime.build import BuildError
 from penstock.errors import BackendError
 from penstock.layers import function
 
@@ -237,7 +237,7 @@ def test_ziglang(cache, monkeypatch):
     use(monkeypatch, f"{sys.executable} -m ziglang cc -fno-sanitize=undefined")
     layer = penstock.Recurrent("gru_reset_before", 3, 21, dtype=torch.float64)
     x = torch.randn(5, 4, 3, dtype=torch.float64, requires_grad=True)
-    monkeypatch.setattr(pipeline, "_PROGRAMS", type(pipeline._PROGRAMS)())
+    monkeypatch.setattr(made, "_MADE", type(made._MADE)())
     found = []
     for name in ("c", "eager"):
         with penstock.backend(name):

@@ -16,10 +16,11 @@ import pytest
 from building import SOURCE, answer, counting, runs, start, use, wrapper
 
 from penstock.cli.main import run
-from penstock.compiler import build, diagnosis
-from penstock.compiler import cache as kernel_cache
-from penstock.compiler.backends import threads
-from penstock.compiler.build import BuildError
+from penstock.compiler import diagnosis
+from penstock.compiler.backends.c import threads
+from penstock.compiler.runtime import build
+from penstock.compiler.runtime import cache as kernel_cache
+from penstock.compiler.runtime.build import BuildError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 STRANGER = 12345

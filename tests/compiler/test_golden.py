@@ -11,7 +11,7 @@ import pytest
 from penstock.cells import Place, cells
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
-from penstock.compiler.backends.c_source import generated
+from penstock.compiler.backends.c.source import generated
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = {  # one product a step; two in a chain; a lower layer's state; whole rows waited for

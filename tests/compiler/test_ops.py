@@ -18,8 +18,8 @@ from torch.nn import functional as F
 import penstock
 from penstock.cells import Cell, Gate, Place
 from penstock.compiler import pipeline
-from penstock.compiler.builder import Value
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.builder import Value
+from penstock.compiler.ir.ops import OPS
 from penstock.compiler.pipeline import Sweep
 from penstock.errors import TraceError
 from penstock.layers import eager

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from penstock.cells import Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.ops import OPS
+from penstock.compiler.ir.plan import Access
 from penstock.layers import eager
 
 CELLS, DRAWS = 52, 40
@@ -66,7 +67,9 @@ def test_what_is_added_up_over_the_steps_is_computed_once():
     """What is cheap may be computed in several stages, but a total would count it twice."""
     for loop in (plan.backward for plan in plans()):
         stages = Counter(k for stage in loop.stages for k in stage.body)
-        totals = {k for k, slots in loop.stores.items() if any(s.index == "total" for s in slots)}
+        totals = {
+            k for k, slots in loop.stores.items() if any(s.access is Access.TOTAL for s in slots)
+        }
         assert all(stages[k] == 1 for k in totals)
 
 

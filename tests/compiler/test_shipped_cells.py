@@ -37,7 +37,7 @@ def test_agreement(name, dtype):
 def test_what_is_made_of_vectors_alone_leaves_the_loop(name, streaming):
     stages = pipeline.lower(cells()[name](), Place(3, 4), streaming=streaming)
     graph = stages.hoisted.loop
-    moving = [n.op not in ("vector", "const") for n in graph.nodes]
+    moving = [n.op not in ("vector", "derived", "const") for n in graph.nodes]
     for node in graph.nodes:
         assert node.is_input or any(moving[a] for a in node.args), node
     made = {n.op for n in stages.hoisted.derived.nodes}

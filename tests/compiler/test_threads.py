@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 import penstock
 from penstock.cells import cells
 from penstock.compiler.backends import c
-from penstock.compiler.backends import threads as pool
+from penstock.compiler.backends.c import threads as pool
 
 needs_pool = pytest.mark.skipif(pool.pool() is None, reason="torch has no OpenMP pool here")
 # T, B, I, H and whether rows or columns are shared; odd sizes, and enough work for two threads

@@ -13,8 +13,9 @@ import penstock
 from penstock.cells import Cell, Gate, Matrix, Place
 from penstock.cells.language import Interpretation
 from penstock.compiler import pipeline
+from penstock.compiler.ir.plan import BufferKind as Kind
 from penstock.compiler.pipeline import Sweep
-from penstock.compiler.program import Program
+from penstock.compiler.runtime.program import Program
 from penstock.explain.counts import B, H, I, Sizes, T, count
 
 SIZES = {T: 3, B: 16, I: 4, H: 5}  # with B = 16, buffers fill the cache lines that they lie in
@@ -119,14 +120,15 @@ class Recorder:
 
     def forward(self, call):
         pieces = call.buffers._pieces.items()
-        self.numbers = {name: math.prod(shape) for name, (_, _, shape) in pieces}
+        self.numbers = {buffer: math.prod(shape) for buffer, (_, _, shape) in pieces}
 
     backward = forward
 
     def held(self, *others):
         """Return the numbers in all buffers but those that go in, and others."""
-        without = ("x", "below.", "vector.", "matrix.", *others)
-        return sum(n for name, n in self.numbers.items() if not name.startswith(without))
+        given = (Kind.X, Kind.BELOW, Kind.VECTOR, Kind.DERIVED, Kind.MATRIX)
+        without = (*given, *others)
+        return sum(n for buffer, n in self.numbers.items() if buffer.kind not in without)
 
 
 @every_cell
@@ -135,7 +137,8 @@ def test_memory_is_what_a_sweep_holds(name, lowest):
     given = sweep(cell, lowest, torch.zeros)
     stages = pipeline.lower(cell, given.place)
     kernel = Recorder()
-    program = Program(cell, given.place, stages.hoisted, stages.plan, kernel)
+    made = (stages.hoisted, stages.plan, kernel, torch.float32)
+    program = Program(cell, given.place, *made)
     counted = count(cell, lowest)
 
     program.forward(given, keep=False)
@@ -145,7 +148,7 @@ def test_memory_is_what_a_sweep_holds(name, lowest):
     assert sum(t.numel() for t in tensors) == number(cell, counted.kept)
     nothing = dict.fromkeys(cell.states)
     program.backward(given, kept, nothing, nothing, needs_x=False)
-    assert kernel.held("state.", "lifted", "saved.") == number(cell, counted.working)
+    assert kernel.held(Kind.STATE, Kind.LIFTED, Kind.SAVED) == number(cell, counted.working)
 
 
 @every_cell

@@ -6,7 +6,7 @@ from shipped import CELLS
 from torch.func import jacrev
 
 from penstock.cells import Cell, Gate, Matrix, Place
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.ops import OPS
 from penstock.compiler.pipeline import Sweep, lower
 from penstock.explain.recurrence import recurrence
 from penstock.layers.eager import run

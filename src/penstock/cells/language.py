@@ -18,7 +18,7 @@ from penstock.cells.modifiers import Modifiers
 from penstock.errors import ArgumentError, CellError, nearest
 
 V = TypeVar("V")
-Leaf = Callable[[str, str, str], V]
+MakeInput = Callable[[str, str, str], V]
 Initial = float | tuple[float, float] | Callable[[Tensor], Tensor]
 
 
@@ -41,12 +41,12 @@ class Interpretation(ABC, Generic[V]):
     def vector(self, vector: "Vector") -> V:
         """Return what a vector stands for."""
 
-    def inputs(self, leaf: Leaf[V], lowest: bool) -> tuple[V, list[V], list[V]]:
+    def inputs(self, make: MakeInput[V], lowest: bool) -> tuple[V, list[V], list[V]]:
         """Return x, the states and a lower layer's, each made of its kind, name and width."""
         cell = self.bound
-        states = [leaf("state", s, cell.width_of(s)) for s in cell.states]
-        x = leaf("x", "x", "input_size")
-        below = [] if lowest else [leaf("below", s, cell.width_of(s)) for s in cell.below]
+        states = [make("state", s, cell.width_of(s)) for s in cell.states]
+        x = make("x", "x", "input_size")
+        below = [] if lowest else [make("below", s, cell.width_of(s)) for s in cell.below]
         return x, states, below
 
     def step(self, x: V, states: Sequence[V], below: Sequence[V] = ()) -> tuple[V, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Modifiers:
-    """Changes of a cell's step; `penstock.compiler.modify` makes them, on the traced graph.
+    """Changes of a cell's step; `penstock.compiler.passes.modify` makes them, on the traced graph.
 
     Attributes:
         recurrent_dropout: probability of zeroing a unit of what the gates read of the state, the

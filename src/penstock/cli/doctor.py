@@ -38,7 +38,7 @@ def doctor(
 
 
 def _clean() -> None:
-    from penstock.compiler import cache  # noqa: PLC0415
+    from penstock.compiler.runtime import cache  # noqa: PLC0415
     from penstock.errors import ArgumentError  # noqa: PLC0415
 
     try:

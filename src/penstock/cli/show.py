@@ -8,7 +8,7 @@ import typer
 from penstock.cli import _cell, _terminal
 
 
-class Stage(StrEnum):
+class Shown(StrEnum):
     """What can be shown."""
 
     graph = "graph"
@@ -20,24 +20,24 @@ class Stage(StrEnum):
 def show(
     cell: Annotated[str, typer.Argument(help=_cell.HELP)],
     stage: Annotated[
-        Stage,
+        Shown,
         typer.Option(
             help="One step as nodes; its gradient; the plan of both loops; the C of both."
         ),
-    ] = Stage.graph,
+    ] = Shown.graph,
     upper: Annotated[bool, typer.Option(help="As in a layer above another.")] = False,
 ) -> None:
     """Print a cell as the compiler sees it at one stage."""
     from penstock.cells import Place  # noqa: PLC0415  (torch takes seconds)
     from penstock.compiler import pipeline  # noqa: PLC0415
-    from penstock.compiler.backends.c_source import generated  # noqa: PLC0415
+    from penstock.compiler.backends.c.source import generated  # noqa: PLC0415
 
     # No size stands in a graph or a kernel: one serves all.
-    stages = pipeline.lower(_cell.find(cell)(), Place(3, 5, lowest=not upper))
+    lowered = pipeline.lower(_cell.find(cell)(), Place(3, 5, lowest=not upper))
     texts = {
-        Stage.graph: lambda: str(stages.hoisted),
-        Stage.backward: lambda: str(stages.backward),
-        Stage.plan: lambda: str(stages.plan),
-        Stage.c: lambda: generated(stages.plan),
+        Shown.graph: lambda: str(lowered.hoisted),
+        Shown.backward: lambda: str(lowered.backward),
+        Shown.plan: lambda: str(lowered.plan),
+        Shown.c: lambda: generated(lowered.plan),
     }
     _terminal.say(texts[stage]())

@@ -4,8 +4,9 @@ import os
 import shlex
 
 from penstock.cells import Cell, Place
-from penstock.compiler import build, cache, pipeline
-from penstock.compiler.backends import threads
+from penstock.compiler import pipeline
+from penstock.compiler.backends.c import threads
+from penstock.compiler.runtime import build, cache
 from penstock.errors import BackendError
 
 

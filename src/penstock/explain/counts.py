@@ -6,15 +6,18 @@ alone, once a sweep, is left out. Symbols: T time, B batch, I input, H hidden; a
 the initial of a hyperparameter that is a width.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sympy import Expr, Integer, Symbol
 
 from penstock.cells import Cell, Matrix, Place, Vector
-from penstock.compiler.graph import Graph, Loop, LoopPlan
-from penstock.compiler.ops import OPS
-from penstock.compiler.pipeline import Stages, lower, lower_output
+from penstock.compiler.ir.flops import flops, product_flops
+from penstock.compiler.ir.graph import Graph, Leaf, Origin
+from penstock.compiler.ir.plan import Access, Buffer, BufferKind, Loop, LoopPlan, Owner
+from penstock.compiler.pipeline import Lowered, lower, lower_output
 
 
 def _symbol(name: str) -> Symbol:
@@ -75,17 +78,19 @@ def count(cell: Cell, lowest: bool = True, bias: bool = True) -> Counts:
     """
     sizes = Sizes(cell)
     place = Place(sizes.any_input, sizes.any_hidden, lowest)
-    stages = lower(cell, place, bias)
-    plan, forward = stages.plan, stages.plan.forward
-    backward, for_x = _backward(stages, sizes)
+    lowered = lower(cell, place, bias)
+    plan, forward = lowered.plan, lowered.plan.forward
+    backward, for_x = _backward(lowered, sizes)
     output, output_backward, output_x = _output(cell, bias, sizes)
-    matrices = {w for n in forward.graph.nodes for w in n.weights}
+    nodes = forward.graph.nodes
+    terms = ((n, w, a) for n in nodes for w, a in zip(n.weights, n.args, strict=False))
+    matrices = {(w, n.width, nodes[a].width) for n, w, a in terms}
     return Counts(
         sizes.parameters(place, bias),
-        _forward(stages, sizes) + output,
+        _forward(lowered, sizes) + output,
         backward + output_backward,
         for_x + output_x,
-        _sum(sizes.matrix(w.name) for w in matrices),
+        _sum(sizes(rows) * sizes(columns) for _, rows, columns in matrices),
         _traffic(forward, sizes),
         _sweep(cell, plan, sizes),
         _kept(cell, plan, sizes),
@@ -117,15 +122,6 @@ class Sizes:
         """Return a width as a symbol."""
         return {"hidden_size": H, "input_size": I, "1": Integer(1), **self.own}[width]
 
-    def matrix(self, name: str) -> Expr:
-        """Return the numbers in a matrix of the graph."""
-        kind, _, gate = name.partition(".")
-        if gate:
-            return H * (I if kind == "W" else self(self.state))
-        declared = self.cell.declared[name]
-        assert isinstance(declared, Matrix)
-        return self(declared.rows) * self(declared.columns)
-
     def parameters(self, place: Place, bias: bool) -> dict[str, tuple[Expr, ...]]:
         """Return the shape of every parameter."""
         shapes = self.cell.shapes(place)
@@ -142,19 +138,14 @@ class Sizes:
         return self(own[0]) if own else Integer(size)
 
 
-def _flops(graph: Graph, sizes: Sizes, nodes: Iterable[int] | None = None) -> Flops:
+def _flops(graph: Graph[Any], sizes: Sizes, nodes: Iterable[int] | None = None) -> Flops:
     """Return the FLOPs of a graph, or of some of its nodes."""
-    products, elementwise = Integer(0), Integer(0)
-    for node in graph.nodes if nodes is None else (graph.nodes[k] for k in nodes):
-        if node.op == "linear":
-            products += _sum(2 * sizes.matrix(w.name) for w in node.weights)
-        elif not node.is_input and node.op != "expand":
-            is_rowwise = OPS[node.op].rowwise
-            elementwise += sizes(graph.nodes[node.args[0]].width if is_rowwise else node.width)
+    wanted = range(len(graph.nodes)) if nodes is None else nodes
+    products, elementwise = flops(graph, wanted, sizes)
     return Flops(products.expand(), elementwise.expand())
 
 
-def _needed(graph: Graph, roots: Iterable[int]) -> set[int]:
+def _needed(graph: Graph[Any], roots: Iterable[int]) -> set[int]:
     """Return the nodes that the roots are made of, themselves included."""
     needed = set(roots)
     for k in reversed(range(len(graph.nodes))):
@@ -163,24 +154,28 @@ def _needed(graph: Graph, roots: Iterable[int]) -> set[int]:
     return needed
 
 
-def _without_x(graph: Graph, products: Iterable[int]) -> set[int]:
+def _without_x(graph: Graph[Leaf], products: Iterable[int]) -> set[int]:
     """Return the nodes of a gradient that are not there for that of x alone."""
-    return _needed(graph, [*products, *(k for n, k in graph.outputs.items() if n != "x")])
+    return _needed(
+        graph, [*products, *(k for x, k in graph.outputs.items() if x.origin is not Origin.X)]
+    )
 
 
-def _forward(stages: Stages, sizes: Sizes) -> Flops:
+def _forward(lowered: Lowered, sizes: Sizes) -> Flops:
     """Return the FLOPs of the products of x, with their biases, and of the loop."""
-    lifted, biases = stages.plan.lifted, stages.hoisted.biases
+    lifted, biases = lowered.plan.lifted, lowered.hoisted.biases
     before = Flops(2 * H * I * len(lifted), H * sum(bool(biases[gate]) for gate in lifted))
-    return before + _flops(stages.plan.forward.graph, sizes)
+    return before + _flops(lowered.plan.forward.graph, sizes)
 
 
-def _backward(stages: Stages, sizes: Sizes) -> tuple[Flops, Expr]:
+def _backward(lowered: Lowered, sizes: Sizes) -> tuple[Flops, Expr]:
     """Return the FLOPs of the backward loop and of the weights' gradients; those for x apart."""
-    plan, biases = stages.plan, stages.hoisted.biases
-    products = _sum(2 * sizes.matrix(o.weight.name) for o in plan.operands)
+    plan, biases = lowered.plan, lowered.hoisted.biases
+    factors = ((o.adjoint.buffer, o.value.buffer) for o in plan.operands)
+    products = _sum(product_flops(a.width, v.width, sizes) for a, v in factors)
     sums = H * sum(bool(biases[gate]) for gate in plan.lifted)
-    sums += _buffers(plan.backward, sizes, lambda name: name.startswith("total"))
+    buffers = plan.backward.buffers.items()
+    sums += _sum(n * sizes(b.width) for b, n in buffers if b.kind is BufferKind.TOTAL)
     graph, operands = plan.backward.graph, {o.adjoint for o in plan.operands}
     operands |= {o.value for o in plan.operands}
     made = [k for k, slots in plan.backward.stores.items() if operands & {*slots}]
@@ -196,9 +191,11 @@ def _output(cell: Cell, bias: bool, sizes: Sizes) -> tuple[Flops, Flops, Expr]:
         return _NONE, _NONE, Integer(0)
     forward, backward = graphs
     graph, again = backward.graph, {*backward.forward}
-    products = _sum(2 * sizes.matrix(p.weight.name) for p in backward.products)
+    nodes = graph.nodes
+    factors = ((nodes[p.adjoint].width, nodes[p.value].width) for p in backward.products)
+    products = _sum(product_flops(rows, columns, sizes) for rows, columns in factors)
     outputs = graph.outputs.items()
-    sums = _sum(sizes(graph.nodes[k].width) for n, k in outputs if n.startswith("vector."))
+    sums = _sum(sizes(nodes[k].width) for x, k in outputs if x.origin is Origin.VECTOR)
     made = _without_x(graph, (p.adjoint for p in backward.products)) - again
     gradient = _flops(graph, sizes, made)
     for_x = _flops(graph, sizes, set(range(len(graph.nodes))) - again - made).products
@@ -208,41 +205,42 @@ def _output(cell: Cell, bias: bool, sizes: Sizes) -> tuple[Flops, Flops, Expr]:
 def _traffic(loop: Loop, sizes: Sizes) -> Expr:
     """Return how many numbers a step reads and writes for each row."""
     widths = {slot: loop.graph.nodes[k].width for k, slot in loop.loads.items()}
-    read = (sizes(width) for slot, width in widths.items() if slot.index != "vector")
+    read = (sizes(width) for slot, width in widths.items() if slot.access is not Access.VECTOR)
     stores = loop.stores.items()
     written = (sizes(loop.graph.nodes[k].width) * len(slots) for k, slots in stores)
     return _sum([*read, *written])
 
 
-def _buffers(loop: Loop, sizes: Sizes, wanted: Callable[[str], bool]) -> Expr:
-    """Return the numbers that one row of one step has in the buffers of some kinds."""
-    buffers = loop.buffers.items()
-    return _sum(sizes(w) * n for name, (w, n) in buffers if wanted(name))
+def _numbers(loop: Loop, sizes: Sizes, wanted: Callable[[Buffer], bool], keep: bool = True) -> Expr:
+    """Return how many numbers the buffers of some kinds hold in a sweep."""
+    buffers = ((b, n * sizes(b.width)) for b, n in loop.buffers.items() if wanted(b))
+    return _sum(math.prod((*b.kind.leading(T, B, keep), size)) for b, size in buffers)
 
 
-def _states(cell: Cell, sizes: Sizes) -> Expr:
-    return _sum(sizes(cell.widths.get(state, "hidden_size")) for state in cell.states)
+def _states(cell: Cell, sizes: Sizes, kind: BufferKind = BufferKind.STATE) -> Expr:
+    """Return what all states hold, or the gradients of all; a loop may not read every one."""
+    widths = (cell.widths.get(state, "hidden_size") for state in cell.states)
+    return _sum(math.prod((*kind.leading(T, B), sizes(width))) for width in widths)
+
+
+_OWN = (Owner.GRADIENT, Owner.WORKSPACE)
 
 
 def _sweep(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
     """Return what a sweep without gradients holds: all states, the products of x, scratch."""
-    steps = T * B * H * len(plan.lifted) + (T + 1) * B * _states(cell, sizes)
-    once = _buffers(plan.forward, sizes, lambda name: name.startswith(("saved", "scratch")))
-    return (steps + B * once).expand()
+    own = _numbers(plan.forward, sizes, lambda b: b.kind.owner in _OWN, keep=False)
+    return (own + _states(cell, sizes)).expand()
 
 
 def _kept(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
     """Return what is kept for the gradient: all states, and what the backward loop reads."""
-    read = {slot.buffer for slot in plan.backward.loads.values()}
-    lifted = H * len(plan.lifted) if "lifted" in read else Integer(0)
-    saved = _buffers(plan.forward, sizes, lambda name: name.startswith("saved") and name in read)
-    return (T * B * (lifted + saved) + (T + 1) * B * _states(cell, sizes)).expand()
+    read = plan.backward.buffers
+    is_kept = {b for b in plan.forward.buffers if b.kind.owner is Owner.GRADIENT and b in read}
+    return (_numbers(plan.forward, sizes, is_kept.__contains__) + _states(cell, sizes)).expand()
 
 
 def _working(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
     """Return what the backward sweep takes besides: what it makes of each step, and carries."""
-    once_kinds = ("total", "scratch")
-    once = _buffers(plan.backward, sizes, lambda name: name.startswith(once_kinds))
-    other = (*once_kinds, "state.", "grad.")
-    every = _buffers(plan.backward, sizes, lambda name: not name.startswith(other))
-    return (T * B * every + B * once + 2 * B * _states(cell, sizes)).expand()
+    makes = (Owner.WORKSPACE, Owner.RESULT)
+    made = _numbers(plan.backward, sizes, lambda b: b.kind.owner in makes)
+    return (made + _states(cell, sizes, BufferKind.CARRY)).expand()

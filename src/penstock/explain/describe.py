@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sympy import Expr, Integer, Symbol
 
 from penstock.cells import Cell, Place, cell_name, find_cell
-from penstock.compiler.pipeline import Stages, lower
+from penstock.compiler.pipeline import Lowered, lower
 from penstock.errors import TraceError
 from penstock.explain.about import Docstring, about
 from penstock.explain.counts import B, Counts, H, I, Sizes, count
@@ -112,19 +112,19 @@ class Description:
     def why_not_compiled(self) -> str | None:
         """Why the compiler cannot run it, so that nothing is counted; None where it can."""
         try:
-            assert self._stages
+            assert self._lowered
         except TraceError as error:
             return str(error)
         return None
 
     @cached_property
-    def _stages(self) -> Stages:
+    def _lowered(self) -> Lowered:
         return lower(self.cell, self.place)
 
     @cached_property
     def recurrence(self) -> Recurrence:
         """Its class of recurrence; raises TraceError where the compiler cannot run it."""
-        return recurrence(self._stages)
+        return recurrence(self._lowered)
 
     @cached_property
     def counts(self) -> Counts:

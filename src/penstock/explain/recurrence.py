@@ -1,9 +1,10 @@
 """The class of a recurrence, read off a cell's graph and its gradient."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from penstock.compiler.graph import Graph
-from penstock.compiler.pipeline import Stages
+from penstock.compiler.ir.graph import Graph, Leaf, Origin
+from penstock.compiler.pipeline import Lowered
 
 
 @dataclass(frozen=True)
@@ -43,40 +44,40 @@ class Recurrence:
         return f"{'1 matrix product' if self.products == 1 else several} in every step{linear}"
 
 
-def recurrence(stages: Stages) -> Recurrence:
+def recurrence(lowered: Lowered) -> Recurrence:
     """Return the class of a cell's recurrence."""
-    loop = stages.plan.forward
+    loop = lowered.plan.forward
     products = sum(len(stage.groups) for stage in loop.stages)
     late = _late(loop.graph)
-    return Recurrence(products, _depth(loop.graph), _is_linear(stages.backward.graph, late))
+    return Recurrence(products, _depth(loop.graph), _is_linear(lowered.backward.graph, late))
 
 
-def _late(graph: Graph) -> set[str]:
+def _late(graph: Graph[str]) -> set[str]:
     """Return the states that hold an input of the step before."""
     needs: list[set[str]] = []
     for node in graph.nodes:
-        own = {node.name} if node.op == "state" else set[str]()
+        own = {str(node.name)} if node.op == Origin.STATE else set[str]()
         needs.append(own.union(*(needs[a] for a in node.args)))
     return {state for state, k in graph.outputs.items() if not needs[k]}
 
 
-def _depth(graph: Graph) -> int:
+def _depth(graph: Graph[Any]) -> int:
     """Return how many products of the state wait for one another."""
     depths: list[int | None] = []  # None: does not depend on the state
     for node in graph.nodes:
         before = [d for a in node.args if (d := depths[a]) is not None]
-        if node.op == "state":
+        if node.op == Origin.STATE:
             depths.append(0)
         else:
             depths.append(max(before) + (node.op == "linear") if before else None)
     return max((d for k in graph.outputs.values() if (d := depths[k]) is not None), default=0)
 
 
-def _is_linear(gradient: Graph, late: set[str]) -> bool:
+def _is_linear(gradient: Graph[Leaf], late: set[str]) -> bool:
     """Return whether no gradient of an old state depends on a state; those in `late` are inputs."""
     depends: list[bool] = []
     for node in gradient.nodes:
-        is_state = node.op == "state" and node.name not in late
+        is_state = node.op == Origin.STATE and node.name not in late
         depends.append(is_state or any(depends[a] for a in node.args))
-    gradients = {n.removeprefix("grad."): k for n, k in gradient.outputs.items() if "grad." in n}
+    gradients = {x.name: k for x, k in gradient.outputs.items() if x.origin is Origin.STATE}
     return not any(depends[k] for state, k in gradients.items() if state not in late)

@@ -71,15 +71,12 @@ def _as_written(sweep: Sweep) -> Step:
 def _modified(sweep: Sweep) -> Step:
     """Return the step that the modifiers make of the cell's."""
     evaluate = pipeline.modified_step(sweep.cell, sweep.place, sweep.weights)
-    cell, masks = sweep.cell, sweep.masks
+    masks = sweep.masks
 
     def step(t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        inputs = {"x.x": sweep.x[t]}
-        inputs |= {f"state.{n}": s for n, s in zip(cell.states, states, strict=True)}
-        below = zip(cell.below, sweep.below, strict=False)
-        inputs |= {f"below.{n}": s[t] for n, s in below}
-        inputs |= {f"mask.{n}": m if m.ndim == 2 else m[t] for n, m in masks.items()}
-        return evaluate(inputs)
+        below = tuple(sequence[t] for sequence in sweep.below)
+        drawn = {n: m if m.ndim == 2 else m[t] for n, m in masks.items()}
+        return evaluate(sweep.x[t], states, below, drawn)
 
     return step
 

@@ -10,19 +10,17 @@ from typing import Protocol
 
 from torch import Tensor
 
-from penstock.compiler.graph import LoopPlan
-from penstock.compiler.memory import Buffers
+from penstock.compiler.backends.memory import Buffers
+from penstock.compiler.ir.plan import At, Buffer, LoopPlan
 
 
 @dataclass(frozen=True)
 class Call:
     """One run of a loop.
 
-    buffers: by name: states [T+1, B, W], values of every step [T, B, n·W] (or [1, B, n·W], one
-    place for all steps), carried gradients [2, B, W], totals and scratch [B, n·W], vectors [W],
-    and each matrix as ``matrix.<name>``. like: a tensor of their type. sizes: widths by name.
-    T, B: steps and rows. incoming: gradients of the states at every step, [T, B, W], by the name
-    of the carry that they are added to.
+    buffers: those of the loop, shaped as their `BufferKind` says, and the matrices. like: a tensor
+    of their type. sizes: widths by name. T, B: steps and rows. incoming: gradients of the states
+    at every step, [T, B, W], by the carry that they are added to.
     valid, reset: [T, B] bool or None. reverse: the sweep goes from the last step to the first.
     keep: whether what the gradient needs is saved.
     """
@@ -32,7 +30,7 @@ class Call:
     sizes: Mapping[str, int]
     T: int
     B: int
-    incoming: Mapping[str, Tensor]
+    incoming: Mapping[Buffer, Tensor]
     valid: Tensor | None
     reset: Tensor | None
     reverse: bool
@@ -79,21 +77,28 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True)
-class Step:
-    """Where a step of a sweep finds things: step t, states before and after, carries."""
+class Moment:
+    """A step of a walk: t, and where in a buffer each `At` is that has a step."""
 
     t: int
-    old: int
-    new: int
-    source: int
-    target: int
+    at: Mapping[At, int]
 
 
-def steps(T: int, reverse: bool, backward: bool) -> list[Step]:
-    """Return the steps of a loop in the order in which it walks them."""
+def moments(T: int, reverse: bool, backward: bool) -> list[Moment]:
+    """Return the steps of a loop in the order in which it walks them.
+
+    Of T = 3 steps, walked from the first to the last, the states lie so::
+
+        place        0        1        2        3
+                  initial   step 0   step 1   step 2        step t: before t, after t + 1
+
+    and walked in reverse, they lie the other way round: the initial one in place 3, and step t
+    has before t + 1, after t. A loop backward walks the same steps from the end to the start.
+    """
     order = []
     for k in range(T):
         s = T - 1 - k if backward else k
         old, new = (T - s, T - s - 1) if reverse else (s, s + 1)
-        order.append(Step(min(old, new), old, new, k % 2, 1 - k % 2))
+        places = {At.BEFORE: old, At.AFTER: new, At.NOW: min(old, new)}
+        order.append(Moment(min(old, new), places | {At.SOURCE: k % 2, At.TARGET: 1 - k % 2}))
     return order

@@ -1,14 +1,13 @@
 """The plan interpreted in torch: slow, and the definition of what every backend computes."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from penstock.compiler.backends.base import Build, Call, Step, steps
-from penstock.compiler.graph import Loop, LoopPlan, Slot, Weight
-from penstock.compiler.ops import OPS
+from penstock.compiler.backends.base import Build, Call, Moment, moments
+from penstock.compiler.ir.graph import NUMBERS, Origin, Weight
+from penstock.compiler.ir.ops import OPS
+from penstock.compiler.ir.plan import Access, At, Loop, LoopPlan, PastEnd, Slot, Steps, X, matrix
 
 name = "interpreter"
 needs_compiler = False
@@ -27,8 +26,8 @@ class Interpreter:
 
     def forward(self, call: Call) -> None:
         """Walk the forward loop."""
-        for step in steps(call.T, call.reverse, backward=False):
-            _walk(self.plan.forward, call, step)
+        for moment in moments(call.T, call.reverse, backward=False):
+            _walk(self.plan.forward, call, moment)
 
     def bind(self, call: Call) -> "BoundCall":
         """Return the forward loop with its arguments in place."""
@@ -36,10 +35,10 @@ class Interpreter:
 
     def backward(self, call: Call) -> None:
         """Walk the backward loop."""
-        for step in steps(call.T, call.reverse, backward=True):
+        for moment in moments(call.T, call.reverse, backward=True):
             for carry, incoming in call.incoming.items():
-                call.buffers[carry][step.source] += incoming[step.t]
-            _walk(self.plan.backward, call, step)
+                call.buffers[carry][moment.at[At.SOURCE]] += incoming[moment.t]
+            _walk(self.plan.backward, call, moment)
 
 
 class BoundCall:
@@ -54,11 +53,11 @@ class BoundCall:
 
     def read(self, x: Tensor) -> None:
         """Take another input of the same shape."""
-        self.call.buffers.put("x", x[None])
+        self.call.buffers.put(X, x[None])
 
 
-def _walk(loop: Loop, call: Call, step: Step) -> None:
-    memory = _Memory(loop, call, step)
+def _walk(loop: Loop, call: Call, moment: Moment) -> None:
+    memory = _StepView(loop, call, moment)
     nodes = loop.graph.nodes
     for stage in loop.stages:
         values: dict[int, Tensor] = {}
@@ -78,56 +77,57 @@ def _walk(loop: Loop, call: Call, step: Step) -> None:
                 memory.write(slot, value, nodes[k].width)
 
 
-class _Memory:
+class _StepView:
     """A loop's buffers as one step sees them."""
 
-    def __init__(self, loop: Loop, call: Call, step: Step) -> None:
-        self.loop, self.call, self.step = loop, call, step
+    def __init__(self, loop: Loop, call: Call, moment: Moment) -> None:
+        self.loop, self.call, self.moment = loop, call, moment
         masks = (call.valid, call.reset)
-        self.valid, self.reset = (None if m is None else m[step.t, :, None] for m in masks)
+        self.valid, self.reset = (None if m is None else m[moment.t, :, None] for m in masks)
 
     def read(self, k: int) -> Tensor:
         """Return the value of an input, or of what another stage put in memory, [B, W]."""
         node = self.loop.graph.nodes[k]
-        if node.op in ("const", "features"):
-            number = node.value if node.op == "const" else self.call.sizes[node.name]
+        if node.op in NUMBERS:
+            is_constant = node.op == Origin.CONST
+            number = node.value if is_constant else self.call.sizes[str(node.name)]
             return self.call.like.new_tensor(number)
-        slot = self.loop.loads[k]
-        value = self.at(slot, node.width)
-        if slot.index == "old" and self.reset is not None:
+        return self.read_slot(self.loop.loads[k], node.width)
+
+    def read_slot(self, slot: Slot, width: str) -> Tensor:
+        """Return what lies in a slot; the state before a reset is 0."""
+        value = self.at(slot, width)
+        if slot.access is Access.OLD and self.reset is not None:
             return value.masked_fill(self.reset, 0)
         return value
 
     def write(self, slot: Slot, value: Tensor, width: str) -> None:
-        """Put a value in its place, as the slot's index says for rows past their end."""
-        place = self.at(slot, width)
-        if slot.index == "total":
+        """Put a value in its place, as the slot's access says for rows past their end."""
+        place, past_end = self.at(slot, width), slot.access.past_end
+        if past_end is PastEnd.NO_MORE:
             place += value if self.valid is None else value * self.valid
             return
-        if self.valid is not None and slot.index in ("new", "to", "adjoint"):
-            value = torch.where(self.valid, value, self._past_end(slot, width))
-        if slot.index == "to" and self.reset is not None:
+        if self.valid is not None and past_end is PastEnd.ZERO:
+            value = torch.where(self.valid, value, value.new_zeros(()))
+        elif self.valid is not None and past_end is PastEnd.UNCHANGED:
+            before = Slot(slot.buffer, slot.access.before, slot.column)
+            value = torch.where(self.valid, value, self.read_slot(before, width))
+        if slot.access.is_cut and self.reset is not None:
             value = value.expand_as(place).masked_fill(self.reset, 0)
         place.copy_(value)
 
-    def _past_end(self, slot: Slot, width: str) -> Tensor:
-        if slot.index == "adjoint":
-            return self.at(slot, width).new_zeros(())
-        before = self.at(replace(slot, index={"new": "old", "to": "from"}[slot.index]), width)
-        if slot.index == "new" and self.reset is not None:
-            return before.masked_fill(self.reset, 0)
-        return before
-
     def at(self, slot: Slot, width: str) -> Tensor:
         """Return the place of a slot at this step, [B, W]."""
-        W, buffer, step = self.call.sizes[width], self.call.buffers[slot.buffer], self.step
+        W, buffer = self.call.sizes[width], self.call.buffers[slot.buffer]
         columns = slice(slot.column * W, (slot.column + 1) * W)
-        if slot.index in ("row", "total", "vector"):
+        if slot.access.at in (At.ROW, At.ALL):
             return buffer[..., columns]
-        places = {"old": step.old, "new": step.new, "from": step.source, "to": step.target}
-        return buffer[places.get(slot.index, min(step.t, len(buffer) - 1)), :, columns]
+        step = self.moment.at[slot.access.at]
+        if slot.buffer.kind.steps is Steps.IF_KEPT:
+            step = min(step, len(buffer) - 1)
+        return buffer[step, :, columns]
 
 
 def _matrix(call: Call, weight: Weight) -> Tensor:
-    matrix = call.buffers[f"matrix.{weight.name}"]
-    return matrix.T if weight.transposed else matrix
+    stored = call.buffers[matrix(weight)]
+    return stored.T if weight.transposed else stored

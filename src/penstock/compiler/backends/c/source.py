@@ -1,98 +1,40 @@
-"""Writes a plan's loops as C: products and elementwise ops fused, stage by stage."""
+"""Writes a plan's loops as C: products and elementwise ops fused, stage by stage.
+
+What is written for a loop, here the LSTM's forward one, of one stage::
+
+    forward_args     all that a call is told: sizes, masks, buffers, matrices, threads
+    forward_0_body   the elementwise ops of one vector of columns, of one row     (body.py)
+    forward_0        the stage: panels of rows × blocks of columns; in each, the product U h
+                     into p0, then the body over p0
+    forward_pack     the matrices, laid out once a call in the order in which products read them
+    forward_walk     what each thread does: for every step, every stage, over its rows or columns
+    forward          the entry
+
+A block holds the same columns of all nodes of a group, side by side, so that a body finds i, f, g
+and o of its units together::
+
+    p0:  row 0   [i f g o][i f g o] …      a bracket is 4 vectors of LANES units: `at` picks
+         row 1   [i f g o][i f g o] …      bracket q of row i as p0 + (i · V0 + q · 4) · LANES
+
+Where rows are many, each thread walks all steps over rows of its own and waits for nobody; where
+they are few, threads share columns and `meet` after every stage.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from string import Template
 
-from penstock.compiler.backends.c_body import Bodies, c_name
-from penstock.compiler.graph import LoopPlan, Stage, Weight
-
-_ROWS = Template("""\
-static void ${loop}_$k(const ${loop}_args *shared, const Step *step, int64_t first, int64_t end) {
-  const ${loop}_args own = *shared, *a = &own; /* copies, which no store can change */
-  const Step at = *step, *s = &at;
-  const int n = 1; /* of the numbers a row */
-  const int64_t j = 0;
-  for (int64_t row = first; row < end; ++row) {
-$body
-  }
-}
-""")
-
-_BODY = Template("""\
-INLINE void ${loop}_${k}_body(const ${loop}_args *a, const Step *s, int64_t row, int64_t j,
-                              int n$more) {
-$body
-}
-""")
-
-_ACROSS = Template("""\
-    for (int64_t c = 0; c < $width; c += LANES)
-      if ($width - c >= LANES) ${loop}_${k}_body(a, s, row, c, LANES$more);
-      else ${loop}_${k}_body(a, s, row, c, (int)($width - c)$more);""")
-
-_WIDE_STAGE = Template("""\
-$body
-enum { ${loop}_${k}_spread = $spread };
-static void ${loop}_$k(const ${loop}_args *shared, const Step *step, int64_t first, int64_t end,
-                       int64_t block, int64_t last) {
-  const ${loop}_args own = *shared, *a = &own; /* copies, which no store can change */
-  const Step at = *step, *s = &at;
-  enum { M = ${loop}_${k}_spread$vectors };
-  const int64_t W = $width;
-  const int height = even_height(end - first);
-  for (; block < last; ++block) {
-    const int64_t j0 = block * M * LANES;
-    const int used = (int)(W - j0 < M * LANES ? (W - j0 + LANES - 1) / LANES : M);
-    for (int64_t r = first; r < end; r += height) {
-      const int rows = end - r < height ? (int)(end - r) : height;
-$multiply
-      for (int i = 0; i < rows; ++i)
-        for (int q = 0; q < used; ++q) {
-          const int64_t j = j0 + q * LANES;
-          if (W - j >= LANES) ${loop}_${k}_body(a, s, r + i, j, LANES$at);
-          else ${loop}_${k}_body(a, s, r + i, j, (int)(W - j)$at);
-        }
-    }
-  }
-}
-""")
-
-_PRODUCT = Template("""\
-      {
-        const real *x[PANEL];
-        for (int i = 0; i < rows; ++i) x[i] = $row;
-        product(rows, CHUNKS($nodes * used), x, a->$weights + block * V$g * $K * LANES, $K,
-                p$g, V$g * LANES, $more);
-      }""")
-
-_WALK = Template("""\
-static void ${loop}_walk(void *arguments) {
-  ${loop}_args *a = arguments;
-  const int me = a->threads > 1 ? a->thread() : 0, team = a->threads > 1 ? a->team() : 1;
-  const int64_t rows_from = a->B * me / team, rows_to = a->B * (me + 1) / team;
-  const int64_t first = a->by_columns ? 0 : rows_from, end = a->by_columns ? a->B : rows_to;
-  const int64_t part = a->by_columns ? me : 0, parts = a->by_columns ? team : 1;
-  int64_t met = 0;
-  const __auto_type mode = flush_denormals();
-  for (int64_t k = 0; k < a->T; ++k) {
-    const int64_t at = $at, old = a->reverse ? a->T - at : at;
-    const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
-$stages
-  }
-  restore(mode);
-}
-
-int64_t ${loop}_size(${loop}_args *a) { return ${loop}_pack(a, 0, 0); }
-
-void ${loop}(${loop}_args *a) {
-  ${loop}_pack(a, a->packed, a->pack);
-  if (a->threads > 1) a->parallel(${loop}_walk, a, (unsigned)a->threads, 0);
-  else ${loop}_walk(a);
-}
-""")
+from penstock.compiler.backends.c.body import Bodies, c_name
+from penstock.compiler.backends.c.templates import (
+    ACROSS,
+    BODY,
+    PRODUCT,
+    ROWS,
+    WALK,
+    WIDE_STAGE,
+)
+from penstock.compiler.ir.graph import Origin, Weight
+from penstock.compiler.ir.plan import Access, Buffer, LoopPlan, Stage, matrix
 
 _MEET = "    if (a->by_columns) meet(&a->arrived, &met, team);"
 
@@ -106,11 +48,11 @@ def source(plan: LoopPlan, dtype: str) -> str:
 def generated(plan: LoopPlan) -> str:
     """Return the part of the source that depends on the cell."""
     loops = {"forward": plan.forward, "backward": plan.backward}
-    return "\n".join(LoopSource(name, loop, plan).text() for name, loop in loops.items())
+    return "\n".join(LoopSource(name, loop).text() for name, loop in loops.items())
 
 
 @dataclass(frozen=True)
-class Term:
+class PackedTerm:
     """Matrices side by side times one value: in which stage and group, and of what."""
 
     stage: int
@@ -150,44 +92,38 @@ class LoopSource(Bodies):
         buffers, carries, matrices = self.tensors()
         yield from (("real *", c_name(buffer), "") for buffer in buffers)
         names = ["zeros", *(f"incoming_{c_name(carry)}" for carry in carries)]
-        names += [f"matrix_{c_name(m)}" for m in matrices]
+        names += map(c_name, matrices)
         yield from (("const real *", n, "") for n in names)
         yield from (("real *", n, "") for n in ["packed", *(t.name for t in self._terms())])
 
-    def tensors(self) -> tuple[list[str], list[str], list[str]]:
+    def tensors(self) -> tuple[list[Buffer], list[Buffer], list[Buffer]]:
         """Return the buffers, those of them that gradients are added to, and the matrices."""
-        slots = [*self.loop.loads.values(), *(s for put in self.loop.stores.values() for s in put)]
-        matrices = dict.fromkeys(w.name for n in self.nodes for w in n.weights)
-        return list(dict.fromkeys(s.buffer for s in slots)), list(self._carries()), list(matrices)
+        matrices = dict.fromkeys(matrix(w) for n in self.nodes for w in n.weights)
+        return list(self.loop.buffers), list(self._carries()), list(matrices)
 
     def count_terms(self) -> int:
         """Return how many packed operands the products have."""
         return len(list(self._terms()))
 
-    def products_of_widths(self) -> list[tuple[str, str]]:
-        """Return the widths of what each product of a step makes and reads."""
-        products = [n for n in self.nodes if n.op == "linear"]
-        return [(n.width, self.nodes[a].width) for n in products for a in n.args]
-
-    def widths_of_bodies(self) -> list[str]:
-        """Return the width of each elementwise op of a step."""
-        return [stage.width for stage in self.loop.stages for _ in stage.body]
-
     def widths(self) -> list[str]:
         """Return the widths that occur, but for 1."""
-        named = {n.name for n in self.nodes if n.op == "features"} | {n.width for n in self.nodes}
-        return sorted(named - {"1"})
+        named = {str(n.name) for n in self.nodes if n.op == Origin.FEATURES}
+        return sorted((named | {n.width for n in self.nodes}) - {"1"})
 
-    def _carries(self) -> dict[str, str]:
+    def _carries(self) -> dict[Buffer, str]:
         """Return the buffers of gradients that come in at every step, and their widths."""
         loads = self.loop.loads.items()
-        return {s.buffer: self.size(self.nodes[k].width) for k, s in loads if s.index == "from"}
+        return {
+            s.buffer: self.size(self.nodes[k].width) for k, s in loads if s.access is Access.FROM
+        }
 
-    def _terms(self) -> Iterator[Term]:
+    def _terms(self) -> Iterator[PackedTerm]:
         for s, stage in enumerate(self.loop.stages):
             for g, group in enumerate(stage.groups):
                 for t, arg in enumerate(group.args):
-                    yield Term(s, g, t, arg, tuple(self.nodes[k].weights[t] for k in group.nodes))
+                    yield PackedTerm(
+                        s, g, t, arg, tuple(self.nodes[k].weights[t] for k in group.nodes)
+                    )
 
     def _rows(self, run: list[int]) -> str:
         """Return stages that need no product as one function, which takes row after row."""
@@ -212,15 +148,15 @@ class LoopSource(Bodies):
             lines += [f"vec sum{k} = {{0}};" for k in sums]
             more = [f", v{k}" for k in given] + [f", &sum{k}" for k in sums]
             width = self.size(stage.width)
-            across = _ACROSS.substitute(loop=self.name, k=s, width=width, more="".join(more))
+            across = ACROSS.substitute(loop=self.name, k=s, width=width, more="".join(more))
             lines += across.splitlines()
         text = "\n".join(f"    {line}" for line in lines)
-        return "\n".join([*bodies, _ROWS.substitute(loop=self.name, k=run[0], body=text)])
+        return "\n".join([*bodies, ROWS.substitute(loop=self.name, k=run[0], body=text)])
 
     def _function(self, k: int, more: str, lines: Sequence[str]) -> str:
         """Return the elementwise body of a stage as a function of one vector."""
         body = "\n".join(f"  {line}" for line in lines)
-        return _BODY.substitute(loop=self.name, k=k, more=more, body=body)
+        return BODY.substitute(loop=self.name, k=k, more=more, body=body)
 
     def _wide_stage(self, k: int) -> str:
         """Return a stage over columns: an elementwise body of one vector, the loops around it."""
@@ -235,7 +171,7 @@ class LoopSource(Bodies):
         for _, n in groups:
             spread = f"SPREAD({n})" if spread == "1" else f"MAX({spread}, SPREAD({n}))"
         lines = [*self.conditions([*at, *stage.body]), *self.body(stage.body, at, set())]
-        return _WIDE_STAGE.substitute(
+        return WIDE_STAGE.substitute(
             loop=self.name,
             k=k,
             body=self._function(k, "".join(f", const real *p{g}" for g, _ in groups), lines),
@@ -252,7 +188,7 @@ class LoopSource(Bodies):
             yield f"      real p{g}[PANEL * V{g} * LANES] __attribute__((aligned(64)));"
         for term in self._terms():
             if term.stage == k:
-                yield _PRODUCT.substitute(
+                yield PRODUCT.substitute(
                     row=self.row(self.loop.loads[term.arg], self.width(term.arg), "r + i"),
                     nodes=len(term.weights),
                     weights=term.name,
@@ -268,7 +204,7 @@ class LoopSource(Bodies):
         for term in self._terms():
             W, K = self.size(self.loop.stages[term.stage].width), self.size(self.width(term.arg))
             layout = f"1, {W}" if term.weights[0].transposed else f"{K}, 1"
-            matrices = ", ".join(f"a->matrix_{c_name(w.name)}" for w in term.weights)
+            matrices = ", ".join(f"a->{c_name(matrix(w))}" for w in term.weights)
             spread = f"{self.name}_{term.stage}_spread"
             call = f"{len(term.weights)}, {spread}, {W}, {K}, {layout}"
             lines += [
@@ -293,10 +229,10 @@ class LoopSource(Bodies):
             share = f"{blocks} * part / parts, {blocks} * (part + 1) / parts"
             lines += [f"{call}first, end, {share});", _MEET]
         at = "a->T - 1 - k" if self.name == "backward" else "k"
-        return _WALK.substitute(loop=self.name, at=at, stages="\n".join(lines))
+        return WALK.substitute(loop=self.name, at=at, stages="\n".join(lines))
 
 
-def _take_in(carry: str, W: str) -> list[str]:
+def _take_in(carry: Buffer, W: str) -> list[str]:
     """Return the lines that add the gradients that come in at this step to a carry."""
     name = c_name(carry)
     return [

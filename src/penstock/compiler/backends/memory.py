@@ -18,11 +18,12 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
+from penstock.compiler.ir.plan import Buffer
 from penstock.errors import ArgumentError
 
 _HUGE = 1 << 21
 _ADVICE = 14  # MADV_HUGEPAGE
-_KEPT = 32 << 20  # bytes of workspace that a thread keeps at most
+_MOST = 32 << 20  # bytes of workspace that a thread keeps at most
 _ALIGNED = 16  # numbers: a cache line of float32
 _STRIDED = torch.strided
 _madvise = ctypes.CDLL(None).madvise if sys.platform == "linux" else None
@@ -31,20 +32,20 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where buffers lie in a block: for each name its offset, in numbers, and its shape."""
+class BlockMap:
+    """Where buffers lie in a block: for each its offset, in numbers, and its shape."""
 
-    places: Mapping[str, tuple[int, Shape]]
+    places: Mapping[Buffer, tuple[int, Shape]]
     size: int
 
 
-def lay_out(shapes: Mapping[str, Shape]) -> Layout:
-    """Return a layout of buffers side by side, each at the beginning of a cache line."""
+def lay_out(shapes: Mapping[Buffer, Shape]) -> BlockMap:
+    """Return a map of buffers side by side, each at the beginning of a cache line."""
     places, size = {}, 0
-    for name, shape in shapes.items():
-        places[name] = size, shape
+    for buffer, shape in shapes.items():
+        places[buffer] = size, shape
         size += -(-math.prod(shape) // _ALIGNED) * _ALIGNED
-    return Layout(places, size)
+    return BlockMap(places, size)
 
 
 def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> None:
@@ -83,51 +84,51 @@ def dense(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> Tensor
 
 
 class Buffers:
-    """The tensors, and pieces of blocks, that a call works on, by name.
+    """The tensors, and pieces of blocks, that a call works on.
 
     Legend: T steps, B rows, N columns of a buffer.
     """
 
     def __init__(self) -> None:
-        self._pieces: dict[str, tuple[Tensor, int, Shape]] = {}
+        self._pieces: dict[Buffer, tuple[Tensor, int, Shape]] = {}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._pieces
+    def __contains__(self, buffer: Buffer) -> bool:
+        return buffer in self._pieces
 
-    def __getitem__(self, name: str) -> Tensor:
-        block, offset, shape = self._pieces[name]
+    def __getitem__(self, buffer: Buffer) -> Tensor:
+        block, offset, shape = self._pieces[buffer]
         strides = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
         return block.as_strided(shape, strides, block.storage_offset() + offset)
 
-    def put(self, name: str, tensor: Tensor) -> None:
+    def put(self, buffer: Buffer, tensor: Tensor) -> None:
         """Add a contiguous tensor."""
-        self._pieces[name] = tensor, 0, tensor.shape
+        self._pieces[buffer] = tensor, 0, tensor.shape
 
-    def lay(self, block: Tensor, layout: Layout) -> None:
+    def lay(self, block: Tensor, layout: BlockMap) -> None:
         """Add the pieces of a contiguous block."""
-        for name, (offset, shape) in layout.places.items():
-            self._pieces[name] = block, offset, shape
+        for buffer, (offset, shape) in layout.places.items():
+            self._pieces[buffer] = block, offset, shape
 
-    def address(self, name: str) -> int:
+    def address(self, buffer: Buffer) -> int:
         """Return where a buffer begins."""
-        block, offset, _ = self._pieces[name]
+        block, offset, _ = self._pieces[buffer]
         return block.data_ptr() + offset * block.element_size()
 
-    def rows(self, name: str, step: int, steps: int, column: int, width: int) -> Tensor:
+    def rows(self, buffer: Buffer, step: int, steps: int, column: int, width: int) -> Tensor:
         """Return columns of the rows of some steps of a buffer [T, B, N], [steps·B, width]."""
-        block, offset, (_, B, N) = self._pieces[name]
+        block, offset, (_, B, N) = self._pieces[buffer]
         begin = block.storage_offset() + offset + step * B * N + column
         return block.as_strided((steps * B, width), (N, 1), begin)
 
 
-class _Kept(threading.local):
+class _Workspaces(threading.local):
     """Each thread's blocks, by use and type."""
 
     def __init__(self) -> None:
         self.blocks: dict[tuple[str, torch.dtype], Tensor] = {}
 
 
-_kept = _Kept()
+_workspaces = _Workspaces()
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:
@@ -144,11 +145,11 @@ def empty(like: Tensor, *shape: int) -> Tensor:
 
 def workspace(like: Tensor, count: int, use: str) -> Tensor:
     """Return memory for at least `count` numbers, this thread's until its next call for the use."""
-    block = _kept.blocks.get((use, like.dtype))
+    block = _workspaces.blocks.get((use, like.dtype))
     if block is not None and block.numel() >= count:
         return block
     with torch.inference_mode(False):  # or it could not be used outside that mode
         block = empty(like, count)
-    if count * like.element_size() <= _KEPT:
-        _kept.blocks[use, like.dtype] = block
+    if count * like.element_size() <= _MOST:
+        _workspaces.blocks[use, like.dtype] = block
     return block

@@ -7,13 +7,13 @@ from penstock.cells import Cell, Vector
 from penstock.cells.check import line_of
 from penstock.cells.language import Affine, Interpretation
 from penstock.cells.words import Worded
-from penstock.compiler.builder import Builder, Value, normalised
-from penstock.compiler.graph import Graph, Node, Weight
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.builder import Builder, Value, normalised
+from penstock.compiler.ir.graph import Graph, Node, Origin, Stack, Weight
+from penstock.compiler.ir.ops import OPS
 from penstock.errors import TraceError
 
 
-def trace(cell: Cell, lowest: bool, bias: bool) -> Graph:
+def trace(cell: Cell, lowest: bool, bias: bool) -> Graph[str]:
     """Return the graph of one step of a cell; the outputs are its new states, by name.
 
     Args:
@@ -34,7 +34,7 @@ def trace(cell: Cell, lowest: bool, bias: bool) -> Graph:
     return nodes.builder.graph(outputs)
 
 
-def trace_output(cell: Cell, bias: bool) -> Graph:
+def trace_output(cell: Cell, bias: bool) -> Graph[str]:
     """Return the graph of a cell's output, of x and the new states; raises as `trace`."""
     nodes = Nodes(cell, bias)
     output = _told(cell, nodes.output, *nodes.given(lowest=True)[:2])
@@ -62,7 +62,7 @@ class Nodes(Interpretation[Value]):
 
     def given(self, lowest: bool) -> tuple[Value, list[Value], list[Value]]:
         """Return x, the states and the lower layer's; all inputs stand first in the graph."""
-        inputs = self.inputs(self.builder.input, lowest)
+        inputs = self.inputs(self._input, lowest)
         for declared in self.bound.declared:
             getattr(self.bound, declared)  # a vector is an input, whichever is read first
         return inputs
@@ -73,21 +73,28 @@ class Nodes(Interpretation[Value]):
         In this order the hoist finds all that can go before the loop at the left of one sum.
         """
         of_x = [self._product(a, v) for a, v in terms if a.reads == "x"]
-        has_bias = (a for a, _ in terms if self.bias and a.has_bias)
-        names = [f"{'bias_ih' if a.reads == 'x' else 'bias_hh'}.{a.name}" for a in has_bias]
-        biases = [self.builder.input("vector", name, "hidden_size") for name in names]
+        biases = [self._bias(a) for a, _ in terms if self.bias and a.has_bias]
         others = [self._product(a, v) for a, v in terms if a.reads != "x"]
         first, *rest = of_x + biases + others
         return sum(rest, first)
 
     def vector(self, vector: Vector) -> Value:
         """Return the input that holds a vector."""
-        return self.builder.input("vector", f"weight_{vector.name}", vector.size)
+        return self.builder.input(Origin.VECTOR, Weight(f"weight_{vector.name}"), vector.size)
+
+    def _input(self, kind: str, name: str, width: str) -> Value:
+        return self.builder.input(Origin(kind), "" if kind == Origin.X else name, width)
 
     def _product(self, affine: Affine, value: Value) -> Value:
-        letter = {"x": "W.", "h": "U.", "z": ""}[affine.reads]
-        weight = Weight(letter + affine.name, affine.transposed)
+        if affine.reads == "z":
+            weight = Weight(f"weight_{affine.name}", "", affine.transposed)
+        else:
+            weight = Weight(Stack.W if affine.reads == "x" else Stack.U, affine.name)
         return self.builder.linear((weight, value), width=affine.width)
+
+    def _bias(self, affine: Affine) -> Value:
+        stack = Stack.BIAS_X if affine.reads == "x" else Stack.BIAS_H
+        return self.builder.input(Origin.VECTOR, Weight(stack, affine.name), "hidden_size")
 
 
 class Symbol(Value, Worded):
@@ -120,7 +127,7 @@ def _layer_norm(a: Any, epsilon: float) -> Any:
 
 
 def _mean(a: Any) -> Any:
-    return a.say("sum", a) / a.builder.input("features", a.node.width, "1")
+    return a.say("sum", a) / a.builder.input(Origin.FEATURES, a.node.width, "1")
 
 
 def _softmax(a: Any) -> Any:

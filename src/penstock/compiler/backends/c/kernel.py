@@ -1,4 +1,4 @@
-"""The plan as a compiled kernel on the CPU."""
+"""Compiled loops, and what they are called with."""
 
 import ctypes
 from collections.abc import Callable, Mapping
@@ -9,15 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penstock.compiler.backends import threads
 from penstock.compiler.backends.base import Build, Call
-from penstock.compiler.backends.c_source import LoopSource, source
-from penstock.compiler.graph import LoopPlan
-from penstock.compiler.memory import missing, workspace
+from penstock.compiler.backends.c import threads
+from penstock.compiler.backends.c.source import LoopSource, source
+from penstock.compiler.backends.memory import missing, workspace
+from penstock.compiler.ir.flops import flops
+from penstock.compiler.ir.plan import LoopPlan
 from penstock.errors import BackendError
-
-name = "c"
-needs_compiler = True
 
 
 def prepare(plan: LoopPlan, dtype: str, build: Build) -> "CKernel":
@@ -35,14 +33,14 @@ class CKernel:
     """A compiled plan."""
 
     def __init__(self, plan: LoopPlan, library: ctypes.CDLL) -> None:
-        self._forward = CLoop(LoopSource("forward", plan.forward, plan), library)
-        self._backward = CLoop(LoopSource("backward", plan.backward, plan), library)
+        self._forward = CLoop(LoopSource("forward", plan.forward), library)
+        self._backward = CLoop(LoopSource("backward", plan.backward), library)
 
     def forward(self, call: Call) -> None:
         """Walk the forward loop."""
         self._forward.run(call)
 
-    def bind(self, call: Call) -> "Bound":
+    def bind(self, call: Call) -> "BoundLoop":
         """Return the forward loop with its arguments in place, and the weights as they are now."""
         bound = self._forward.bind(call)
         bound.arguments[STEPS] = 0
@@ -59,7 +57,7 @@ STEPS, PACK = 0, 6  # places among the arguments
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundLoop:
     """A compiled loop with all its arguments: calling it walks the steps."""
 
     walk: Callable[[], None]
@@ -78,12 +76,9 @@ class CLoop:
     def __init__(self, written: LoopSource, library: ctypes.CDLL) -> None:
         self.entry, self.size = library[written.name], library[f"{written.name}_size"]
         self.entry.restype, self.size.restype = None, ctypes.c_int64
-        self.buffers, self.carries, matrices = written.tensors()
-        self.matrices = [f"matrix.{name}" for name in matrices]
+        self.buffers, self.carries, self.matrices = written.tensors()
         self.widths = written.widths()
-        self.products = written.products_of_widths()
-        self.elementwise = written.widths_of_bodies()
-        self.stages = len(written.runs)
+        self.loop, self.stages = written.loop, len(written.runs)
         self.arguments = ctypes.c_int64 * len(list(written.fields()))
         self.packed_at = len(self.arguments()) - 1 - written.count_terms()
         names = [name for _, name, _ in written.fields()]
@@ -98,12 +93,12 @@ class CLoop:
             arguments[self.packed_at] = packed.data_ptr()
             self.entry(arguments)
 
-    def bind(self, call: Call) -> "Bound":
+    def bind(self, call: Call) -> "BoundLoop":
         """Return the loop with its arguments in place, and memory of its own."""
         arguments = self.fill(call)
         packed = call.like.new_empty(self.packed_size)
         arguments[self.packed_at] = packed.data_ptr()
-        return Bound(partial(self.entry, arguments), arguments, self.x_at, (call, packed))
+        return BoundLoop(partial(self.entry, arguments), arguments, self.x_at, (call, packed))
 
     def fill(self, call: Call) -> "ctypes.Array[ctypes.c_int64]":
         """Return the arguments, but for the place of the packed weights."""
@@ -131,8 +126,9 @@ class CLoop:
     def _measure(self, sizes: Mapping[str, int]) -> None:
         """Note the widest row, and the work that a step is for each row."""
         self.widest = max(sizes.values())
-        multiplied = sum(sizes[w] * sizes[k] for w, k in self.products)
-        self.flops = 2 * multiplied + 4 * sum(sizes[w] for w in self.elementwise)
+        nodes = (k for stage in self.loop.stages for k in stage.nodes)
+        products, elementwise = flops(self.loop.graph, nodes, sizes.__getitem__)
+        self.flops = products + 4 * elementwise  # they come to about 4 instructions each
 
     def _share(self, call: Call, available: int) -> tuple[int, bool]:
         """Return how many threads share the work, and whether they share columns, not rows.
@@ -140,12 +136,12 @@ class CLoop:
         Threads that share rows never wait for each other. Where rows are too few to fill their
         tiles, columns are shared, and the team meets after every stage.
         """
-        flops = call.B * self.flops
-        if flops * call.T < 1_000_000:  # less than starting a team costs
+        work = call.B * self.flops
+        if work * call.T < 1_000_000:  # less than starting a team costs
             return 1, False
         if 4 * available <= call.B:
             return available, False
-        return (available, True) if flops > 60_000 + 10_000 * self.stages else (1, False)
+        return (available, True) if work > 60_000 + 10_000 * self.stages else (1, False)
 
 
 @cache

@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from penstock.compiler.graph import Graph, Node, Weight
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.graph import Graph, Key, LeafName, Node, Origin, Weight
+from penstock.compiler.ir.ops import OPS
 
 Scalar = float | int
 
@@ -63,13 +64,13 @@ class Builder:
             self.nodes.append(node)
         return self.wrap(self, self._seen[node])
 
-    def input(self, op: str, name: str, width: str) -> Value:
+    def input(self, origin: Origin, name: LeafName, width: str) -> Value:
         """Return an input of the step."""
-        return self.add(Node(op, (), width, name))
+        return self.add(Node(origin, (), width, name))
 
     def const(self, value: Scalar) -> Value:
         """Return a constant."""
-        return self.add(Node("const", (), "1", value=float(value)))
+        return self.add(Node(Origin.CONST, (), "1", value=float(value)))
 
     def linear(self, *terms: tuple[Weight, Value], width: str) -> Value:
         """Return the sum of weights times values."""
@@ -90,7 +91,7 @@ class Builder:
         return self.add(Node(op, tuple(v.index for v in values), width))
 
     def _simplified(self, op: str, values: list[Value]) -> Value | None:
-        numbers = [v.node.value if v.node.op == "const" else None for v in values]
+        numbers = [v.node.value if v.node.op == Origin.CONST else None for v in values]
         neutral = {"mul": 1, "div": 1, "add": 0, "sub": 0}.get(op)
         if neutral is not None and numbers[1] == neutral:
             return values[0]
@@ -103,7 +104,7 @@ class Builder:
         fold = OPS[op].number
         return self.const(fold(*numbers)) if fold and None not in numbers else None
 
-    def graph(self, outputs: Mapping[str, Value]) -> Graph:
+    def graph(self, outputs: Mapping[Key, Value]) -> Graph[Key]:
         """Return the graph of what the outputs need."""
         return prune(Graph(tuple(self.nodes), {n: v.index for n, v in outputs.items()}))
 
@@ -115,7 +116,7 @@ def normalised(values: list[Value], epsilon: float = 1e-5) -> list[Value]:
     gradient: with the mean held, a backward step waits for whole rows once, not twice.
     """
     builder, width = values[0].builder, values[0].node.width
-    count = len(values) * builder.input("features", width, "1")
+    count = len(values) * builder.input(Origin.FEATURES, width, "1")
     mean = builder.emit("sum", sum(values[1:], values[0])) / count
     squares = [c * c for c in (v - builder.emit("held", mean) for v in values)]
     variance = builder.emit("sum", sum(squares[1:], squares[0])) / count
@@ -124,7 +125,9 @@ def normalised(values: list[Value], epsilon: float = 1e-5) -> list[Value]:
 
 
 def rebuild(
-    graph: Graph, builder: Builder, replace: Callable[[Builder, list[Value], Node], Value | None]
+    graph: Graph[Any],
+    builder: Builder,
+    replace: Callable[[Builder, list[Value], Node], Value | None],
 ) -> list[Value]:
     """Copy a graph's nodes into a builder; `replace` may give another value for a node.
 
@@ -140,7 +143,7 @@ def rebuild(
     return new
 
 
-def prune(graph: Graph) -> Graph:
+def prune(graph: Graph[Key]) -> Graph[Key]:
     """Return a graph without the nodes that no output needs."""
     needed = set(graph.outputs.values())
     for k in reversed(range(len(graph.nodes))):

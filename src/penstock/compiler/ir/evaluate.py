@@ -10,32 +10,32 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from penstock.compiler.graph import Graph, Node
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.graph import NUMBERS, Graph, Key, Leaf, Node, Origin, Weight
+from penstock.compiler.ir.ops import OPS
 
-_NOTHING: Mapping[str, Any] = {}
+_NOTHING: Mapping[Any, Any] = {}
 
 
 def evaluate(
-    graph: Graph,
-    inputs: Mapping[str, Tensor],
+    graph: Graph[Key],
+    inputs: Mapping[Leaf, Tensor],
     sizes: Mapping[str, int] = _NOTHING,
-    matrix: Callable[[str], Tensor] = _NOTHING.__getitem__,
-) -> dict[str, Tensor]:
-    """Return the outputs of a graph by name.
+    matrix: Callable[[Weight], Tensor] = _NOTHING.__getitem__,
+) -> dict[Key, Tensor]:
+    """Return the outputs of a graph.
 
-    inputs: by kind and name, such as ``state.h``. sizes: of the widths. matrix: gives the weights.
+    sizes: of the widths. matrix: gives the weights, as they are stored.
     """
     like, values = next(iter(inputs.values())), list[Tensor]()
     for node in graph.nodes:
         args = [values[a] for a in node.args]
         if node.op == "linear":
             values.append(_product(node, args, matrix))
-        elif node.op in ("const", "features"):
-            number = node.value if node.op == "const" else float(sizes[node.name])
+        elif node.op in NUMBERS:
+            number = node.value if node.op == Origin.CONST else float(sizes[str(node.name)])
             values.append(like.new_tensor(number))
         elif node.is_input:
-            values.append(inputs[f"{node.op}.{node.name}"])
+            values.append(inputs[node.leaf])
         elif node.op == "expand":
             values.append(args[0].expand(*args[0].shape[:-1], sizes[node.width]))
         else:
@@ -43,7 +43,7 @@ def evaluate(
     return {name: values[k] for name, k in graph.outputs.items()}
 
 
-def _product(node: Node, args: list[Tensor], matrix: Callable[[str], Tensor]) -> Tensor:
-    weights = [matrix(w.name).T if w.transposed else matrix(w.name) for w in node.weights]
+def _product(node: Node, args: list[Tensor], matrix: Callable[[Weight], Tensor]) -> Tensor:
+    weights = [matrix(w).T if w.transposed else matrix(w) for w in node.weights]
     terms = [linear(value, weight) for value, weight in zip(args, weights, strict=True)]
     return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]

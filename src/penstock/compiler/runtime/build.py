@@ -1,4 +1,4 @@
-"""Source → cached shared library: keyed by content, compiler and CPU; atomic; safe among processes.
+"""Origin → cached shared library: keyed by content, compiler and CPU; atomic; safe among processes.
 
 A cached file ends in the SHA-256 of what stands before it, so that a truncated or altered one is
 seen and built again. Whoever builds holds a lock, which the system drops if he is killed. Where the
@@ -20,7 +20,7 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 
-from penstock.compiler import cache
+from penstock.compiler.runtime import cache
 from penstock.errors import BackendError
 from penstock.plain import one_line
 

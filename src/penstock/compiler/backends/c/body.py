@@ -1,11 +1,32 @@
-"""The bodies of a loop's stages as C: what is read, computed of one vector, and put away."""
+"""The bodies of a loop's stages as C: what is read, computed of one vector, and put away.
+
+A body is straight-line code; value k of the graph is ``v`` and k::
+
+    const vec v3 = load(p0 + 0 * LANES, LANES);            products, made just before
+    const vec v2 = load(a->lifted + … + j, n);             inputs, and what other stages made
+    const vec v4 = v2 + v3;                                the ops, in the graph's order
+    store(a->state_c + …, past_end ? … : v20, n);          what is put away, by its access
+
+n is LANES but for the last vector of a row, of which load and store touch n numbers alone.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from penstock.compiler.graph import Loop, LoopPlan, Slot, Stage
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.graph import Origin
+from penstock.compiler.ir.ops import OPS
+from penstock.compiler.ir.plan import (
+    Access,
+    At,
+    Buffer,
+    Loop,
+    Owner,
+    PastEnd,
+    Slot,
+    Stage,
+    Steps,
+)
 
 _SPELLING = {
     "add": "{} + {}",
@@ -20,15 +41,16 @@ _SPELLING = {
     "held": "{}",
 }
 
-_PLACES = {
-    "old": "s->old", "new": "s->new", "from": "s->from", "to": "s->to",
-    "time": "s->t", "adjoint": "s->t", "row": "", "total": "",
+_AT = {
+    At.BEFORE: "s->old", At.AFTER: "s->new", At.NOW: "s->t",
+    At.SOURCE: "s->from", At.TARGET: "s->to", At.ROW: "",
 }  # fmt: skip
 
 
-def c_name(name: str) -> str:
-    """Return the C identifier of a buffer or weight."""
-    return name.replace(".", "_")
+def c_name(buffer: Buffer) -> str:
+    """Return the C identifier of a buffer."""
+    name = str(buffer.name)
+    return f"{buffer.kind.label}_{name}".replace(".", "_") if name else buffer.kind.label
 
 
 class Bodies:
@@ -38,26 +60,25 @@ class Bodies:
     function of a row. sums: for each sum that gathers while a stage makes what it is of, the stage.
     """
 
-    def __init__(self, name: str, loop: Loop, plan: LoopPlan) -> None:
+    def __init__(self, name: str, loop: Loop) -> None:
         self.name, self.loop, self.nodes = name, loop, loop.graph.nodes
-        self.columns = {b: n for b, (_, n) in {**plan.forward.buffers, **loop.buffers}.items()}
-        self.columns["lifted"] = len(plan.lifted)
         self.users = loop.graph.users()
         self.at: dict[int, set[int]] = defaultdict(set)
         for s, stage in enumerate(loop.stages):
-            for k in (*stage.body, *(n for group in stage.groups for n in group.nodes)):
+            for k in stage.nodes:
                 self.at[k].add(s)
         self.runs = list(_runs(loop.stages))
         self.sums = {k: at for run in self.runs for k, at in self._sums(run)}
 
     def conditions(self, members: Sequence[int]) -> Iterator[str]:
         """Yield what the lines of a body ask about the row."""
-        indices = {s.index for k in members for s in self.loop.stores.get(k, ())}
+        ways = {s.access for k in members for s in self.loop.stores.get(k, ())}
         read = {a for k in members for a in (k, *self.nodes[k].args)}
-        indices |= {self.loop.loads[k].index for k in read if k in self.loop.loads}
-        if indices & {"new", "to", "adjoint", "total"}:
+        ways |= {self.loop.loads[k].access for k in read if k in self.loop.loads}
+        if any(way.past_end is not PastEnd.ANYTHING for way in ways):
             yield "const int past_end = a->valid && !a->valid[s->t * a->B + row];"
-        if indices & {"old", "new", "to"}:
+        ways |= {way.before for way in ways if way.past_end is PastEnd.UNCHANGED}
+        if any(way.is_cut for way in ways):
             yield "const int cut = a->reset && a->reset[s->t * a->B + row];"
 
     def body(
@@ -87,7 +108,7 @@ class Bodies:
 
     def _is_read(self, k: int, slot: Slot) -> bool:
         """Return whether anyone reads what is put there, rather than a name or a sum under way."""
-        if slot.index != "row":
+        if slot.access is not Access.ROW:
             return True
         own = {r for r, run in enumerate(self.runs) if self.at[k] & {*run}}
         for u in self.users[k]:
@@ -101,10 +122,10 @@ class Bodies:
     def load(self, k: int) -> str:
         """Return the expression that reads an input, or what another stage made."""
         node = self.nodes[k]
-        if node.op == "const":
+        if node.op == Origin.CONST:
             return f"all((real){node.value!r})".replace("inf", "INFINITY")
-        if node.op == "features":
-            return f"all({self.size(node.name)})"
+        if node.op == Origin.FEATURES:
+            return f"all({self.size(str(node.name))})"
         row = self.row(self.loop.loads[k], node.width, "row", "cut")
         return f"all(*({row}))" if node.width == "1" else f"load({row} + j, n)"
 
@@ -120,36 +141,39 @@ class Bodies:
         return _SPELLING.get(node.op, usual).format(*(f"v{a}" for a in node.args))
 
     def _store(self, k: int, slot: Slot) -> str:
-        """Return the line that puts a value away; rows past their end as the slot says."""
-        width, value = self.width(k), f"v{k}"
+        """Return the line that puts a value away; rows past their end as the slot's access says."""
+        width, value, past_end = self.width(k), f"v{k}", slot.access.past_end
         place = self.row(slot, width, "row")
-        if slot.index == "time" and self.name == "forward" and k not in self.loop.loads:
+        if slot.buffer.kind.owner is Owner.GRADIENT and k not in self.loop.loads:
             return f"if (a->keep) store({place} + j, {value}, n);"
-        if slot.index == "adjoint":
+        if past_end is PastEnd.ZERO:
             value = f"past_end ? all(0) : {value}"
-        elif slot.index == "new":
-            old = self.row(Slot(slot.buffer, "old"), width, "row", "cut")
-            value = f"past_end ? load({old} + j, n) : {value}"
-        elif slot.index == "to":
-            before = self.row(Slot(slot.buffer, "from"), width, "row")
-            value = f"cut ? all(0) : past_end ? load({before} + j, n) : {value}"
-        elif slot.index == "total":
+        elif past_end is PastEnd.UNCHANGED:
+            before = self.row(Slot(slot.buffer, slot.access.before), width, "row", "cut")
+            value = f"past_end ? load({before} + j, n) : {value}"
+        elif past_end is PastEnd.NO_MORE:
             value = f"load({place} + j, n) + (past_end ? all(0) : {value})"
+        if slot.access.is_cut:
+            value = f"cut ? all(0) : {value}"
         return f"store({place} + j, {value}, n);"
 
     def row(self, slot: Slot, width: str, row: str, cut: str = "") -> str:
-        """Return the address where a slot's row begins."""
-        name, W = f"a->{c_name(slot.buffer)}", self.size(width)
-        if slot.index == "vector":
+        """Return the address where a slot's row begins.
+
+        Of a buffer of n columns: ``buffer + (step * a->B + row) * n * W + column * W``.
+        """
+        name, W, at = f"a->{c_name(slot.buffer)}", self.size(width), slot.access.at
+        if at is At.ALL:
             return name
-        kept = slot.buffer.startswith("saved.")
-        place = "(a->keep ? s->t : 0)" if kept else _PLACES[slot.index]
-        columns = self.columns.get(slot.buffer, 1)
+        place = _AT[at]
+        if slot.buffer.kind.steps is Steps.IF_KEPT:
+            place = f"(a->keep ? {place} : 0)"
+        columns = self.loop.buffers[slot.buffer]
         stride = W if columns == 1 else f"{columns} * {W}"
         start = f"({place} * a->B + {row})" if place else f"({row})"
         column = f" + {slot.column} * {W}" if slot.column else ""
         address = f"{name} + {start} * {stride}{column}"
-        if slot.index != "old":
+        if slot.access is not Access.OLD:
             return address
         return f"({cut or f'a->reset && a->reset[s->t * a->B + {row}]'} ? a->zeros : {address})"
 

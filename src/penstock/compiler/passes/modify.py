@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from penstock.cells.modifiers import Modifiers
-from penstock.compiler.builder import Builder, Value, normalised, rebuild
-from penstock.compiler.graph import Graph, Node
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.builder import Builder, Value, normalised, rebuild
+from penstock.compiler.ir.graph import Graph, Node, Origin, Stack, Weight
+from penstock.compiler.ir.ops import OPS
 
 CELL_STATE = "c"
 
 
-def modify(graph: Graph, modifiers: Modifiers) -> Graph:
+def modify(graph: Graph[str], modifiers: Modifiers) -> Graph[str]:
     """Return a traced step with changes.
 
     Layer norm, of the gates' products that read one value v, over all their units together:
@@ -33,7 +33,7 @@ def modify(graph: Graph, modifiers: Modifiers) -> Graph:
 
 @dataclass
 class _Rewriting:
-    graph: Graph
+    graph: Graph[str]
     modifiers: Modifiers
     builder: Builder = field(default_factory=Builder)
     states: dict[str, Value] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class _Rewriting:
         """Return what stands for a node, None for the node itself."""
         k = len(new)
         value: Value | None = None
-        if _stack(node) in ("W", "U"):
+        if _gates_product(node):
             if k not in self.normal:
                 self._multiply(new, node)
             value = self.normal[k]
@@ -65,10 +65,10 @@ class _Rewriting:
         p = dict(self.modifiers.zoneout).get(state, 0.0)
         if not p:
             return value
-        old = self.builder.input("state", state, value.node.width)
+        old = self.builder.input(Origin.STATE, state, value.node.width)
         if not self.modifiers.training:
             return p * old + (1 - p) * value
-        mask = self.builder.input("mask", f"zoneout.{state}", value.node.width)
+        mask = self.builder.input(Origin.MASK, f"zoneout.{state}", value.node.width)
         return self.builder.emit("where", mask, old, value)
 
     def _limited(self, new: list[Value], node: Node, value: Value | None) -> Value | None:
@@ -93,21 +93,21 @@ class _Rewriting:
 
     def _multiply(self, new: list[Value], node: Node) -> None:
         """Make the products of all gates that read the same value as this node's."""
-        value, stack = new[node.args[0]], _stack(node)
-        if stack == "U" and self.modifiers.training and self.modifiers.recurrent_dropout:
-            value = value * self.builder.input("mask", "dropout", value.node.width)
+        value, stack = new[node.args[0]], node.weights[0].parameter
+        if stack == Stack.U and self.modifiers.training and self.modifiers.recurrent_dropout:
+            value = value * self.builder.input(Origin.HELD_MASK, "dropout", value.node.width)
         family = {
             k: self.builder.linear((n.weights[0], value), width=n.width)
             for k, n in enumerate(self.graph.nodes)
-            if _stack(n) == stack and n.args == node.args
+            if n.args == node.args and (w := _gates_product(n)) and w.parameter == stack
         }
         self.normal |= family
         if not self.modifiers.layer_norm:
             return
-        side = {"W": "ih", "U": "hh"}[stack]
+        side = {Stack.W: "ih", Stack.U: "hh"}[Stack(stack)]
         for k, normal in zip(family, normalised(list(family.values())), strict=True):
-            gate = self.graph.nodes[k].weights[0].name.partition(".")[2]
-            gain = self.builder.input("vector", f"weight_gain_{side}_{gate}", normal.node.width)
+            name = Weight(f"weight_gain_{side}_{self.graph.nodes[k].weights[0].gate}")
+            gain = self.builder.input(Origin.VECTOR, name, normal.node.width)
             self.normal[k] = gain * normal
 
     def _state(self, value: Value) -> Value:
@@ -118,45 +118,36 @@ class _Rewriting:
         if not self.modifiers.layer_norm or self.cell_state != CELL_STATE:
             return value
         gain, shift = (
-            self.builder.input("vector", f"weight_{kind}_{CELL_STATE}", value.node.width)
+            self.builder.input(
+                Origin.VECTOR, Weight(f"weight_{kind}_{CELL_STATE}"), value.node.width
+            )
             for kind in ("gain", "shift")
         )
         return gain * normalised([value])[0] + shift
 
 
-def added(graph: Graph) -> dict[str, str]:
-    """Return the vectors that `modify` has added to a graph, each with its width."""
-    kinds = ("weight_gain_", "weight_shift_")
-    vectors = (n for n in graph.nodes if n.op == "vector" and n.name.startswith(kinds))
-    return {n.name: n.width for n in vectors}
+def _gates_product(node: Node) -> Weight | None:
+    """Return the weight of a gate's product, None for any other node."""
+    weight = node.weights[0] if len(node.weights) == 1 else None
+    return weight if weight and weight.gate else None
 
 
-def _stack(node: Node) -> str:
-    """Return "W" or "U" for a gate's product, "" for any other node."""
-    is_one = node.op == "linear" and len(node.weights) == 1 and "." in node.weights[0].name
-    return node.weights[0].name.partition(".")[0] if is_one else ""
-
-
-def _calls(graph: Graph) -> set[int]:
+def _calls(graph: Graph[str]) -> set[int]:
     """Return the nodes that are all that a gate's call gives: W x + b + U h."""
     gates: list[str] = []
     for node in graph.nodes:
-        names = {gates[a] for a in node.args}
-        if _stack(node):
-            gates.append(node.weights[0].name.partition(".")[2])
-        elif node.op == "vector" and node.name.startswith("bias_"):
-            gates.append(node.name.partition(".")[2])
-        else:
-            gates.append(names.pop() if node.op == "add" and len(names) == 1 else "")
+        weight, names = _gates_product(node) or node.vector, {gates[a] for a in node.args}
+        is_sum = node.op == "add" and len(names) == 1
+        gates.append(weight.gate if weight else names.pop() if is_sum else "")
     users = graph.users()
     return {
         k
         for k, node in enumerate(graph.nodes)
-        if gates[k] and node.op != "vector" and all(gates[u] != gates[k] for u in users[k])
+        if gates[k] and not node.is_input and all(gates[u] != gates[k] for u in users[k])
     }
 
 
-def _linear(graph: Graph) -> list[set[int]]:
+def _linear(graph: Graph[str]) -> list[set[int]]:
     """Return for each node the gates' products that it is linear in, all else being held.
 
     GRU: n + r ⊙ n_h is linear in n's products and n_h's. sLSTM: ĩ − m is not in ĩ's, for m depends
@@ -168,7 +159,7 @@ def _linear(graph: Graph) -> list[set[int]]:
         given = [linear[a] for a in node.args]
         every = set[int]().union(*given, *(bent[a] for a in node.args))
         sums = node.op in ("add", "sub", "neg") or (node.op == "mul" and not all(given))
-        if _stack(node):
+        if _gates_product(node):
             own = {k}
         elif k in ends or not (sums or (node.op == "div" and not given[1])):
             own = set()
@@ -179,9 +170,9 @@ def _linear(graph: Graph) -> list[set[int]]:
     return linear
 
 
-def _is_activation(graph: Graph, node: Node) -> bool:
+def _is_activation(graph: Graph[str], node: Node) -> bool:
     """Return whether a node is an elementwise function of one value, and no sum or product."""
     plain = ("add", "sub", "neg", "mul", "div", "where", "expand", "held")
     if node.op not in OPS or node.op in plain or OPS[node.op].rowwise:
         return False
-    return sum(graph.nodes[a].op != "const" for a in node.args) == 1
+    return sum(graph.nodes[a].op != Origin.CONST for a in node.args) == 1

@@ -2,18 +2,36 @@
 
 from collections import defaultdict
 
-from penstock.compiler.builder import Builder, Value, rebuild
-from penstock.compiler.graph import Backward, Graph, Node, Product, Weight
-from penstock.compiler.ops import OPS
+from penstock.compiler.ir.builder import Builder, Value, rebuild
+from penstock.compiler.ir.graph import (
+    NUMBERS,
+    Backward,
+    Graph,
+    Leaf,
+    Node,
+    Origin,
+    Product,
+    Weight,
+)
+from penstock.compiler.ir.ops import OPS
+
+_LEARNED = (Origin.LIFTED, Origin.BELOW, Origin.VECTOR, Origin.DERIVED, Origin.X, Origin.STATE)
 
 
-def differentiate(graph: Graph) -> Backward:
-    """Return the backward step of a graph whose outputs are named after its states."""
+def differentiate(graph: Graph[str] | Graph[int]) -> Backward:
+    """Return the backward step: its inputs ``grad s`` are the gradients of the outputs s.
+
+    Of h' = σ(lifted f + U_f h), with d = grad h::
+
+        forward     a = lifted f + U_f h,   h' = σ(a)
+        backward    da = d ⊙ h' ⊙ (1 − h'),   gradient of lifted f = da,   of h = U_fᵀ da
+        after       gradient of U_f = Σ daᵀ h, one product over all steps
+    """
     builder = Builder()
     values = rebuild(graph, builder, lambda *_: None)
     adjoints = _Adjoints(builder, values)
-    for state, k in graph.outputs.items():
-        adjoints.add(k, builder.input("grad", state, graph.nodes[k].width))
+    for output, k in graph.outputs.items():
+        adjoints.add(k, builder.input(Origin.GRAD, output, graph.nodes[k].width))
     products: list[Product] = []
     for k in reversed(range(len(graph.nodes))):
         node, d = graph.nodes[k], adjoints.take(k)
@@ -21,7 +39,7 @@ def differentiate(graph: Graph) -> Backward:
             continue
         if node.op == "linear":
             for weight, a in zip(node.weights, node.args, strict=True):
-                adjoints.add_product(a, Weight(weight.name, not weight.transposed), d)
+                adjoints.add_product(a, weight.turned(), d)
                 products.append(Product(weight, d.index, values[a].index))
         else:
             arguments = [values[a] for a in node.args]
@@ -29,25 +47,22 @@ def differentiate(graph: Graph) -> Backward:
             for a, part in zip(node.args, parts, strict=True):
                 adjoints.add(a, part)
     outputs = _outputs(graph, builder, adjoints)
-    backward = Graph(tuple(builder.nodes), {n: v.index for n, v in outputs.items()})
+    backward = Graph(tuple(builder.nodes), {leaf: v.index for leaf, v in outputs.items()})
     return Backward(backward, tuple(v.index for v in values), tuple(reversed(products)))
 
 
-def _outputs(graph: Graph, builder: Builder, adjoints: "_Adjoints") -> dict[str, Value]:
-    """Return the gradients of the step's inputs by name; 0 where there is none."""
-    outputs = {}
-    for k, node in enumerate(graph.nodes):
-        if node.op in ("lifted", "below", "vector", "x", "state"):
-            d = adjoints.done.get(k)
-            if d is None:
-                d = _expand(builder, builder.const(0.0), node.width)
-            kind = "grad" if node.op == "state" else node.op
-            outputs[kind if kind == "x" else f"{kind}.{node.name}"] = d
-    for state in graph.outputs:  # a state that the step does not read
-        if f"grad.{state}" not in outputs:
-            width = graph.nodes[graph.outputs[state]].width
-            outputs[f"grad.{state}"] = _expand(builder, builder.const(0.0), width)
-    return outputs
+def _outputs(
+    graph: Graph[str] | Graph[int], builder: Builder, adjoints: "_Adjoints"
+) -> dict[Leaf, Value]:
+    """Return the gradients of the step's inputs; 0 where there is none."""
+    wanted = {n.leaf: (k, n.width) for k, n in enumerate(graph.nodes) if n.op in _LEARNED}
+    for state, k in graph.outputs.items():  # one that the step does not read
+        wanted.setdefault(Leaf(Origin.STATE, state), (-1, graph.nodes[k].width))
+    found = {leaf: adjoints.done.get(k) for leaf, (k, _) in wanted.items()}
+    return {
+        leaf: d or _expand(builder, builder.const(0.0), wanted[leaf][1])
+        for leaf, d in found.items()
+    }
 
 
 class _Adjoints:
@@ -61,7 +76,7 @@ class _Adjoints:
 
     def add(self, k: int, part: Value | None) -> None:
         """Add to the gradient of node k."""
-        if part is not None and self.values[k].node.op not in ("const", "features"):
+        if part is not None and self.values[k].node.op not in NUMBERS:
             self.parts[k].append(part)
 
     def add_product(self, k: int, weight: Weight, d: Value) -> None:

@@ -10,10 +10,6 @@ from typing import Any
 
 import torch
 
-INPUTS = frozenset(
-    ("state", "new", "x", "below", "mask", "vector", "lifted", "saved", "grad", "const", "features")
-)
-
 
 @dataclass(frozen=True)
 class Op:
