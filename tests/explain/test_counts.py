@@ -135,7 +135,9 @@ def test_memory_is_what_a_sweep_holds(name, lowest):
     given = sweep(cell, lowest, torch.zeros)
     stages = pipeline.lower(cell, given.place)
     kernel = Recorder()
-    program = Program(cell, given.place, stages.hoisted, stages.plan, kernel)
+    program = Program(
+        cell, given.place, stages.hoisted, stages.plan, kernel, torch.float32
+    )
     counted = count(cell, lowest)
 
     program.forward(given, keep=False)
