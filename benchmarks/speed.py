@@ -33,7 +33,7 @@ from rich.progress import track
 from rich.table import Table
 
 import penstock
-from penstock.cells.base import Place
+from penstock.cells import Place
 from penstock.compiler import pipeline
 
 SHAPES = [  # T, B, I, H

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 
 from experiments import ability, costs, flow, problems, record, store, training, trials
 
-from penstock.explain.gradients import Flow
+from penstock.inspect.gradients import Flow
 
 
 def test_verdicts():

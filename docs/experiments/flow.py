@@ -10,7 +10,7 @@ import penstock
 from experiments.problems import PROBLEMS
 from experiments.record import Check, Claim, mean, proportion, shown
 from experiments.training import Job, evaluate, initialiser, network, train
-from penstock.explain.gradients import Flow, state_flow
+from penstock.inspect.gradients import Flow, state_flow
 
 T, B, I, H = 50, 8, 3, 32
 LONGEST = 100  # the time up to which gates are biased to keep

@@ -10,8 +10,7 @@ import torch
 
 import penstock
 from penstock import Cell, Gate, Matrix, Vector
-from penstock.cells import cells
-from penstock.cells.base import Place
+from penstock.cells import Place, cells
 from penstock.errors import ArgumentError, CellError, PenstockError, UnknownCellError
 
 SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
@@ -575,7 +574,35 @@ def mistyped_torch():
             return torch.sigmiod(self.a(x, h))
 
 
+def hyperparameter_with_a_name_of_cells():
+    class NameTaken(Cell):
+        a = Gate()
+        shape: float = 2.0
+
+        def step(self, x, h):
+            return self.shape * self.a(x, h)
+
+
+def gate_with_a_name_of_cells():
+    class OutputGate(Cell):
+        output = Gate()
+
+        def step(self, x, h):
+            return self.output(x, h)
+
+
+def matrix_that_is_not_called():
+    class NotCalled(Cell):
+        a, q = Gate(), Matrix()
+
+        def step(self, x, h):
+            return self.a(x, h) if self.q else h
+
+
 MISTAKES = {
+    hyperparameter_with_a_name_of_cells: ("NameTaken", "shape", "choose another"),
+    gate_with_a_name_of_cells: ("OutputGate", "output", "choose another"),
+    matrix_that_is_not_called: ("NotCalled", "q declared", "use it", "delete"),
     undeclared_gate: ("Undeclared", "forgot", "did you mean 'forget'", "Gate()", "line"),
     too_few_states: ("TooFew", "returns 1", "2 states", "h, c", "return"),
     too_many_states: ("TooMany", "returns 2", "1 states", "return"),

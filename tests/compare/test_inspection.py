@@ -25,7 +25,7 @@ def test_the_numbers_are_those_of_the_model(finished, inspected):
     about = json.loads((finished[1] / "models" / "gru.json").read_text())
     assert inspected.pruned[0].quality == pytest.approx(about["metrics"]["MASE"], rel=1e-6)
     context = about["settings"]["context"]
-    assert len(inspected.flow.norms) == len(inspected.memory.effects) == context
+    assert len(inspected.flow.norms) == len(inspected.effects.effects) == context
     (gates,) = inspected.gates
     assert list(gates) == ["r", "z", "n", "h"]
     assert {tuple(v.shape) for v in gates.values()} == {(context, about["width"])}

@@ -29,11 +29,11 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 import penstock
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
-from penstock.layers import equations, function
-from penstock.layers.equations import Sweep
+from penstock.compiler.pipeline import Sweep
+from penstock.layers import eager, function
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
@@ -528,8 +528,8 @@ def unjudged(drawn: Draw) -> str | None:
         return None
     exact = in_double(drawn)
     with _Margins() as margins:
-        reference = results(exact, equations.run)
-    own, _ = worst(results(drawn, equations.run), reference)
+        reference = results(exact, eager.run)
+    own, _ = worst(results(drawn, eager.run), reference)
     if own > TOLERANCE["float32"] / 4:
         return f"ill-conditioned: eager float32 is itself {own:.1e} from float64"
     return f"{margins.least:.1e} from a kink" if margins.least < 3e-6 else None
@@ -547,7 +547,7 @@ class Outcome:
 
 def judge(drawn: Draw, backend: str, wanted: Results | None = None) -> Outcome:
     """Compare a backend with the equations on one draw."""
-    wanted = wanted or results(drawn, equations.run)
+    wanted = wanted or results(drawn, eager.run)
     error, where = worst(results(drawn, on(backend)), wanted)
     dtype = str(drawn.sweep.x.dtype).removeprefix("torch.")
     if error <= TOLERANCE[dtype]:

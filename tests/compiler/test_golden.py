@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.cells import cells
-from penstock.cells.base import Place
+from penstock.cells import Place, cells
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.backends.c.source import generated

@@ -16,13 +16,13 @@ import torch
 from torch.nn import functional as F
 
 import penstock
-from penstock.cells.base import Cell, Gate, Place
+from penstock.cells import Cell, Gate, Place
 from penstock.compiler import pipeline
 from penstock.compiler.ir.builder import Value
 from penstock.compiler.ir.ops import OPS
+from penstock.compiler.pipeline import Sweep
 from penstock.errors import TraceError
-from penstock.layers import equations
-from penstock.layers.equations import Sweep
+from penstock.layers import eager
 
 # expand is for the gradient pass, which knows its width; held has no gradient, on purpose
 TABLE = sorted(set(OPS) - {"expand", "held"})
@@ -100,7 +100,7 @@ def test_derivatives(cell, backend, dtype):
     """Each op's gradient for each argument: at ordinary points, zeros and ties, and above 0."""
     a, b, m = ordinary(dtype)
     leaves = [t.requires_grad_() for t in ((a, b, m) if cell is ANYWHERE else moderate(a, b, m))]
-    ours, theirs = (run_ops(leaves, run, cell) for run in (rc.on(backend), equations.run))
+    ours, theirs = (run_ops(leaves, run, cell) for run in (rc.on(backend), eager.run))
     tolerance = 100 * TOLERANCE[dtype]
     for name, result in ours.items():
         got, wanted = (gradients(r, leaves) for r in (result, theirs[name]))
@@ -179,7 +179,7 @@ def wide(dtype):
 def test_values_over_a_wide_range(dtype):
     arguments = wide(dtype)
     got = run_ops(arguments, rc.on("c"))
-    exact = run_ops([t.double() for t in arguments], equations.run)
+    exact = run_ops([t.double() for t in arguments], eager.run)
     # a sum is as exact as its largest terms; sin and cos are as exact as their range
     scale = {"sum": arguments[0].double().abs().sum(-1, keepdim=True)}
     tiny = 2 * torch.finfo(DTYPES[dtype]).tiny  # what is less may count as 0 in a kernel
@@ -208,7 +208,7 @@ def test_infinity_and_nan(backend, dtype):
     mixed = torch.stack([b[0], torch.tensor([math.inf, 1, 2, 3, 4, 5]).to(b)])
     for x, y in ((a, b), (b, a), (mixed, mixed.flip(1))):
         arguments = (x, y, (x > 0).to(x))
-        got, wanted = (run_ops(arguments, run) for run in (rc.on(backend), equations.run))
+        got, wanted = (run_ops(arguments, run) for run in (rc.on(backend), eager.run))
         for name in TABLE:
             torch.testing.assert_close(
                 got[name], wanted[name], rtol=1e-6, atol=1e-6, equal_nan=True,
@@ -221,7 +221,7 @@ def test_every_width(width):
     """Rows that fill no vector, one, and several."""
     g = torch.Generator().manual_seed(width)
     arguments = [torch.randn(3, width, generator=g).abs() + 0.1 for _ in range(3)]
-    got, wanted = (run_ops(arguments, run) for run in (rc.on("c"), equations.run))
+    got, wanted = (run_ops(arguments, run) for run in (rc.on("c"), eager.run))
     for name in TABLE:
         torch.testing.assert_close(got[name], wanted[name], rtol=1e-6, atol=1e-6)
 

@@ -14,12 +14,12 @@ import random_cells as rc
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from penstock.cells.base import Place
+from penstock.cells import Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.ir.ops import OPS
 from penstock.compiler.ir.plan import Access
-from penstock.layers import equations
+from penstock.layers import eager
 
 CELLS, DRAWS = 52, 40
 SOME = [random.Random(seed) for seed in range(120)]
@@ -40,7 +40,7 @@ def test_agreement(rng, seed):
     judged = 0
     for k in range(DRAWS):
         drawn = rc.draw(draws, cls, chosen)
-        wanted = rc.results(drawn, equations.run)
+        wanted = rc.results(drawn, eager.run)
         for backend in ("c", "interpreter") if k % 8 == 0 else ("c",):
             outcome = rc.judge(drawn, backend, wanted)
             message = f"{backend}, {chosen}: {outcome} in {drawn}"
@@ -133,7 +133,7 @@ def test_the_comparison_sees_a_change(backend, part):
     drawn = next(
         d for d in draws if d.sweep.x.numel() and len(d.leaves) == len(d.sweep.weights) + 2
     )
-    wanted = rc.results(drawn, equations.run)
+    wanted = rc.results(drawn, eager.run)
     got = rc.results(drawn, rc.on(backend))
     assert rc.worst(got, wanted)[0] < rc.TOLERANCE["float32"]
     wanted[part] = wanted[part] * 1.001

@@ -9,10 +9,9 @@ import random
 import pytest
 import random_cells as rc
 
-from penstock.cells import cells
-from penstock.cells.base import Place
+from penstock.cells import Place, cells
 from penstock.compiler import pipeline
-from penstock.layers import equations
+from penstock.layers import eager
 
 SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
 DRAWS = 8
@@ -25,7 +24,7 @@ def test_agreement(name, dtype):
     judged = 0
     for k in range(DRAWS):
         drawn = rc.draw(rng, cls, rc.Variant(dtype, lowest=not cls.below or k % 2 == 0))
-        wanted = rc.results(drawn, equations.run)
+        wanted = rc.results(drawn, eager.run)
         for backend in ("c", "interpreter") if k < 2 else ("c",):
             outcome = rc.judge(drawn, backend, wanted)
             assert outcome.passed, f"{backend}: {outcome} in {drawn}"

@@ -10,7 +10,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import penstock
 from penstock.cells import cells
-from penstock.layers import equations
+from penstock.layers import eager
 
 SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
 OPTIONS = {"projected_lstm": {"proj_size": 2}}
@@ -368,5 +368,5 @@ def test_an_exported_file_runs_in_another_process(tmp_path):
 def test_the_equations_are_not_run_where_a_kernel_is(monkeypatch):
     """Or the tests above would compare the equations with themselves."""
     layer, x = make("lstm")
-    monkeypatch.setattr(equations, "run", None)
+    monkeypatch.setattr(eager, "run", None)
     layer(x.requires_grad_())[0].sum().backward()

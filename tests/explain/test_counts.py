@@ -10,14 +10,13 @@ from torch.nn.functional import linear
 from torch.utils.flop_counter import FlopCounterMode
 
 import penstock
-from penstock.cells import Cell, Gate, Matrix
-from penstock.cells.base import Place
+from penstock.cells import Cell, Gate, Matrix, Place
+from penstock.cells.language import Interpretation
 from penstock.compiler import pipeline
 from penstock.compiler.ir.plan import BufferKind as Kind
-from penstock.compiler.runtime.program import Inputs, Program
+from penstock.compiler.pipeline import Sweep
+from penstock.compiler.runtime.program import Program
 from penstock.explain.counts import B, H, I, Sizes, T, count
-from penstock.layers import equations
-from penstock.layers.equations import Sweep
 
 SIZES = {T: 3, B: 16, I: 4, H: 5}  # with B = 16, buffers fill the cache lines that they lie in
 
@@ -45,30 +44,32 @@ def sweep(cell, lowest, make):
     return Sweep(cell, place, weights, make(SIZES[T], SIZES[B], SIZES[I]), states, below)
 
 
-def plain(cell, given):
-    """Return a cell bound to its equations as they stand: each gate makes its own products."""
-    use, weights = cell.usage(given.place), given.weights
-    stacks = (("weight_ih", use.x_gates), ("weight_hh", use.h_gates))
-    of_x, of_h = ({g: weights[s].split(SIZES[H])[k] for k, g in enumerate(gates)}
-                  for s, gates in stacks)  # fmt: skip
+class Plain(Interpretation):
+    """The equations as they stand: each map makes its own product, though the same one once."""
 
-    made = {}
+    def __init__(self, cell, given):
+        super().__init__(cell)
+        use, self.weights, self.made = cell.usage(given.place), given.weights, {}
+        for stack, gates in (("weight_ih", use.x_gates), ("weight_hh", use.h_gates)):
+            blocks = self.weights[stack].split(SIZES[H]) if gates else ()
+            own = (getattr(type(cell), gate) for gate in gates)
+            halves = (gate.of_x if stack == "weight_ih" else gate.of_h for gate in own)
+            self.weights |= dict(zip(halves, blocks, strict=True))
 
-    def gate(declared):
-        def call(*values):
-            x, h = declared.arguments(values)
-            if (key := (declared.name, *map(id, values))) in made:  # the same product again
-                return made[key]
-            parts = [linear(x, of_x[declared.name])] if x is not None else []
-            parts += [linear(h, of_h[declared.name])] if h is not None else []
-            made[key] = sum(parts)
-            return made[key]
+    def total(self, terms):
+        key = tuple(terms)
+        if key not in self.made:
+            self.made[key] = sum(linear(value, self.matrix(affine)) for affine, value in terms)
+        return self.made[key]
 
-        return call
+    def matrix(self, affine):
+        if affine.reads != "z":
+            return self.weights[affine]
+        weight = self.weights[f"weight_{affine.name}"]
+        return weight.T if affine.transposed else weight
 
-    run_with = equations._Values(given).callables
-    gates = {d.name: gate(d) for d in cell.declared.values() if isinstance(d, Gate)}
-    return cell.bind({**run_with, **gates})
+    def vector(self, vector):
+        return self.weights[f"weight_{vector.name}"]
 
 
 @every_cell
@@ -77,11 +78,10 @@ def test_products_are_those_that_torch_counts(name, lowest, input_gradient):
     cell = CELLS[name]()
     given = sweep(cell, lowest, lambda *shape: torch.randn(shape, requires_grad=True))
     x = given.x[0].detach().requires_grad_(input_gradient)
-    bound, below = plain(cell, given), [b[0] for b in given.below]
+    plain, below = Plain(cell, given), [b[0] for b in given.below]
     with FlopCounterMode(display=False) as forward:
-        new = bound.step(x, *given.states, *below)
-        new = new if isinstance(new, tuple) else (new,)
-        output = new[0] if cell.output is None else bound.output(x, *new)
+        new = plain.step(x, given.states, below)
+        output = plain.output(x, new)
     with FlopCounterMode(display=False) as backward:
         sum(part.sum() for part in (output, *new)).backward()
     counted = count(cell, lowest)
@@ -139,16 +139,15 @@ def test_memory_is_what_a_sweep_holds(name, lowest):
     kernel = Recorder()
     made = (stages.hoisted, stages.plan, kernel, torch.float32)
     program = Program(cell, given.place, *made)
-    inputs = Inputs(given.weights, given.x, given.states, given.below, None, None, False)
     counted = count(cell, lowest)
 
-    program.forward(inputs, keep=False)
+    program.forward(given, keep=False)
     assert kernel.held() == number(cell, counted.sweep)
-    kept = program.forward(inputs, keep=True)
+    kept = program.forward(given, keep=True)
     tensors = (*kept.states, kept.saved)
     assert sum(t.numel() for t in tensors) == number(cell, counted.kept)
     nothing = dict.fromkeys(cell.states)
-    program.backward(inputs, kept, nothing, nothing, needs_x=False)
+    program.backward(given, kept, nothing, nothing, needs_x=False)
     assert kernel.held(Kind.STATE, Kind.LIFTED, Kind.SAVED) == number(cell, counted.working)
 
 

@@ -12,11 +12,11 @@ from matplotlib.mathtext import MathTextParser
 from shipped import CELLS, PLACED
 from torch.nn import functional as F
 
-from penstock.cells import Cell, Gate, Matrix, Vector
-from penstock.cells.base import Place
+from penstock.cells import Cell, Gate, Matrix, Place, Vector
+from penstock.compiler.pipeline import Sweep
 from penstock.errors import TraceError
 from penstock.explain.equations import equations
-from penstock.layers.equations import Sweep, run
+from penstock.layers.eager import run
 
 sys.path.append(str(Path(__file__).parents[1] / "compiler"))
 import random_cells
@@ -197,3 +197,28 @@ def test_what_cannot_be_written_down_is_an_error():
 
     with pytest.raises(TraceError, match=re.escape("Sorted: step cannot be written down")):
         equations(Sorted())
+
+
+def test_a_comparison_is_written_as_one():
+    class Compared(Cell):
+        """A state that is exactly 0 is told apart."""
+
+        a = Gate()
+
+        def step(self, x, h):
+            return torch.where(h == 0, self.a(x, h), (h != 0) * h)
+
+    (equation,) = equations(Compared())
+    assert equation.text == "h = W x + U h₋ + b if eq(h₋, 0) else (1 − eq(h₋, 0)) ⊙ h₋"
+
+
+@pytest.mark.parametrize("sum_of", ["h.sum(0, keepdim=True)", "h.mean()", "F.softmax(h, 0)"])
+def test_what_mixes_the_rows_of_a_batch_is_not_written_as_if_it_did_not(sum_of):
+    text = (
+        "class Mixed(Cell):\n    a = Gate()\n    def step(self, x, h):\n"
+        f"        return self.a(x, h) * {sum_of}\n"
+    )
+    scope = {"Cell": Cell, "Gate": Gate, "F": F, "__name__": "mixed"}
+    exec(text, scope, found := {})
+    with pytest.raises(TraceError, match="over dim=-1"):
+        equations(found["Mixed"]())

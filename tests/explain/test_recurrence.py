@@ -5,12 +5,11 @@ import torch
 from shipped import CELLS
 from torch.func import jacrev
 
-from penstock.cells import Cell, Gate, Matrix
-from penstock.cells.base import Place
+from penstock.cells import Cell, Gate, Matrix, Place
 from penstock.compiler.ir.ops import OPS
-from penstock.compiler.pipeline import lower
+from penstock.compiler.pipeline import Sweep, lower
 from penstock.explain.recurrence import recurrence
-from penstock.layers.equations import Sweep, run
+from penstock.layers.eager import run
 
 I, H = 3, 4
 

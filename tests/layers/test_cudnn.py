@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from penstock.cells import find_cell
-from penstock.cells.base import Place
-from penstock.layers import cudnn, equations
-from penstock.layers.equations import Sweep
+from penstock.cells import Place, find_cell
+from penstock.compiler.pipeline import Sweep
+from penstock.layers import cudnn, eager
 
 CASES = [("rnn", {}), ("rnn", {"nonlinearity": "relu"}), ("lstm", {}), ("gru", {})]
 
@@ -23,7 +22,7 @@ def test_same_as_the_equations(name, hyperparameters, reverse, bias):
     x = torch.randn(6, 2, 3, dtype=torch.float64)
     sweep = Sweep(cell, place, weights, x, states, reverse=reverse)
     assert not cudnn.takes(sweep), "the CPU has kernels of its own"
-    wanted, given = equations.run(sweep), cudnn.run(sweep)
+    wanted, given = eager.run(sweep), cudnn.run(sweep)
     torch.testing.assert_close(given.output, wanted.output, atol=1e-12, rtol=0)
     for ours, theirs in zip(given.states, wanted.states, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)

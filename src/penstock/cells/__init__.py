@@ -6,10 +6,14 @@ import re
 import sys
 from types import ModuleType
 
-from penstock.cells.base import Cell, Gate, Matrix, Vector
+from penstock.cells.cell import Cell
+from penstock.cells.check import Usage
+from penstock.cells.language import Gate, Matrix, Place, Vector
 from penstock.errors import UnknownCellError, nearest
 
-__all__ = ["Cell", "Gate", "Matrix", "Vector", "cell_name", "cells", "find_cell"]
+__all__ = [  # noqa: RUF022  (the language, then where its cells are)
+    "Cell", "Gate", "Matrix", "Vector", "Place", "Usage", "cell_name", "cells", "find_cell",
+]  # fmt: skip
 
 
 def cells() -> dict[str, type[Cell]]:

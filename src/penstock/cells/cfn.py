@@ -2,7 +2,7 @@
 
 import torch
 
-from penstock.cells.base import Cell, Gate
+from penstock.cells import Cell, Gate
 
 
 class CFN(Cell):

@@ -2,7 +2,7 @@
 
 import torch
 
-from penstock.cells.base import Cell, Gate, Matrix
+from penstock.cells import Cell, Gate, Matrix
 
 
 class GatedAntisymmetricRNN(Cell):

@@ -2,7 +2,7 @@
 
 import torch
 
-from penstock.cells.base import Cell, Gate, Matrix, Vector
+from penstock.cells import Cell, Gate, Matrix, Vector
 
 
 class HGRN(Cell):

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from penstock.cells.base import Cell, Gate, Matrix, Vector
+from penstock.cells import Cell, Gate, Matrix, Vector
 
 
 def _ring(u):

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import logsigmoid
 
-from penstock.cells.base import Cell, Gate
+from penstock.cells import Cell, Gate
 
 
 class MinLSTM(Cell):

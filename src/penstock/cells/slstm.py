@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from penstock.cells.base import Cell, Gate
+from penstock.cells import Cell, Gate
 
 
 class SLSTM(Cell):

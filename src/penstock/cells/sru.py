@@ -2,7 +2,7 @@
 
 import torch
 
-from penstock.cells.base import Cell, Gate, Vector
+from penstock.cells import Cell, Gate, Vector
 
 
 class SRU(Cell):

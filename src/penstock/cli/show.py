@@ -28,7 +28,7 @@ def show(
     upper: Annotated[bool, typer.Option(help="As in a layer above another.")] = False,
 ) -> None:
     """Print a cell as the compiler sees it at one stage."""
-    from penstock.cells.base import Place  # noqa: PLC0415  (torch takes seconds)
+    from penstock.cells import Place  # noqa: PLC0415  (torch takes seconds)
     from penstock.compiler import pipeline  # noqa: PLC0415
     from penstock.compiler.backends.c.source import generated  # noqa: PLC0415
 

@@ -14,11 +14,11 @@ from penstock.conform import Count, conform
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
-from penstock.explain.clipping import Descent, descend
-from penstock.explain.gates import trace
-from penstock.explain.gradients import Flow, find_layer, inputs_read, loss_flow, state_flow
-from penstock.explain.memory import Memory, memory
-from penstock.explain.pruning import Pruned, pruning_curve
+from penstock.inspect.clipping import Descent, descend
+from penstock.inspect.gates import trace
+from penstock.inspect.gradients import Flow, find_layer, inputs_read, loss_flow, state_flow
+from penstock.inspect.pruning import Pruned, pruning_curve
+from penstock.inspect.span import Effects, input_effects
 from penstock.tasks import Task, find_task
 
 WINDOWS = 32  # of the test part, that gradients and effects are means over
@@ -36,7 +36,7 @@ class Inspection:
         data: the name of the data.
         metric: of the pruning curve, on all test windows; lower is better.
         window: the test window whose gates are traced.
-        flow, loss, memory: means over the first test windows.
+        flow, loss, effects: means over the first test windows.
         gates: for each layer, name → [T, S] over the window.
         pruned: the pruning curve.
         descent: the norms of the gradients of training batches, at the model's weights.
@@ -48,7 +48,7 @@ class Inspection:
     window: int
     flow: Flow
     loss: Flow
-    memory: Memory
+    effects: Effects
     gates: list[dict[str, Tensor]]
     pruned: tuple[Pruned, ...]
     descent: Descent
@@ -82,7 +82,7 @@ def inspect_model(path: Path, source: Source, window: int = 0) -> Inspection:
         window,
         state_flow(layer, x, lengths=lengths),
         loss_flow(network, lambda n: task.loss(n, batch)),
-        memory(layer, x, lengths=lengths),
+        input_effects(layer, x, lengths=lengths),
         _gates(network, task, window),
         pruning_curve(network, lambda n: task.measure(task.predict(n)).metrics[metric]),
         descend(network, task.loss, _training_batches(task)),
@@ -103,13 +103,14 @@ def diagnose(task: Task, network: nn.Module) -> Health:
     layer, (x, lengths) = find_layer(network), inputs_read(network, lambda n: task.loss(n, batch))
     x = x[:, :_STEPS]
     lengths = None if lengths is None else lengths.clamp(max=_STEPS)
-    effect, growth = memory(layer, x, lengths=lengths), state_flow(layer, x, lengths=lengths).growth
-    if any(map(math.isnan, effect.effects)):
+    found = input_effects(layer, x, lengths=lengths)
+    growth = state_flow(layer, x, lengths=lengths).growth
+    if any(map(math.isnan, found.effects)):
         raise ArithmeticError("the effect of an input is not a number")
-    span = effect.span(0.01)
+    span = found.span(0.01)
     return {
         "span": span if math.isfinite(span) else None,
-        "steps": len(effect.effects) - 1,
+        "steps": len(found.effects) - 1,
         "growth": growth if math.isfinite(growth) else None,
     }
 

@@ -12,14 +12,14 @@ from penstock.compare import markup
 from penstock.compare.figures import COLOURS, blank
 from penstock.compare.inspection import Inspection
 from penstock.compare.markup import Figure, Table
-from penstock.explain.gates import NEAR, gate_statistics
+from penstock.inspect.gates import NEAR, gate_statistics
 
 _BACK = "steps back from the last"
 
 
 def summary(found: Inspection) -> list[tuple[str, str]]:
     """Return the main figures, each with what it is of."""
-    flow, span, norms = found.flow, found.memory.span, sorted(found.descent.norms)
+    flow, span, norms = found.flow, found.effects.span, sorted(found.descent.norms)
     cut = max((p for p in found.pruned if p.quality <= _limit(found)), key=lambda p: p.share)
     return [
         ("gradient ‖∂h_T/∂h_t‖ grows", f"× {flow.growth:.4g} a step back{_kind(flow.growth)}"),
@@ -64,14 +64,14 @@ def render(found: Inspection) -> str:
 
 
 def _curves(found: Inspection) -> Iterator[Figure]:
-    steps = list(range(len(found.memory.effects)))
+    steps = list(range(len(found.effects.effects)))
     flows = {"‖∂h_T/∂h_t‖": found.flow.norms, "‖∂loss/∂h_t‖": found.loss.norms}
     drawn = _lines(_BACK, "norm", flows)
     rows = [[str(k), *(f"{n[k]:.3g}" for n in flows.values())] for k in steps]
     caption = "Gradients on their way back. A straight line down: they vanish; up: they explode."
     yield Figure("flow", drawn, caption, Table("Norms", [_BACK, *flows], rows))
-    drawn = _lines(_BACK, "effect", {"‖∂o_T/∂x_t‖": found.memory.effects})
-    rows = [[str(k), f"{found.memory.effects[k]:.3g}"] for k in steps]
+    drawn = _lines(_BACK, "effect", {"‖∂o_T/∂x_t‖": found.effects.effects})
+    rows = [[str(k), f"{found.effects.effects[k]:.3g}"] for k in steps]
     caption = "How much a small change of each input changes the last output."
     yield Figure("memory", drawn, caption, Table("Effects", [_BACK, "effect"], rows))
     yield _pruning(found)
@@ -140,5 +140,5 @@ def _kind(growth: float) -> str:
 
 def _steps(span: float, found: Inspection) -> str:
     return (
-        f"over {len(found.memory.effects) - 1} steps" if span == math.inf else f"{span:.3g} steps"
+        f"over {len(found.effects.effects) - 1} steps" if span == math.inf else f"{span:.3g} steps"
     )

@@ -3,7 +3,7 @@
 import os
 import shlex
 
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.compiler import pipeline
 from penstock.compiler.backends.c import threads
 from penstock.compiler.runtime import build, cache

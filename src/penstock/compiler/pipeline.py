@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.compiler.backends.base import Bound
 from penstock.compiler.ir import verify
 from penstock.compiler.ir.graph import BIASES, Backward, Graph, Hoisted
@@ -34,7 +34,8 @@ from penstock.compiler.passes.trace import trace, trace_output
 from penstock.compiler.runtime import build, made
 from penstock.compiler.runtime.choice import find_backend, find_backends, why_not
 from penstock.compiler.runtime.modified import TorchStep, parameter_shapes, torch_step
-from penstock.compiler.runtime.program import Inputs, Kept, Program
+from penstock.compiler.runtime.program import Kept, Program
+from penstock.compiler.runtime.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,9 @@ def modified_step(cell: Cell, place: Place, weights: Mapping[str, Tensor]) -> To
 
 __all__ = [
     "Bound",
-    "Inputs",
     "Kept",
     "Program",
+    "Sweep",
     "compile_cell",
     "find_backend",
     "find_backends",

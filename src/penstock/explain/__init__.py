@@ -1,5 +1,1 @@
-"""What follows from a cell's equations, and what a trained network makes of its data.
-
-From the equations: their text and LaTeX, counts, and class of recurrence. From a network and data:
-gradient flow, memory span, gates, the effects of clipping and of pruning.
-"""
+"""What follows from a cell's equations alone: their text and LaTeX, counts, class of recurrence."""

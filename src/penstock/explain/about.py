@@ -4,7 +4,7 @@ import inspect
 import re
 from dataclasses import dataclass
 
-from penstock.cells.base import Cell
+from penstock.cells import Cell
 
 _YEAR = r"\b(?:19|20)\d\d\b"
 # "Title (Authors year, where)." with at most one pair of parentheses within those of the paper
@@ -14,7 +14,7 @@ _TOLD = ("Equations", "Shapes", "Reference")
 
 
 @dataclass(frozen=True)
-class About:
+class Docstring:
     """A cell's title, its paper (empty: none), the paper's year, and remarks, a paragraph each."""
 
     title: str
@@ -28,7 +28,7 @@ class About:
         return re.split(rf",| and | et al| \(?{_YEAR}", self.paper)[0]
 
 
-def about(cell: type[Cell]) -> About:
+def about(cell: type[Cell]) -> Docstring:
     """Return what the docstring of a cell says: ``Title (Authors year, where).`` and remarks."""
     paragraphs = inspect.cleandoc(cell.__doc__ or cell.__name__).split("\n\n")
     first = " ".join(paragraphs[0].split()).rstrip(".")
@@ -37,7 +37,7 @@ def about(cell: type[Cell]) -> About:
     year = re.search(_YEAR, paper)
     remarks = (p for p in paragraphs[1:] if not p.startswith((" ", *_TOLD)))
     plain = (" ".join(p.replace("``", "`").split()) for p in remarks)
-    return About(title, paper, int(year.group()) if year else None, tuple(plain))
+    return Docstring(title, paper, int(year.group()) if year else None, tuple(plain))
 
 
 def _reference(paragraphs: list[str]) -> str:

@@ -7,16 +7,15 @@ from typing import NamedTuple
 
 from sympy import Expr, Integer, Symbol
 
-from penstock.cells import cell_name, find_cell
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place, cell_name, find_cell
 from penstock.compiler.pipeline import Lowered, lower
 from penstock.errors import TraceError
-from penstock.explain.about import About, about
+from penstock.explain.about import Docstring, about
 from penstock.explain.counts import B, Counts, H, I, Sizes, count
 from penstock.explain.equations import Equation, equations
 from penstock.explain.recurrence import Recurrence, recurrence
 from penstock.explain.spelling import STYLES
-from penstock.explain.terms import Name
+from penstock.explain.written import Name
 
 FLOAT32 = 4  # bytes
 
@@ -69,7 +68,7 @@ class Description:
         self.sizes |= {symbol: values[name] for name, symbol in own.items()}
 
     @cached_property
-    def about(self) -> About:
+    def about(self) -> Docstring:
         """What the docstring says."""
         return about(self.type)
 

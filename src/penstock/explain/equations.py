@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from penstock.cells.base import Cell
+from penstock.cells import Cell
 from penstock.explain import spelling
-from penstock.explain.record import Run, record
-from penstock.explain.terms import Name, Term
+from penstock.explain.written import Name, Recording, Term, record
 
 Labels = Mapping[Term, Name]
 
@@ -35,11 +34,11 @@ def equations(cell: Cell, lowest: bool = True) -> tuple[Equation, ...]:
     Raises:
         TraceError: a step does what cannot be written down.
     """
-    run, new = record(cell, "step", "old", lowest)
-    lines = _lines(run, dict(zip(cell.states, new, strict=True)), cell, "new")
+    recording, new = record(cell, "step", "old", lowest)
+    lines = _lines(recording, dict(zip(cell.states, new, strict=True)), cell, "new")
     if cell.output is not None:
-        run, result = record(cell, "output", "new", lowest)
-        lines += _lines(run, {_free_name("y", cell): result[0]}, cell, "value")
+        recording, result = record(cell, "output", "new", lowest)
+        lines += _lines(recording, {_free_name("y", cell): result[0]}, cell, "value")
     return tuple(lines)
 
 
@@ -47,17 +46,19 @@ def _free_name(name: str, cell: Cell) -> str:
     return "output" if name in (*cell.states, *cell.declared) else name
 
 
-def _lines(run: Run, results: Mapping[str, Term], cell: Cell, role: str) -> list[Equation]:
+def _lines(
+    recording: Recording, results: Mapping[str, Term], cell: Cell, role: str
+) -> list[Equation]:
     """Return the equations of what the results need."""
     needed = _needed(results.values())
-    order = [t for t in run.made if t in needed]
+    order = [t for t in recording.made if t in needed]
     labels: dict[Term, Name] = {}
     for name, term in results.items():
         if term.op != "name":
             labels.setdefault(term, Name(name, role))
-    leaves = (t.name.text for t in run.made if t.op in ("name", "product"))
+    leaves = (t.name.text for t in recording.made if t.op in ("name", "product"))
     taken = {*results, *cell.hyperparameters, *leaves}
-    _label_locals(run, order, labels, taken)
+    _label_locals(recording, order, labels, taken)
     equations = [_equation(labels[t], t, labels) for t in order if t in labels]
     for name, term in results.items():  # a state that is an input, or another state
         if labels.get(term) != Name(name, role):
@@ -77,14 +78,16 @@ def _needed(results: Iterable[Term]) -> set[Term]:
     return needed
 
 
-def _label_locals(run: Run, order: list[Term], labels: dict[Term, Name], taken: set[str]) -> None:
+def _label_locals(
+    recording: Recording, order: list[Term], labels: dict[Term, Name], taken: set[str]
+) -> None:
     """Label what the local variables held; of a name with several values all but the last count.
 
     A value that does nothing but to go into the next one of its name is written there.
     """
     uses = Counter(a for t in order for a in t.args)
-    for name, held in run.held.items():
-        passing = {t for t, new in pairwise(held) if uses[t] == 1 and t in new.args}
+    for name, held in recording.held.items():
+        passing = {t for t, new in pairwise(held) if uses[t] == 1 and t in {*new.args}}
         values = [t for t in held if uses[t] and t not in labels and t not in passing]
         for k, term in enumerate(values, 1):
             plain = term is values[-1] and name not in taken

@@ -3,12 +3,11 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-from penstock.explain.terms import Name, Term
+from penstock.explain.written import Name, Term
 
 # How tightly an op binds: a looser one within a tighter one stands in parentheses.
-Spelled = tuple[str, int]
 _CHOICE, _SUM, _PRODUCT, _MATRIX, _POWER, _ATOM = range(6)
 
 _LETTERS = {
@@ -18,6 +17,14 @@ _LETTERS = {
 }  # fmt: skip
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ACCENTS = {"tilde": "tilde", "hat": "hat", "bar": "bar"}
+
+
+class Spelled(NamedTuple):
+    """A term's text, how tightly it binds, and whether a minus stands before it."""
+
+    text: str
+    binds: int
+    negative: bool = False
 
 
 class Style(ABC):
@@ -58,7 +65,7 @@ class Style(ABC):
         """Return one of two, by a condition."""
 
 
-class Text(Style):
+class Unicode(Style):
     """One line of Unicode: ⊙ is elementwise, ₋ marks a state before the step."""
 
     minus, times, dot, ratio_binds = "−", " ⊙ ", " · ", _PRODUCT
@@ -71,11 +78,11 @@ class Text(Style):
         """Return h₋ for an old state, s⁽²⁾ for the second value of s."""
         text = "_".join(_LETTERS.get(part, part) for part in name.text.split("_"))
         mark = f"⁽{str(name.number).translate(_RAISED)}⁾" if name.number else ""
-        return f"{text}{mark}{'₋' if name.role == 'old' else ''}"
+        return f"{text}{mark}{'ᵀ' * name.transposed}{'₋' if name.role == 'old' else ''}"
 
     def number(self, value: float) -> str:
         """Return all digits that make the number what it is."""
-        return repr(value).removesuffix(".0")
+        return repr(int(value) if value.is_integer() else value)
 
     def parentheses(self, inner: str) -> str:
         """Return (…)."""
@@ -110,13 +117,12 @@ class Latex(Style):
 
     def name(self, name: Name) -> str:
         """Return what reads h_{t-1}, i_t, c_{below,t} or W_f."""
-        text = name.text.removesuffix("ᵀ")
-        first, *rest = re.sub(r"(?<=[a-z])(?=\d+$)", "_", text).split("_")
+        first, *rest = re.sub(r"(?<=[a-z])(?=\d+$)", "_", name.text).split("_")
         base = self._word(first)
         while rest and rest[-1] in _ACCENTS:
             base = rf"\{_ACCENTS[rest.pop()]}{{{base}}}"
         raised = f"^{{({name.number})}}" if name.number else ""
-        raised += r"^\top" if text != name.text else ""
+        raised += r"^\top" if name.transposed else ""
         lowered = [self._word(part) for part in rest]
         if name.role not in ("weight", "number"):
             lowered.append("t-1" if name.role == "old" else "t")
@@ -163,53 +169,63 @@ class Latex(Style):
         return rf"{yes} \ \mathrm{{if}}\ {condition} \ \mathrm{{else}}\ {no}"
 
 
-STYLES: tuple[Style, Style] = (Text(), Latex())
+STYLES: tuple[Style, Style] = (Unicode(), Latex())
 
 
 def spell(term: Term, style: Style, labels: Mapping[Term, Name]) -> str:
     """Return a term in a style; what has a label is called by it."""
-    return _Speller(style, labels).spell(term, _CHOICE)
+    return _Writer(style, labels).spell(term, _CHOICE)
 
 
-class _Speller:
-    """Spells a term by the method of its op; each returns the text and how tightly it binds."""
+class _Writer:
+    """Spells a term by the method of its op."""
 
     def __init__(self, style: Style, labels: Mapping[Term, Name]) -> None:
         self.style, self.labels = style, labels
 
     def spell(self, term: Term, least: int) -> str:
         """Return a term, in parentheses where it binds more loosely than `least`."""
+        return self._signed(self._spelled(term, least))
+
+    def _spelled(self, term: Term, least: int) -> Spelled:
+        """Return a term as `spell`, with its minus apart."""
         if term in self.labels:
-            return self.style.name(self.labels[term])
-        text, binds = getattr(self, f"_spell_{term.op}", self._call)(term)
-        return text if binds >= least else self.style.parentheses(text)
+            return Spelled(self.style.name(self.labels[term]), _ATOM)
+        spelled: Spelled = getattr(self, f"_spell_{term.op}", self._call)(term)
+        if spelled.binds >= least:
+            return spelled
+        return Spelled(self.style.parentheses(self._signed(spelled)), _ATOM)
+
+    def _signed(self, spelled: Spelled) -> str:
+        return f"{self.style.minus if spelled.negative else ''}{spelled.text}"
 
     def _call(self, term: Term) -> Spelled:
-        return self.style.call(term.op, [self.spell(a, _CHOICE) for a in term.args]), _ATOM
+        args = [self.spell(a, _CHOICE) for a in term.args]
+        return Spelled(self.style.call(term.op, args), _ATOM)
 
     def _spell_name(self, term: Term) -> Spelled:
-        return self.style.name(term.name), _ATOM
+        return Spelled(self.style.name(term.name), _ATOM)
 
     def _spell_number(self, term: Term) -> Spelled:
         if term.value < 0:
-            return f"{self.style.minus}{self.style.number(-term.value)}", _SUM
-        return self.style.number(term.value), _ATOM
+            return Spelled(self.style.number(-term.value), _SUM, negative=True)
+        return Spelled(self.style.number(term.value), _ATOM)
 
     def _spell_product(self, term: Term) -> Spelled:
-        return f"{self.style.name(term.name)} {self.spell(term.args[0], _POWER)}", _MATRIX
+        value = self.spell(term.args[0], _POWER)
+        return Spelled(f"{self.style.name(term.name)} {value}", _MATRIX)
 
     def _spell_add(self, term: Term) -> Spelled:
-        left, right = self.spell(term.args[0], _SUM), self.spell(term.args[1], _SUM)
-        if right.startswith(self.style.minus):
-            return f"{left} {self.style.minus} {right.removeprefix(self.style.minus)}", _SUM
-        return f"{left} + {right}", _SUM
+        left, right = (self._spelled(a, _SUM) for a in term.args)
+        sign = self.style.minus if right.negative else "+"
+        return Spelled(f"{left.text} {sign} {right.text}", _SUM, left.negative)
 
     def _spell_sub(self, term: Term) -> Spelled:
-        left, right = self.spell(term.args[0], _SUM), self.spell(term.args[1], _PRODUCT)
-        return f"{left} {self.style.minus} {right}", _SUM
+        left, right = self._spelled(term.args[0], _SUM), self.spell(term.args[1], _PRODUCT)
+        return Spelled(f"{left.text} {self.style.minus} {right}", _SUM, left.negative)
 
     def _spell_neg(self, term: Term) -> Spelled:
-        return f"{self.style.minus}{self.spell(term.args[0], _PRODUCT)}", _SUM
+        return Spelled(self.spell(term.args[0], _PRODUCT), _SUM, negative=True)
 
     def _spell_mul(self, term: Term) -> Spelled:
         if (negative := self._negative_first(term)) is not None:
@@ -218,7 +234,8 @@ class _Speller:
         sign = self.style.dot if left.scalar or right.scalar else self.style.times
         is_plain_ratio = right.op == "div" and self.style.ratio_binds < _ATOM
         least = _MATRIX if is_plain_ratio else _PRODUCT
-        return f"{self.spell(left, _PRODUCT)}{sign}{self.spell(right, least)}", _PRODUCT
+        text = f"{self.spell(left, _PRODUCT)}{sign}{self.spell(right, least)}"
+        return Spelled(text, _PRODUCT)
 
     def _spell_div(self, term: Term) -> Spelled:
         if (negative := self._negative_first(term)) is not None:
@@ -226,7 +243,7 @@ class _Speller:
         binds = self.style.ratio_binds
         least = (_CHOICE, _CHOICE) if binds == _ATOM else (_PRODUCT, _MATRIX)
         above, below = (self.spell(a, k) for a, k in zip(term.args, least, strict=True))
-        return self.style.ratio(above, below), binds
+        return Spelled(self.style.ratio(above, below), binds)
 
     def _negative_first(self, term: Term) -> Spelled | None:
         """Return (−a) b as −a b, None where the first factor is not negative."""
@@ -234,17 +251,18 @@ class _Speller:
         if first.op != "neg" or first in self.labels:
             return None
         positive = Term(term.op, (first.args[0], term.args[1]))
-        return f"{self.style.minus}{self.spell(positive, _PRODUCT)}", _SUM
+        return Spelled(self.spell(positive, _PRODUCT), _SUM, negative=True)
 
     def _spell_pow(self, term: Term) -> Spelled:
         base, exponent = (self.spell(a, _ATOM) for a in term.args)
-        return self.style.power(base, exponent), _POWER
+        return Spelled(self.style.power(base, exponent), _POWER)
 
     def _spell_gt(self, term: Term) -> Spelled:
         left, right = (self.spell(a, _SUM) for a in term.args)
-        return f"{left} > {right}", _CHOICE
+        return Spelled(f"{left} > {right}", _CHOICE)
 
     def _spell_where(self, term: Term) -> Spelled:
         condition, yes, no = term.args
         asked = self.spell(condition, _CHOICE if condition.op == "gt" else _SUM)
-        return self.style.choice(self.spell(yes, _SUM), asked, self.spell(no, _SUM)), _CHOICE
+        text = self.style.choice(self.spell(yes, _SUM), asked, self.spell(no, _SUM))
+        return Spelled(text, _CHOICE)

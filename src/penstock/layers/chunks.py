@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from penstock.layers.equations import Sweep, Swept
+from penstock.compiler.pipeline import Sweep
+from penstock.layers.eager import Swept
 
 Run = Callable[[Sweep], Swept]
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.backends.cudnn import rnn as cudnn_rnn
 
-from penstock.cells import gru, lstm, projected_lstm, rnn
-from penstock.cells.base import Cell
-from penstock.layers.equations import Sweep, Swept
+from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
+from penstock.compiler.pipeline import Sweep
+from penstock.layers.eager import Swept
 
 _MODES = {gru.GRU: "GRU", lstm.LSTM: "LSTM", projected_lstm.ProjectedLSTM: "LSTM", rnn.RNN: "RNN"}
 

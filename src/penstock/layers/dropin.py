@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from penstock.cells import gru, lstm, projected_lstm, rnn
-from penstock.cells.base import Cell
+from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
 from penstock.errors import ArgumentError
 from penstock.layers.recurrent import Recurrent, State
 

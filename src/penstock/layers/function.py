@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from penstock.cells.base import Cell
+from penstock.cells import Cell
 from penstock.compiler import pipeline
-from penstock.compiler.pipeline import Inputs, Kept, Program
+from penstock.compiler.pipeline import Kept, Program, Sweep
 from penstock.errors import BackendError
-from penstock.layers import cudnn, equations, op
-from penstock.layers.equations import Sweep, Swept
+from penstock.layers import cudnn, eager, op
+from penstock.layers.eager import Swept
 
 _everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
@@ -52,11 +52,11 @@ def run(sweep: Sweep) -> Swept:
         return op.run(sweep)
     name = _known(_chosen.get() or _everywhere)
     if name == "eager" or _is_transformed(sweep):
-        return equations.run(sweep)
+        return eager.run(sweep)
     if name == "auto" and cudnn.takes(sweep):
         return cudnn.run(sweep)
     if name == "auto" and not is_plain(sweep):
-        return equations.run(sweep)
+        return eager.run(sweep)
     bias = any(weight.startswith("bias_") for weight in sweep.weights)
     dtype = str(sweep.x.dtype).removeprefix("torch.")
     try:
@@ -66,7 +66,7 @@ def run(sweep: Sweep) -> Swept:
         if name != "auto":
             raise
         say_once(type(sweep.cell), str(error))
-        return equations.run(sweep)
+        return eager.run(sweep)
     return _compiled(sweep, program)
 
 
@@ -122,10 +122,10 @@ def _compiled(sweep: Sweep, program: Program) -> Swept:
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
         results = _Function.apply(sweep, program, *given)  # type: ignore[no-untyped-call]
     else:
-        results = _results(sweep, program.forward(_inputs(sweep, given), keep=False).states)
+        results = _results(sweep, program.forward(sweep, keep=False).states)
     n = len(sweep.states)
     sequences, states = results[:n], results[n:]
-    return Swept(equations.output(sweep, sequences), states, sequences)
+    return Swept(eager.output(sweep, sequences), states, sequences)
 
 
 class _Function(torch.autograd.Function):
@@ -134,8 +134,7 @@ class _Function(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sweep: Sweep, program: Program, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run the forward loop."""
-        inputs = _inputs(sweep, tensors)
-        kept = program.forward(inputs, keep=True)
+        kept = program.forward(_with(sweep, tensors), keep=True)
         ctx.sweep, ctx.program, ctx.count = sweep, program, len(tensors)
         ctx.save_for_backward(*tensors, *kept.states, kept.saved)
         ctx.set_materialize_grads(False)
@@ -148,10 +147,9 @@ class _Function(torch.autograd.Function):
         tensors = saved[: ctx.count]
         if torch.is_grad_enabled():
             return (None, None, *_equations_gradient(ctx.sweep, tensors, gradients))
-        inputs = _inputs(ctx.sweep, tensors)
         names, n = ctx.sweep.cell.states, len(ctx.sweep.states)
         result = ctx.program.backward(
-            inputs,
+            _with(ctx.sweep, tensors),
             Kept(saved[ctx.count : -1], saved[-1]),
             dict(zip(names, gradients[:n], strict=True)),
             dict(zip(names, gradients[n:], strict=True)),
@@ -167,25 +165,21 @@ def _results(sweep: Sweep, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return (*sequences, *(s[0 if sweep.reverse else -1] for s in states))
 
 
-def _inputs(sweep: Sweep, tensors: tuple[Tensor, ...]) -> Inputs:
-    """Return a sweep's tensors as a program takes them."""
+def _with(sweep: Sweep, tensors: tuple[Tensor, ...]) -> Sweep:
+    """Return a sweep with other tensors in place of those that it is differentiated by."""
     n, m = len(sweep.states), len(sweep.below)
     x, states, below, weights = (
         tensors[0], tensors[1 : 1 + n], tensors[1 + n : 1 + n + m], tensors[1 + n + m :]
     )  # fmt: skip
     names = dict(zip(sweep.weights, weights, strict=True))
-    return Inputs(names, x, states, below, sweep.valid, sweep.reset, sweep.reverse, sweep.masks)
+    return replace(sweep, weights=names, x=x, states=states, below=below)
 
 
 def _equations_gradient(
     sweep: Sweep, tensors: tuple[Tensor, ...], gradients: tuple[Tensor | None, ...]
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients as differentiable functions, by way of the equations."""
-    inputs = _inputs(sweep, tensors)
-    again = replace(
-        sweep, weights=inputs.weights, x=inputs.x, states=inputs.states, below=inputs.below
-    )
-    swept = equations.run(again)
+    swept = eager.run(_with(sweep, tensors))
     results = zip((*swept.sequences, *swept.states), gradients, strict=True)
     given = [(r, g) for r, g in results if g is not None]
     wanted = [t for t in tensors if t.requires_grad]

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from penstock.cells.base import Cell, Gate, Usage, Vector
+from penstock.cells import Cell, Gate, Usage, Vector
 from penstock.errors import ArgumentError, nearest
 
 

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from penstock._version import __version__
-from penstock.cells import cell_name, find_cell
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
-from penstock.compiler.pipeline import Inputs, Kept, Program
-from penstock.layers import equations
-from penstock.layers.equations import Sweep, Swept
+from penstock.compiler.pipeline import Kept, Program, Sweep
+from penstock.layers import eager
+from penstock.layers.eager import Swept
 
 _KNOWN: dict[str, tuple[Cell, Place, tuple[str, ...]]] = {}
 
@@ -63,7 +62,7 @@ def run(sweep: Sweep) -> Swept:
         torch.is_grad_enabled(),
     )  # fmt: skip
     sequences, states = tuple(results[:n]), tuple(results[n : 2 * n])
-    return Swept(equations.output(sweep, sequences), states, sequences)
+    return Swept(eager.output(sweep, sequences), states, sequences)
 
 
 def _program(key: str, dtype: torch.dtype) -> Program:
@@ -92,7 +91,7 @@ def _sweep(
     """
     program = _program(key, x.dtype)
     kept = program.forward(
-        _inputs(key, x, states, below, weights, valid, reset, masks, reverse), keep
+        _sweep_of(key, x, states, below, weights, valid, reset, masks, reverse), keep
     )
     sequences = [s[:-1] if reverse else s[1:] for s in kept.states]
     finals = [s[0 if reverse else -1].clone() for s in kept.states]
@@ -112,7 +111,7 @@ def _(key: str, x: Tensor, states: Sequence[Tensor], *rest: Any) -> list[Tensor]
     return [*sequences, *finals, *(x.new_empty(T + 1, *s.shape) for s in states), saved]
 
 
-def _inputs(
+def _sweep_of(
     key: str,
     x: Tensor,
     states: Sequence[Tensor],
@@ -122,11 +121,13 @@ def _inputs(
     reset: Tensor | None,
     masks: Sequence[Tensor],
     reverse: bool,
-) -> Inputs:
-    _, place, names = _find(key)
+) -> Sweep:
+    cell, place, names = _find(key)
     named = dict(zip(names, weights, strict=True))
     drawn = dict(zip((name for name, *_ in place.modifiers.masks()), masks, strict=True))
-    return Inputs(named, x, tuple(states), tuple(below), valid, reset, reverse, drawn)
+    return Sweep(
+        cell, place, named, x, tuple(states), tuple(below), valid, reset, reverse, key, drawn
+    )
 
 
 @torch.library.custom_op("penstock::sweep_backward", mutates_args=())
@@ -145,17 +146,17 @@ def _sweep_backward(
 ) -> list[Tensor]:
     """Return the gradients of x, states, below and weights."""
     names, n = _find(key)[0].states, len(states)
-    inputs = _inputs(key, x, states, below, weights, valid, reset, masks, reverse)
+    sweep = _sweep_of(key, x, states, below, weights, valid, reset, masks, reverse)
     found = _program(key, x.dtype).backward(
-        inputs,
+        sweep,
         Kept(tuple(results[:-1]), results[-1]),
         dict(zip(names, gradients[:n], strict=True)),
         dict(zip(names, gradients[n:], strict=True)),
         needs_x=True,
     )
-    zeros = (n for n in inputs.weights if n not in found.weights)
-    by_weight = {**found.weights, **{n: torch.zeros_like(inputs.weights[n]) for n in zeros}}
-    ordered = (by_weight[name] for name in inputs.weights)
+    zeros = (n for n in sweep.weights if n not in found.weights)
+    by_weight = {**found.weights, **{n: torch.zeros_like(sweep.weights[n]) for n in zeros}}
+    ordered = (by_weight[name] for name in sweep.weights)
     assert found.x is not None
     return [found.x, *(t.clone() for t in (*found.states, *found.below, *ordered))]
 

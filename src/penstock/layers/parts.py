@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from penstock.cells import Cell
-from penstock.cells.base import Place
+from penstock.cells import Cell, Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.layers import op
@@ -41,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Architecture:
     """What a stack of layers is made of.
 
     join: merge, connection and projection size of each layer's `Connection`.
@@ -57,26 +56,28 @@ class Plan:
     join: tuple[str, str, int]
 
 
-def build(module: nn.Module, plan: Plan, **like: Any) -> tuple[list[list[Part]], list[Connection]]:
+def build(
+    module: nn.Module, architecture: Architecture, **like: Any
+) -> tuple[list[list[Part]], list[Connection]]:
     """Register the parameters of all layers in a module; return its parts, by layer.
 
     like: device and dtype.
     """
     parts: list[list[Part]] = []
     joined: list[Connection] = []
-    size = plan.input_size
-    for layer in range(plan.num_layers):
-        place = Place(size, plan.hidden_size, layer == 0, plan.modifiers)
-        shapes = pipeline.shapes(plan.cell, place)
-        names = [n for n in shapes if plan.bias or not n.startswith("bias")]
-        suffixes = [f"_l{layer}", f"_l{layer}_reverse"][: 1 + plan.bidirectional]
-        modes = [_mode(plan.cell, place, names, training) for training in (True, False)]
+    size = architecture.input_size
+    for layer in range(architecture.num_layers):
+        place = Place(size, architecture.hidden_size, layer == 0, architecture.modifiers)
+        shapes = pipeline.shapes(architecture.cell, place)
+        names = [n for n in shapes if architecture.bias or not n.startswith("bias")]
+        suffixes = [f"_l{layer}", f"_l{layer}_reverse"][: 1 + architecture.bidirectional]
+        modes = [_mode(architecture.cell, place, names, training) for training in (True, False)]
         parts.append([Part({n: n + s for n in names}, *modes) for s in suffixes])
         for name, full in (n for part in parts[-1] for n in part.names.items()):
             module.register_parameter(full, nn.Parameter(torch.empty(shapes[name], **like)))
-        out = plan.cell.usage(place).output_size
-        wide = out * len(suffixes) if plan.join[0] == "concat" else out
-        joined.append(Connection(size, wide, *plan.join, **like))
+        out = architecture.cell.usage(place).output_size
+        wide = out * len(suffixes) if architecture.join[0] == "concat" else out
+        joined.append(Connection(size, wide, *architecture.join, **like))
         size = joined[-1].output_size
     return parts, joined
 

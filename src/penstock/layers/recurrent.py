@@ -12,18 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from penstock.cells import Cell, cell_name, find_cell
-from penstock.cells.base import Place, Usage
+from penstock.cells import Cell, Place, Usage, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
+from penstock.compiler.pipeline import Sweep
 from penstock.errors import ArgumentError
 from penstock.layers import arguments, connections, function, options
 from penstock.layers.chunks import run_in_chunks
 from penstock.layers.connections import Connection
-from penstock.layers.equations import Sweep, Swept
+from penstock.layers.eager import Swept
 from penstock.layers.initialisers import Initialiser, draw, find_initialiser
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
 from penstock.layers.masks import draw_masks
-from penstock.layers.parts import Part, Plan, build
+from penstock.layers.parts import Architecture, Part, build
 from penstock.layers.stream import Stream
 
 State = Tensor | tuple[Tensor, ...]
@@ -135,11 +135,11 @@ class Recurrent(nn.Module):
         self._init = find_initialiser(init)
         self._state_sizes = self.cell.state_sizes(self.hidden_size)
         like: dict[str, Any] = {"device": device, "dtype": dtype}
-        plan = Plan(
+        architecture = Architecture(
             self.cell, self.input_size, self.hidden_size, self.num_layers, self.bias,
             self.bidirectional, self.modifiers, (merge, connection, self.projection_size),
         )  # fmt: skip
-        self._parts, joined = build(self, plan, **like)
+        self._parts, joined = build(self, architecture, **like)
         self.output_size = joined[-1].output_size
         self._check_options(joined)
         is_plain = merge == "concat" and all(c.is_plain for c in joined)

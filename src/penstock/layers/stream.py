@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Place
+from penstock.cells import Cell, Place
 from penstock.compiler import pipeline
-from penstock.compiler.pipeline import Bound, Inputs
+from penstock.compiler.pipeline import Bound, Sweep
 from penstock.errors import ArgumentError, BackendError
-from penstock.layers import arguments, equations, function
+from penstock.layers import arguments, eager, function
 from penstock.layers.connections import Connection
-from penstock.layers.equations import Sweep
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -78,7 +77,7 @@ class Stream:
             for state, given in zip(layer, states, strict=True):
                 state.copy_(given)
 
-    def _parts(self, parity: int) -> Iterator["_Step"]:
+    def _parts(self, parity: int) -> Iterator["_LayerStep"]:
         """Yield each layer's step."""
         cell, places, weights, _, connections = self._made_of
         x, below = self._x, dict[str, Tensor]()
@@ -94,7 +93,7 @@ class Stream:
             old = tuple(state[parity] for state in states)
             sweep = Sweep(cell, place, own, x, old, lower)
             bound = _bind(sweep, tuple(states), parity)
-            yield _Step(bound, replace(sweep, states=new), output, follows, joined)
+            yield _LayerStep(bound, replace(sweep, states=new), output, follows, joined)
             x = joined
             below = dict(zip(cell.states, new, strict=True))
 
@@ -198,7 +197,7 @@ def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
     states: [2, B, S] each.
     """
     if not (function.is_plain(sweep) and function.has_memory(sweep)):
-        return _Equations(sweep, tuple(state[1 - parity] for state in states))
+        return _EagerStep(sweep, tuple(state[1 - parity] for state in states))
     name = "interpreter" if pipeline.why_not("c") else "c"
     bias = any(n.startswith("bias_") for n in sweep.weights)
     dtype = str(sweep.x.dtype).removeprefix("torch.")
@@ -206,12 +205,11 @@ def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
         program = pipeline.program(sweep.cell, sweep.place, bias, dtype, name, streaming=True)
     except BackendError as error:
         function.say_once(type(sweep.cell), str(error))
-        return _Equations(sweep, tuple(state[1 - parity] for state in states))
-    inputs = Inputs(sweep.weights, sweep.x, states, sweep.below, None, None, reverse=parity == 1)
-    return program.bind(inputs)
+        return _EagerStep(sweep, tuple(state[1 - parity] for state in states))
+    return program.bind(replace(sweep, states=states, reverse=parity == 1))
 
 
-class _Equations:
+class _EagerStep:
     """A step of a layer by its equations."""
 
     def __init__(self, sweep: Sweep, new: tuple[Tensor, ...]) -> None:
@@ -220,7 +218,7 @@ class _Equations:
     def walk(self) -> None:
         """Make the new states of the old ones."""
         with torch.no_grad():
-            for place, state in zip(self.new, equations.run(self.sweep).states, strict=True):
+            for place, state in zip(self.new, eager.run(self.sweep).states, strict=True):
                 place.copy_(state)
 
     def read(self, x: Tensor) -> None:
@@ -228,7 +226,7 @@ class _Equations:
         self.sweep = replace(self.sweep, x=x[None])
 
 
-class _Step:
+class _LayerStep:
     """One layer of a stream, at even or at odd steps.
 
     place: where the cell's output lies. joined: where that lies which the next layer reads.
@@ -253,6 +251,6 @@ class _Step:
             sweep.x.copy_(x)
         with torch.no_grad():
             if sweep.cell.output is not None:
-                self.place.copy_(equations.output(sweep, sweep.states))
+                self.place.copy_(eager.output(sweep, sweep.states))
             if self.connection is not None:
                 self.joined.copy_(self.connection(sweep.x, [self.place]))

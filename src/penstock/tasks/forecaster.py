@@ -22,8 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from penstock.cells import Cell, find_cell
-from penstock.cells.base import Place
+from penstock.cells import Cell, Place, find_cell
 from penstock.data import Dataset, Series
 from penstock.data.calendar import continue_times
 from penstock.data.scaling import Scale, fit_scale

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from penstock.cells import Cell, find_cell
-from penstock.cells.base import Place
+from penstock.cells import Cell, Place, find_cell
 from penstock.layers.recurrent import Recurrent
 
 _WIDEST_EMBEDDING = 8

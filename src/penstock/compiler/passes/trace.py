@@ -1,13 +1,14 @@
 """Cell → Graph: step runs once on symbolic values."""
 
-import inspect
-import traceback
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from penstock.cells.base import Cell, Gate, Matrix, Multiplication, Vector
+from penstock.cells import Cell, Vector
+from penstock.cells.check import line_of
+from penstock.cells.language import Affine, Interpretation
+from penstock.cells.words import Worded
 from penstock.compiler.ir.builder import Builder, Value, normalised
-from penstock.compiler.ir.graph import BIASES, Graph, Node, Origin, Stack, Weight
+from penstock.compiler.ir.graph import Graph, Node, Origin, Stack, Weight
 from penstock.compiler.ir.ops import OPS
 from penstock.errors import TraceError
 
@@ -23,122 +24,98 @@ def trace(cell: Cell, lowest: bool, bias: bool) -> Graph[str]:
     Raises:
         TraceError: the step does what a graph cannot say; the message names op, cell and line.
     """
-    builder = Builder(wrap=Symbol)
-    new = _run(cell, "step", builder, bias, () if lowest else cell.below)
-    outputs = dict(zip(cell.states, new if isinstance(new, tuple) else (new,), strict=True))
+    nodes = Nodes(cell, bias)
+    new = _told(cell, nodes.step, *nodes.given(lowest))
+    outputs = dict(zip(cell.states, new, strict=True))
     for state, value in outputs.items():
-        width = _width(cell, state)
+        width = cell.width_of(state)
         if not isinstance(value, Value) or value.node.width != width:
             raise TraceError(f"{type(cell).__name__}: the new {state} is not [B, {width}]")
-    return builder.graph(outputs)
+    return nodes.builder.graph(outputs)
 
 
 def trace_output(cell: Cell, bias: bool) -> Graph[str]:
     """Return the graph of a cell's output, of x and the new states; raises as `trace`."""
-    builder = Builder(wrap=Symbol)
-    return builder.graph({"output": _run(cell, "output", builder, bias, ())})
+    nodes = Nodes(cell, bias)
+    output = _told(cell, nodes.output, *nodes.given(lowest=True)[:2])
+    return nodes.builder.graph({"output": output})
 
 
-def _run(cell: Cell, equations: str, builder: Builder, bias: bool, lower: tuple[str, ...]) -> Any:
-    """Run step or output on symbolic values; lower: the states of the lower layer that it takes."""
-    states = [builder.input(Origin.STATE, s, _width(cell, s)) for s in cell.states]
-    x = builder.input(Origin.X, "", "input_size")
-    below = [builder.input(Origin.BELOW, s, _width(cell, s)) for s in lower]
-    bound = cell.bind({name: _symbolic(cell, name, builder, bias) for name in cell.declared})
+def _told(cell: Cell, equations: Callable[..., Any], *arguments: Any) -> Any:
+    """Run equations; turn what goes wrong into a TraceError that names cell and line."""
     try:
-        return getattr(bound, equations)(x, *states, *below)
+        return equations(*arguments)
     except Exception as error:
-        raise TraceError(f"{type(cell).__name__}: {error}{_line(error, cell)}") from error
+        where = line_of(error, type(cell).step)
+        raise TraceError(f"{type(cell).__name__}: {error}{where}") from error
 
 
-def _width(cell: Cell, state: str) -> str:
-    return cell.widths.get(state, "hidden_size")
+# The stacks of a gate's halves, by what they read.
+_STACKS = {"x": Stack.W, "h": Stack.U}
+_BIASES = {"x": Stack.BIAS_X, "h": Stack.BIAS_H}
 
 
-def _symbolic(cell: Cell, name: str, builder: Builder, bias: bool) -> Any:
-    """Return what stands for a declaration while the step is traced."""
-    declared = cell.declared[name]
-    if isinstance(declared, Gate):
-        return _gate(declared, builder, bias)
-    if isinstance(declared, Matrix):
-        widths = declared.rows, declared.columns
-        return Multiplication(
-            lambda z, t: builder.linear(
-                (Weight(f"weight_{name}", "", t), z), width=widths[1 if t else 0]
-            )
-        )
-    assert isinstance(declared, Vector)
-    return builder.input(Origin.VECTOR, Weight(f"weight_{name}"), declared.size)
+class Nodes(Interpretation[Value]):
+    """The equations as nodes of a graph under construction.
+
+    bias: whether the layer has biases.
+    """
+
+    def __init__(self, cell: Cell, bias: bool) -> None:
+        super().__init__(cell)
+        self.builder, self.bias = Builder(wrap=Symbol), bias
+
+    def given(self, lowest: bool) -> tuple[Value, list[Value], list[Value]]:
+        """Return x, the states and the lower layer's; all inputs stand first in the graph."""
+        inputs = self.inputs(self._input, lowest)
+        for declared in self.bound.declared:
+            getattr(self.bound, declared)  # a vector is an input, whichever is read first
+        return inputs
+
+    def total(self, terms: Sequence[tuple[Affine, Value]]) -> Value:
+        """Return W x, with the biases added to it, then what may depend on the state.
+
+        In this order the hoist finds all that can go before the loop at the left of one sum.
+        """
+        of_x = [self._product(a, v) for a, v in terms if a.reads == "x"]
+        has_bias = (a for a, _ in terms if self.bias and a.has_bias)
+        names = [Weight(_BIASES[a.reads], a.name) for a in has_bias]
+        biases = [self.builder.input(Origin.VECTOR, name, "hidden_size") for name in names]
+        others = [self._product(a, v) for a, v in terms if a.reads != "x"]
+        first, *rest = of_x + biases + others
+        return sum(rest, first)
+
+    def vector(self, vector: Vector) -> Value:
+        """Return the input that holds a vector."""
+        return self.builder.input(Origin.VECTOR, Weight(f"weight_{vector.name}"), vector.size)
+
+    def _product(self, affine: Affine, value: Value) -> Value:
+        stack = _STACKS.get(affine.reads)
+        own = Weight(f"weight_{affine.name}", "", affine.transposed)
+        weight = own if stack is None else Weight(stack, affine.name)
+        return self.builder.linear((weight, value), width=affine.width)
+
+    def _input(self, origin: str, name: str, width: str) -> Value:
+        return self.builder.input(Origin(origin), "" if origin == Origin.X else name, width)
 
 
-def _gate(gate: Gate, builder: Builder, bias: bool) -> Callable[..., Any]:
-    def call(*given: Any) -> Any:
-        x, h = (cast(Any, value) for value in gate.arguments(given))
-        parts: list[Any] = []
-        if x is not None:
-            parts.append(builder.linear((Weight(Stack.W, gate.name), x), width="hidden_size"))
-        if bias and gate.bias is not False:
-            sides = zip(BIASES, (x, h), strict=True)
-            biases = [Weight(stack, gate.name) for stack, value in sides if value is not None]
-            parts += [builder.input(Origin.VECTOR, bias, "hidden_size") for bias in biases]
-        if h is not None:
-            product = builder.linear((Weight(Stack.U, gate.name), h), width="hidden_size")
-            parts.append(product)
-        return sum(parts[1:], parts[0])
+class Symbol(Value, Worded):
+    """A value on which torch's functions and operators make nodes."""
 
-    return call
+    __eq__, __hash__ = Worded.__eq__, Worded.__hash__
 
-
-class Symbol(Value):
-    """A value that torch's functions and operators turn into nodes."""
-
-    @classmethod
-    def __torch_function__(
-        cls, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Turn a call of a torch function into nodes."""
-        return _call(function.__name__, args, kwargs or {})
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or not (name in _SPELLINGS or name in OPS):
-            raise AttributeError(f"a traced value has no {name!r}")
-        return lambda *args, **kwargs: _call(name, (self, *args), kwargs)
-
-    def __gt__(self, other: Any) -> Value:
-        return self.builder.emit("gt", self, other)
-
-    def __lt__(self, other: Any) -> Value:
-        return self.builder.emit("gt", other, self)
-
-    def __eq__(self, other: object) -> Any:
-        return self.builder.emit("eq", self, cast(Any, other))
-
-    def __ne__(self, other: object) -> Any:
-        return 1 - self.builder.emit("eq", self, cast(Any, other))
-
-    __hash__ = Value.__hash__
-
-    def __pow__(self, exponent: Any) -> Any:
-        return _power(self, exponent)
-
-    def __bool__(self) -> bool:
-        raise TypeError("the step branches on a value; use torch.where for that")
-
-
-def _call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    kwargs.pop("inplace", None)
-    if name in _SPELLINGS:
-        return _SPELLINGS[name](*args, **kwargs)
-    if name not in OPS or kwargs or OPS[name].rowwise:
-        options = "".join(f", {k}=" for k in kwargs)
-        raise TypeError(f"the compiler has no op for torch's {name}(…{options})")
-    builder = next(a for a in args if isinstance(a, Value)).builder
-    return builder.emit(name, *args)
+    def say(self, word: str, *args: Any) -> Any:
+        """Return an op of the table, or what is made of several."""
+        if word in _COMPOSED:
+            return _COMPOSED[word](*args)
+        if word not in OPS or len(args) != OPS[word].arity:
+            raise TypeError(f"the compiler has no op for torch's {word}(…)")
+        return self.builder.emit(word, *args)
 
 
 def _power(a: Any, exponent: Any) -> Any:
-    if exponent == 0.5:
-        return a.builder.emit("sqrt", a)
+    if isinstance(exponent, float) and exponent == 0.5:
+        return a.say("sqrt", a)
     if not isinstance(exponent, int | float) or exponent != int(exponent) or exponent < 1:
         raise TypeError(f"the compiler has no op for a power of {exponent!r}")
     result = a
@@ -147,87 +124,44 @@ def _power(a: Any, exponent: Any) -> Any:
     return result
 
 
-def _rows(op: str) -> Callable[..., Any]:
-    """Return a reduction over the features, which must be asked for with keepdim."""
-
-    def reduce(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
-        if dim not in (-1, (-1,), [-1], 1) or not keepdim:
-            raise TypeError(f"the compiler has {op} over dim=-1 with keepdim=True only")
-        return a.builder.emit(op, a)
-
-    return reduce
+def _layer_norm(a: Any, epsilon: float) -> Any:
+    return normalised([a], epsilon)[0]
 
 
-def _mean(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    return _rows("sum")(a, dim, keepdim) / a.builder.input(Origin.FEATURES, a.node.width, "1")
+def _mean(a: Any) -> Any:
+    return a.say("sum", a) / a.builder.input(Origin.FEATURES, a.node.width, "1")
 
 
-def _layer_norm(
-    a: Any, normalized_shape: Any = None, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
-    del normalized_shape  # the features of a row, whatever their number
-    y = normalised([a], eps)[0]
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+def _softmax(a: Any) -> Any:
+    e = a.say("exp", a - a.say("amax", a))
+    return e / e.say("sum", e)
 
 
-def _softmax(a: Any, dim: int = -1, **_ignored: Any) -> Any:
-    e = a.builder.emit("exp", a - _rows("amax")(a, dim, True))
-    return e / _rows("sum")(e, dim, True)
+def _clamp(a: Any, low: Any, high: Any) -> Any:
+    a = a if low is None else a.say("maximum", a, low)
+    return a if high is None else a.say("minimum", a, high)
 
 
-def _clamp(a: Any, min: Any = None, max: Any = None) -> Any:
-    a = a if min is None else a.builder.emit("maximum", a, min)
-    return a if max is None else a.builder.emit("minimum", a, max)
-
-
-def _full(like: Any, number: float) -> Any:
+def _full_like(like: Any, number: float) -> Any:
     value = like.builder.const(number)
     width = like.node.width
     return value if width == "1" else value.builder.add(Node("expand", (value.index,), width))
 
 
 def _softplus(a: Any) -> Any:
-    emit = a.builder.emit  # not relu: at 0 its slope is 0, that of a maximum is ½, as it must be
-    return emit("maximum", a, 0.0) + emit("log", 1 + emit("exp", -emit("abs", a)))
+    # Not relu: at 0 its slope is 0, that of a maximum is ½, as it must be.
+    return a.say("maximum", a, 0.0) + a.say("log", 1 + a.say("exp", -a.say("abs", a)))
 
 
-def _line(error: Exception, cell: Cell) -> str:
-    source = inspect.unwrap(type(cell).step).__code__.co_filename
-    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == source]
-    return f" ({own[-1].name}, line {own[-1].lineno}: {own[-1].line})" if own else ""
-
-
-# What torch calls otherwise than the op table, or what is made of several ops.
-_SPELLINGS: dict[str, Callable[..., Any]] = {
-    "true_divide": lambda a, b: _call("div", (a, b), {}),
-    "divide": lambda a, b: _call("div", (a, b), {}),
-    "multiply": lambda a, b: _call("mul", (a, b), {}),
-    "subtract": lambda a, b: _call("sub", (a, b), {}),
-    "negative": lambda a: -a,
-    "rsub": lambda a, b: b - a,
-    "square": lambda a: a * a,
+# Words that are made of several ops.
+_COMPOSED: dict[str, Callable[..., Any]] = {
     "pow": _power,
-    "reciprocal": lambda a: 1 / a,
-    "silu": lambda a: a * a.builder.emit("sigmoid", a),
+    "silu": lambda a: a * a.say("sigmoid", a),
     "softplus": _softplus,
-    "leaky_relu": lambda a, negative_slope=0.01: _call("where", (a > 0, a, a * negative_slope), {}),
+    "leaky_relu": lambda a, slope: a.say("where", a > 0, a, a * slope),
     "logsigmoid": lambda a: -_softplus(-a),
-    "log_sigmoid": lambda a: -_softplus(-a),
     "clamp": _clamp,
-    "clip": _clamp,
-    "hardtanh": lambda a, min_val=-1.0, max_val=1.0: _clamp(a, min_val, max_val),
-    "max": lambda a, b: a.builder.emit("maximum", a, b),
-    "min": lambda a, b: a.builder.emit("minimum", a, b),
-    "lerp": lambda a, b, w: a + w * (b - a),
-    "addcmul": lambda a, b, c, value=1: a + value * b * c,
-    "zeros_like": lambda a: _full(a, 0.0),
-    "ones_like": lambda a: _full(a, 1.0),
-    "greater": lambda a, b: _call("gt", (a, b), {}),
-    "lt": lambda a, b: _call("gt", (b, a), {}),
-    "less": lambda a, b: _call("gt", (b, a), {}),
-    "sum": _rows("sum"),
-    "amax": _rows("amax"),
+    "full_like": _full_like,
     "mean": _mean,
     "softmax": _softmax,
     "layer_norm": _layer_norm,

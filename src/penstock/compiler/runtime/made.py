@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from weakref import WeakKeyDictionary
 
-from penstock.cells.base import Cell
+from penstock.cells import Cell
 from penstock.compiler.runtime.program import Program
 from penstock.errors import BackendError
 

@@ -10,13 +10,13 @@ Legend: T steps, B rows, I input, H hidden, S width of a state.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from penstock.cells.base import Cell, Matrix, Place, Vector
+from penstock.cells import Cell, Matrix, Place, Vector
 from penstock.compiler.backends.base import Bound, Call, Kernel
 from penstock.compiler.backends.memory import (
     BlockMap,
@@ -31,20 +31,7 @@ from penstock.compiler.backends.memory import (
 from penstock.compiler.ir.graph import Hoisted, Weight
 from penstock.compiler.ir.plan import Buffer, BufferKind, Loop, LoopPlan, Owner, X, matrix
 from penstock.compiler.runtime.products import Products, Stacks
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What goes into a sweep, as `penstock.layers.equations.Sweep` has it."""
-
-    weights: Mapping[str, Tensor]
-    x: Tensor
-    states: tuple[Tensor, ...]
-    below: tuple[Tensor, ...]
-    valid: Tensor | None
-    reset: Tensor | None
-    reverse: bool
-    masks: Mapping[str, Tensor] = field(default_factory=dict)
+from penstock.compiler.runtime.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -57,7 +44,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients of a sweep's inputs."""
+    """The gradients of a sweep's sweep."""
 
     weights: Mapping[str, Tensor]
     x: Tensor | None
@@ -100,18 +87,18 @@ class Program:
 
     def _buffer(self, kind: BufferKind, name: str) -> Buffer:
         """Return the buffer of one of a cell's states."""
-        return Buffer(kind, name, self.cell.widths.get(name, "hidden_size"))
+        return Buffer(kind, name, self.cell.width_of(name))
 
-    def forward(self, inputs: Inputs, keep: bool) -> Kept:
+    def forward(self, sweep: Sweep, keep: bool) -> Kept:
         """Run the sweep.
 
         keep: save what `backward` needs.
         """
-        x, reverse = inputs.x, inputs.reverse
+        x, reverse = sweep.x, sweep.reverse
         T, B = x.shape[:2]
-        buffers, states = self._inputs(inputs), []
+        buffers, states = self._inputs(sweep), []
         shapes = self._given(T, B)
-        for buffer, initial in zip(self._states, inputs.states, strict=True):
+        for buffer, initial in zip(self._states, sweep.states, strict=True):
             check(f"state {buffer.name}", initial, self.dtype, shapes[buffer][1:])
             state = empty(x, *shapes[buffer])
             state[T if reverse else 0] = initial
@@ -121,29 +108,29 @@ class Program:
         saved = empty(x, kept.size)
         buffers.lay(saved, kept)
         buffers.lay(workspace(x, work.size, "work"), work)
-        self._products.lift(inputs.weights, buffers, T)
-        self.kernel.forward(self._call(inputs, buffers, keep))
+        self._products.lift(sweep.weights, buffers, T)
+        self.kernel.forward(self._call(sweep, buffers, keep))
         return Kept(tuple(states), saved)
 
     def saved_size(self, T: int, B: int, keep: bool) -> int:
         """Return how many numbers a sweep saves for its gradient, beside the states."""
         return self._make_maps(T, B, keep)[0].size  # sizes may be symbols, which have no hash
 
-    def bind(self, inputs: Inputs) -> Bound:
+    def bind(self, sweep: Sweep) -> Bound:
         """Return the loop over these very tensors; states are [T+1, B, S], and written to."""
-        buffers = self._inputs(inputs)
-        T, B = inputs.x.shape[:2]
-        for buffer, state in zip(self._states, inputs.states, strict=True):
+        buffers = self._inputs(sweep)
+        T, B = sweep.x.shape[:2]
+        for buffer, state in zip(self._states, sweep.states, strict=True):
             check(f"state {buffer.name}", state, self.dtype, self._given(T, B)[buffer])
             buffers.put(buffer, state)
         kept, work, _ = self._maps(T, B, False)
         for block in (kept, work):
-            buffers.lay(inputs.x.new_empty(block.size), block)
-        return self.kernel.bind(self._call(inputs, buffers, keep=False))
+            buffers.lay(sweep.x.new_empty(block.size), block)
+        return self.kernel.bind(self._call(sweep, buffers, keep=False))
 
     def backward(
         self,
-        inputs: Inputs,
+        sweep: Sweep,
         kept: Kept,
         sequences: Mapping[str, Tensor | None],
         finals: Mapping[str, Tensor | None],
@@ -153,9 +140,9 @@ class Program:
 
         kept: what `forward` returned. sequences: [T, B, S], finals: [B, S], None for zero.
         """
-        x, names, dtype = inputs.x, self.cell.states, self.dtype
+        x, names, dtype = sweep.x, self.cell.states, self.dtype
         T, B = x.shape[:2]
-        buffers, shapes = self._inputs(inputs), self._given(T, B)
+        buffers, shapes = self._inputs(sweep), self._given(T, B)
         carries = [x.new_zeros(shapes[carry]) for carry in self._carries]
         for k, (name, carry) in enumerate(zip(names, carries, strict=True)):
             buffer = self._states[k]
@@ -166,31 +153,31 @@ class Program:
         own, _, work = self._maps(T, B, True)
         buffers.lay(dense("what was saved", kept.saved, dtype, (own.size,)), own)
         buffers.lay(workspace(x, work.size, "work"), work)
-        self._prepare(buffers, inputs)
+        self._prepare(buffers, sweep)
         given = {
             carry: dense(f"the gradient of {name}", sequence, dtype, (T, *shapes[carry][1:]))
             for carry, name in zip(self._carries, names, strict=True)
             if (sequence := sequences[name]) is not None
         }
-        self.kernel.backward(self._call(inputs, buffers, True, given))
-        return self._gradients(inputs, buffers, carries, needs_x)
+        self.kernel.backward(self._call(sweep, buffers, True, given))
+        return self._gradients(sweep, buffers, carries, needs_x)
 
-    def _prepare(self, buffers: Buffers, inputs: Inputs) -> None:
+    def _prepare(self, buffers: Buffers, sweep: Sweep) -> None:
         """Set totals to zero, and add the gradients of x and of states below, which go out."""
-        shapes = self._given(*inputs.x.shape[:2])
+        shapes = self._given(*sweep.x.shape[:2])
         for buffer in self._totals:
             buffers[buffer].zero_()
         for buffer in self._results:
-            buffers.put(buffer, empty(inputs.x, *shapes[buffer]))
+            buffers.put(buffer, empty(sweep.x, *shapes[buffer]))
 
     def _gradients(
-        self, inputs: Inputs, buffers: Buffers, carries: list[Tensor], needs_x: bool
+        self, sweep: Sweep, buffers: Buffers, carries: list[Tensor], needs_x: bool
     ) -> Gradients:
         """Make the products after the loop; gather what the loop left."""
-        T, weights = len(inputs.x), inputs.weights
-        below = zip(self._grads_below, inputs.below, strict=False)
+        T, weights = len(sweep.x), sweep.weights
+        below = zip(self._grads_below, sweep.below, strict=False)
         return Gradients(
-            self._products.weight_gradients(weights, buffers, T, inputs.reset, inputs.reverse),
+            self._products.weight_gradients(weights, buffers, T, sweep.reset, sweep.reverse),
             self._products.x_gradient(weights, buffers, T) if needs_x else None,
             tuple(carry[T % 2] for carry in carries),
             tuple(buffers[g] if g in buffers else torch.zeros_like(b) for g, b in below),
@@ -198,38 +185,38 @@ class Program:
 
     def _call(
         self,
-        inputs: Inputs,
+        sweep: Sweep,
         buffers: Buffers,
         keep: bool,
         incoming: Mapping[Buffer, Tensor] | None = None,
     ) -> Call:
-        T, B = inputs.x.shape[:2]
-        masks = {"valid": inputs.valid, "reset": inputs.reset}
+        T, B = sweep.x.shape[:2]
+        masks = {"valid": sweep.valid, "reset": sweep.reset}
         valid, reset = (
             None if mask is None else dense(name, mask, torch.bool, (T, B))
             for name, mask in masks.items()
         )
         return Call(
-            buffers, inputs.x, self.sizes, T, B, incoming or {}, valid, reset, inputs.reverse, keep
+            buffers, sweep.x, self.sizes, T, B, incoming or {}, valid, reset, sweep.reverse, keep
         )
 
-    def _inputs(self, inputs: Inputs) -> Buffers:
+    def _inputs(self, sweep: Sweep) -> Buffers:
         """Return the tensors of a sweep in the buffers that the plan has for them."""
         buffers, dtype = Buffers(), self.dtype
-        shapes = self._given(*inputs.x.shape[:2])
-        buffers.put(X, dense("x", inputs.x, dtype, shapes[X]))
-        for buffer, below in zip(self._below, inputs.below, strict=False):
+        shapes = self._given(*sweep.x.shape[:2])
+        buffers.put(X, dense("x", sweep.x, dtype, shapes[X]))
+        for buffer, below in zip(self._below, sweep.below, strict=False):
             what = f"state {buffer.name} of the layer below"
             buffers.put(buffer, dense(what, below, dtype, shapes[buffer]))
         for buffer in self._masks:
             name = str(buffer.name)
-            mask = dense(f"the mask of {name}", inputs.masks[name], dtype, shapes[buffer])
+            mask = dense(f"the mask of {name}", sweep.masks[name], dtype, shapes[buffer])
             buffers.put(buffer, mask)
-        for parameter, weight in inputs.weights.items():
+        for parameter, weight in sweep.weights.items():
             whole = dense(parameter, weight, dtype, self._weight_shapes[parameter])
             if parameter in self._weights:
                 buffers.lay(whole, self._weights[parameter])
-        self._products.derive(inputs.weights, buffers)
+        self._products.derive(sweep.weights, buffers)
         return buffers
 
     def _make_given(self, T: int, B: int) -> dict[Buffer, Shape]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from penstock.errors import ArgumentError
-from penstock.explain.probing import by_lag, probe
+from penstock.inspect.probing import by_lag, probe
 from penstock.layers.recurrent import Recurrent, State
 
 
@@ -53,7 +53,7 @@ def state_flow(
         x: [T, B, I], or [B, T, I] with batch_first.
         state, lengths: as the layer takes them.
         probes: products with random vectors that estimate a norm; it is exact where h has no
-            more values than that. See `penstock.explain.probing`.
+            more values than that. See `penstock.inspect.probing`.
 
     Raises:
         ArgumentError: the layer has two directions, or an argument does not fit.

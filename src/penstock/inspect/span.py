@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from penstock.errors import ArgumentError
-from penstock.explain.probing import by_lag, probe
+from penstock.inspect.probing import by_lag, probe
 from penstock.layers.recurrent import Recurrent, State
 
 
 @dataclass(frozen=True)
-class Memory:
+class Effects:
     """The effect of each input on the last output, ‖∂o_T/∂x_t‖_F.
 
     effects: [T] by steps back from the last, each a mean over the batch.
@@ -46,13 +46,13 @@ class Memory:
         return last + part
 
 
-def memory(
+def input_effects(
     layer: Recurrent,
     x: Tensor,
     state: State | None = None,
     lengths: Tensor | None = None,
     probes: int = 16,
-) -> Memory:
+) -> Effects:
     """Return the effect of each input on the last output of its row.
 
     It is that of small changes: a gradient, at the inputs given.
@@ -62,7 +62,7 @@ def memory(
         x: [T, B, I], or [B, T, I] with batch_first.
         state, lengths: as the layer takes them.
         probes: products with random vectors that estimate a norm; it is exact where O is not
-            greater. See `penstock.explain.probing`.
+            greater. See `penstock.inspect.probing`.
 
     Raises:
         ArgumentError: an argument does not fit.
@@ -75,4 +75,4 @@ def memory(
     last = steps[ends.to(steps.device) - 1, torch.arange(B, device=steps.device)]
     (found,) = probe(last, [x], probes)
     norms = found.pow(2).sum(dim=(0, 3)).sqrt()
-    return Memory(by_lag(norms.T if layer.batch_first else norms, ends))
+    return Effects(by_lag(norms.T if layer.batch_first else norms, ends))

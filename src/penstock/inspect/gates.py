@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from penstock.errors import ArgumentError
-from penstock.explain.gradients import as_tuple
+from penstock.inspect.gradients import as_tuple
 from penstock.layers.function import backend
 from penstock.layers.recurrent import Recurrent, State
 

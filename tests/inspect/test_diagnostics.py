@@ -5,20 +5,20 @@ import math
 import numpy as np
 import pytest
 import torch
-from shipped import CELLS
 from torch import nn
 
 import penstock
-from penstock.cells import Cell, Gate
+from penstock.cells import Cell, Gate, cells
 from penstock.errors import ArgumentError
-from penstock.explain.clipping import descend
-from penstock.explain.gates import gate_statistics, trace
-from penstock.explain.gradients import Flow, loss_flow, state_flow, unroll
-from penstock.explain.memory import Memory, memory
-from penstock.explain.probing import probe
-from penstock.explain.pruning import prune, pruning_curve
+from penstock.inspect.clipping import descend
+from penstock.inspect.gates import gate_statistics, trace
+from penstock.inspect.gradients import Flow, loss_flow, state_flow, unroll
+from penstock.inspect.probing import probe
+from penstock.inspect.pruning import prune, pruning_curve
+from penstock.inspect.span import Effects, input_effects
 
 T, B, I, H = 12, 3, 2, 4
+SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_norms_of_a_diagonal_recurrence(linear):
     norms = [np.sqrt((p**2).sum()) for p in powers]
     np.testing.assert_allclose(state_flow(layer, x).norms, norms, rtol=1e-12)
     effects = [np.linalg.norm(p[:, None] * w) for p in powers]
-    np.testing.assert_allclose(memory(layer, x).effects, effects, rtol=1e-12)
+    np.testing.assert_allclose(input_effects(layer, x).effects, effects, rtol=1e-12)
     loss = loss_flow(layer, lambda net: net(x)[0][-1].sum())
     np.testing.assert_allclose(loss.norms, norms, rtol=1e-12)
 
@@ -89,8 +89,9 @@ def test_rows_of_unequal_length_are_aligned_at_their_ends(linear, batch_first):
     x = x.transpose(0, 1) if batch_first else x
     wanted = [np.sqrt((diagonal ** (2 * k)).sum()) for k in range(T)]
     np.testing.assert_allclose(state_flow(layer, x, lengths=lengths).norms, wanted, rtol=1e-12)
-    alone = memory(layer, x[:1] if batch_first else x[:, :1])
-    np.testing.assert_allclose(memory(layer, x, lengths=lengths).effects, alone.effects, rtol=1e-9)
+    alone = input_effects(layer, x[:1] if batch_first else x[:, :1])
+    effects = input_effects(layer, x, lengths=lengths).effects
+    np.testing.assert_allclose(effects, alone.effects, rtol=1e-9)
 
     def loss(net):
         output, _ = net(x, lengths=lengths)
@@ -108,19 +109,20 @@ def test_the_span_of_a_leaky_integrator(linear, a, share):
     set_recurrence(layer, [[a]])
     layer.get_parameter("weight_ih_l0").data.fill_(1 - a)
     x = torch.randn(60, 2, 1, dtype=torch.float64)
-    assert memory(layer, x).span(share) == pytest.approx(math.log(share) / math.log(a), rel=1e-9)
-    assert memory(layer, x[:2]).span(0.01) == math.inf
+    span = input_effects(layer, x).span(share)
+    assert span == pytest.approx(math.log(share) / math.log(a), rel=1e-9)
+    assert input_effects(layer, x[:2]).span(0.01) == math.inf
 
 
 def test_the_span_of_odd_effects():
-    assert Memory((0.0, 1.0, 0.5, 0.25)).span(0.5) == 2.0
-    assert Memory((1.0, 0.0, 0.0)).span() == 0.0
-    assert Memory((0.0, 0.0)).span() == 0.0
-    assert Memory((1.0, 0.1, 0.9, 0.1)).span(0.5) > 2  # under it for good
+    assert Effects((0.0, 1.0, 0.5, 0.25)).span(0.5) == 2.0
+    assert Effects((1.0, 0.0, 0.0)).span() == 0.0
+    assert Effects((0.0, 0.0)).span() == 0.0
+    assert Effects((1.0, 0.1, 0.9, 0.1)).span(0.5) > 2  # under it for good
     assert math.isnan(Flow((1.0, 0.0, 0.0)).growth)
 
 
-@pytest.mark.parametrize("name", sorted(CELLS))
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_cell_unrolled_is_the_layer_itself(name):
     layer, x = make(name, num_layers=2)
     output, state = layer(x)
@@ -214,7 +216,7 @@ def test_what_cannot_be_looked_into(linear):
         (lambda: loss_flow(one, lambda _: x.sum()), "never called"),
         (lambda: loss_flow(nn.Linear(1, 1), lambda _: x.sum()), "no penstock.Recurrent"),
         (lambda: trace(changed, x), "modifiers"),
-        (lambda: memory(one, x).span(2), "between 0 and 1"),
+        (lambda: input_effects(one, x).span(2), "between 0 and 1"),
         (lambda: prune(one, 2), "between 0 and 1"),
         (lambda: descend(one, lambda *_: x.sum(), []), "no batch"),
         (lambda: descend(one, lambda *_: x.sum(), [], clip=0), "above 0"),
