@@ -4,12 +4,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from penstock._version import __version__ as __version__
+from penstock.loading import register_operators
 
 if TYPE_CHECKING:
     from penstock.cells import Cell, Gate, Matrix, Vector, cells
+    from penstock.data.understanding import describe
     from penstock.layers.dropin import GRU, LSTM, RNN
     from penstock.layers.function import backend
     from penstock.layers.recurrent import Recurrent
+    from penstock.layers.swapping import from_torch, patch_torch, to_torch
 
 # Public name → the module that holds it, imported on first use: `import penstock` stays quick.
 _HOME = {
@@ -23,12 +26,21 @@ _HOME = {
     "RNN": "penstock.layers.dropin",
     "Recurrent": "penstock.layers.recurrent",
     "backend": "penstock.layers.function",
+    "from_torch": "penstock.layers.swapping",
+    "patch_torch": "penstock.layers.swapping",
+    "to_torch": "penstock.layers.swapping",
+    "describe": "penstock.data.understanding",
 }
 
 __all__ = [  # noqa: RUF022  (the order in which a reader meets them)
     "RNN", "LSTM", "GRU", "Recurrent",
     "Cell", "Gate", "Vector", "Matrix", "cells", "backend",
+    "patch_torch", "from_torch", "to_torch",
+    "describe",
 ]  # fmt: skip
+
+
+register_operators()
 
 
 def __getattr__(name: str) -> Any:

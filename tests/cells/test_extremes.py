@@ -66,9 +66,7 @@ def test_float64_agrees_with_the_formula(name, options):
                 output, new = layer(x)
             zeros = [np.zeros(s.shape) for s in as_tuple(new)]
             with np.errstate(over="ignore"):
-                expected, _ = run_formula(
-                    FORMULAS[name], layer, options, x.detach().numpy(), zeros
-                )
+                expected, _ = run_formula(FORMULAS[name], layer, options, x.detach().numpy(), zeros)
             bound = 1e-9 * (1 + np.abs(expected).max())
             np.testing.assert_allclose(output.numpy(), expected, rtol=0, atol=bound)
 

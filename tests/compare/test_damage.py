@@ -44,7 +44,6 @@ def other(path: Path) -> None:
         path.write_bytes(wrong.read_bytes())
 
 
-
 KEPT = {"result": "gru-0/trial.json", "weights": "gru-0/trail/0.safetensors",
         "tuning": "gru-1000000/trial.json"}  # fmt: skip
 

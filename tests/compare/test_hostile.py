@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from penstock import plain
-from penstock.cli import _screen
+from penstock.cli import _screen, _terminal
 from penstock.cli.main import run
 from penstock.compare import exports, inspection_page
 from penstock.compare.inspection import inspect_model
@@ -222,6 +222,16 @@ def test_the_terminal(results: Results, tmp_path: Path, capsys: pytest.CaptureFi
     assert "\\x1b[2J[red]:warning:" in said
 
 
+def test_a_line_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of any command: what it says of a folder with such a name."""
+    assert run(["report", "".join(EVIL).replace("\x00", "").replace("/", "")[:90]]) == 2
+    _terminal.say("".join(EVIL))
+    said = capsys.readouterr()
+    assert not obeyed(said.out + said.err)
+    assert "\\x9b31m" in said.out
+    assert "\\x07\\x00\\x7f" in said.out
+
+
 def test_a_model_outside_the_folder(
     finished: tuple[Results, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,7 +271,7 @@ WRONG = {
     "a check": ("checks", 0, "grave", "yes"),
     "half a pair of signs": ("task", "\ud800"),
     "a schema": ("schema", "\x1b[2Jpenstock.results/3"),
-    "no number": ("times", "total", float("nan")),
+    "no number": ("contestants", CELL, "learning_rate", float("nan")),
     "what is missing": ("metrics", []),
     "fewer values than steps": ("contestants", 0, "profile", []),
     "no metrics": ("contestants", 0, "intervals", {}),

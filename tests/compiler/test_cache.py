@@ -358,6 +358,13 @@ def test_the_least_recently_used_kernels_go(cache, monkeypatch):
     assert [path.exists() for path in paths] == [True, False, True]
 
 
+def test_the_newest_kernel_stays_whatever_its_size(cache, monkeypatch):
+    monkeypatch.setattr(kernel_cache, "LARGEST", 1)
+    answer()
+    assert answer(SOURCE.replace("42", "43")) == 43
+    assert len(list(cache.glob("*.so"))) == 1
+
+
 def test_what_killed_builds_left_goes(cache):
     answer()
     old, new = cache / "build-old", cache / "build-new"
@@ -370,10 +377,21 @@ def test_what_killed_builds_left_goes(cache):
     assert new.exists()
 
 
+@pytest.mark.parametrize(("size", "stays"), [(900_000, True), (1_100_000, False)])
+def test_what_a_compiler_keeps_is_bounded_too(cache, monkeypatch, size, stays):
+    monkeypatch.setattr(kernel_cache, "LARGEST", 1_000_000)
+    (cache / "zig" / "o").mkdir(parents=True)
+    (cache / "zig" / "o" / "crt.o").write_bytes(bytes(size))
+    cache.chmod(0o700)
+    answer()
+    assert (cache / "zig").exists() == stays
+
+
 def test_doctor_cleans(cache, capsys):
     assert run(["doctor", "--clean"]) == 0
     answer()
     (cache / "zig" / "o").mkdir(parents=True)
+    (cache / "zig" / "o" / "crt.o").write_text("an object")
     (cache / "not ours.txt").write_text("kept")
     capsys.readouterr()
     assert run(["doctor", "--clean"]) == 0

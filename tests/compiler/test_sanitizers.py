@@ -61,6 +61,12 @@ def test_clean(sanitized, dtype, names):
     assert done.stdout == "clean\n", done.stderr[-3000:]
 
 
+def test_wrong_calls_reach_no_kernel(sanitized):
+    """Device, dtype, shape, layout and memory of weights, arguments, gradients and saved values."""
+    done = sanitized("wrong")
+    assert done.stdout == "clean\n", done.stderr[-3000:]
+
+
 def test_an_overrun_is_seen(sanitized):
     """The test above would be worth little if the sanitizers were not there."""
     done = sanitized("overrun")

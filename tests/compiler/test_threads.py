@@ -1,5 +1,6 @@
 """Threads: the same bits for one and two, fork, several Python threads, interrupts, denormals."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 import penstock
+from penstock.cells import cells
 from penstock.compiler.backends import c
 from penstock.compiler.backends.c import threads as pool
 
@@ -89,6 +91,45 @@ def threaded_kernels(n, function):
         return function()
     finally:
         c.torch.get_num_threads = usual
+
+
+SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
+ODD = [(6, 7, 5, 33), (4, 17, 3, 61), (3, 3, 7, 129)]
+
+
+@needs_pool
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("cell", SHIPPED)
+def test_same_bits_for_one_to_four_threads_in_every_cell(cell, dtype, monkeypatch):
+    """Of the kernel, forward and backward, sharing rows and columns, at odd sizes."""
+    for shape in ODD:
+        layer, x, masks = work(cell, shape, dtype=dtype, bidirectional=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(c.CLoop, "_share", lambda *_: (1, False))
+            once = everything(layer, x, masks)
+        for team, columns in itertools.product((2, 3, 4), (False, True)):
+            with monkeypatch.context() as patch:
+                patch.setattr(c.CLoop, "_share", lambda *_, to=(team, columns): to)
+                assert same_bits(once, everything(layer, x, masks)), (shape, team, columns)
+
+
+@needs_pool
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("cell", SHIPPED)
+def test_same_outputs_whatever_torch_is_told(cell, dtype):
+    """Without torch's own rounding: eighths times whole numbers have exact products of x."""
+    for shape in ((30, 7, 5, 33), (20, 19, 3, 61)):
+        layer, x, masks = work(cell, shape, dtype=dtype, bidirectional=False)
+        with torch.no_grad(), penstock.backend("c"):
+            layer.weight_ih_l0.copy_((8 * layer.weight_ih_l0).round() / 8)
+            found = []
+            for threads in (1, 2, 3, 4):
+                torch.set_num_threads(threads)
+                output, state = layer(x.round(), **masks)
+                found.append([output, *(state if isinstance(state, tuple) else (state,))])
+        if cells()[cell].output is not None:  # which torch computes
+            found = [states for _, *states in found]
+        assert all(same_bits(found[0], other) for other in found[1:]), shape
 
 
 @needs_pool

@@ -38,7 +38,7 @@ def test_long_data_are_one_series_an_id_even_if_interleaved(tmp_path: Path) -> N
 
 
 def test_other_columns_may_hold_ids_and_times(tmp_path: Path) -> None:
-    path = write(tmp_path, "shop,week,sold,price\nx,1,3,9\nx,2,4,9\ny,1,5,8\ny,2,6,8\n")
+    path = write(tmp_path, "shop,week,sold,price\nx,1,3,9\nx,2,4,8\ny,1,5,8\ny,2,6,7\n")
     data = read(path, target=["sold"], id_column="shop", time_column="week")
     assert [one.values.tolist() for one in data.series] == [[3, 4], [5, 6]]
     assert data.notes == ("columns not used: price",)
@@ -103,10 +103,8 @@ def test_months_are_read_as_dates(tmp_path: Path) -> None:
         ("ds,y\n", ["no rows"]),
         ("1,2\n3,4\n", ["first line holds numbers"]),
         ("ds,y\n1,2\n2,x7\n", ["'y'", "row 2", "'x7'", "not a number"]),
-        ("ds,y\n1,2\n2,NaN\n", ["'y'", "row 2", "finite"]),
         ("ds,y\n1,2\n2,-inf\n", ["'y'", "row 2", "'-inf'", "finite"]),
         ("ds,y\n1,2\n2,1e200\n", ["'y'", "row 2", "too large"]),
-        ("ds,y\n1,2\n3,2\n2,5\n", ["row 3", "2 comes after the later 3", "sort"]),
         ("ds,y\n1,2\n1,5\n", ["row 2", "1 is repeated"]),
         ("unique_id,ds,y\na,1,2\nb,2,2\nb,2,5\n", ["row 3", "series 'b'"]),
         ("unique_id,ds,y\na,1,2\n,2,2\n", ["'unique_id'", "row 2", "empty"]),
@@ -147,13 +145,14 @@ def test_unknown_sources_and_columns(tmp_path: Path) -> None:
     path = write(tmp_path, "ds,sales\n1,2\n")
     with pytest.raises(ArgumentError, match="did you mean 'sales'"):
         read(path, target=["sale"])
-    with pytest.raises(ArgumentError, match="both the target and"):
-        read(path, target=["ds"])
-    with pytest.raises(ArgumentError, match="path or a dataframe"):
+    with pytest.raises(ArgumentError, match="both --target and --time-column"):
+        read(path, target=["ds"], time_column="ds")
+    with pytest.raises(ArgumentError, match="a path, a dataframe"):
         read(42)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="does not exist"):
         read(tmp_path / "none.csv")
-    with pytest.raises(DataError, match="folder"):
-        read(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="is a folder without data files"):
+        read(tmp_path / "empty")
     with pytest.raises(DataError, match="suffix"):
-        read(write(tmp_path, "x", "data.xlsx"))
+        read(write(tmp_path, "x", "data.doc"))

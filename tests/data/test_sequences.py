@@ -1,3 +1,5 @@
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.data import Options, load
+from penstock.data import Options, Source, load
 from penstock.data.encoding import Encoding
-from penstock.data.layout import Layout, find_layout
 from penstock.data.pieces import cut, whole
-from penstock.data.sequences import Sequences, read_sequences
+from penstock.data.sequences import Layout, Sequences, read_sequences
 from penstock.data.splits import PARTS, split_set
 from penstock.errors import ArgumentError, DataError
 
@@ -26,13 +27,11 @@ LONG = pl.DataFrame(
 
 
 def layout(frame: pl.DataFrame, **options: object) -> Layout:
-    found = find_layout(frame, Options(**options))  # type: ignore[arg-type]
-    assert found is not None
-    return found
+    return sequences(frame, **options).layout
 
 
-def sequences(frame: pl.DataFrame) -> Sequences:
-    return read_sequences("data", frame, layout(frame))
+def sequences(frame: pl.DataFrame, **options: object) -> Sequences:
+    return read_sequences(Source("data", frame), Options(**options))  # type: ignore[arg-type]
 
 
 def test_long_data_are_put_together_by_id_and_filled_within_each() -> None:
@@ -49,9 +48,9 @@ def test_long_data_are_put_together_by_id_and_filled_within_each() -> None:
 def test_columns_of_dates_are_no_inputs_and_named() -> None:
     born = pl.Series(["2020-01-01", "2020-01-02", "2020-01-03", "2020-01-04", None]).str.to_date()
     frame = LONG.with_columns(day=pl.Series([1, 2, 1, 3, 2]), born=born)
-    data = read_sequences("data", frame, layout(frame, time="day"))
+    data = sequences(frame, time="day")
     assert data.layout.numbers == ("x",)
-    assert data.notes[0] == "columns not used: born"
+    assert data.notes[1] == "column 'born' is left out: it holds times"
 
 
 def test_rows_end_at_their_last_value() -> None:
@@ -94,16 +93,18 @@ def test_steps_are_in_the_order_of_their_numbers() -> None:
 def test_layouts(
     columns: dict[str, list[object]], options: dict[str, object], expected: str
 ) -> None:
-    found = layout(pl.DataFrame(columns), **options)
     if expected:
+        found = layout(pl.DataFrame(columns), **options)
         assert f"{found.form} {found.per} {found.classes}" == expected
     else:
-        assert (found.per, found.classes) == ("step", False)
+        with pytest.raises(ArgumentError, match="no labels"):
+            layout(pl.DataFrame(columns), **options)
 
 
 @pytest.mark.parametrize("columns", [{"x": [1, 2]}, {"unique_id": [1, 1], "y": [2, 3]}])
 def test_series_have_no_labels(columns: dict[str, list[int]]) -> None:
-    assert find_layout(pl.DataFrame(columns), Options()) is None
+    with pytest.raises(ArgumentError, match="no labels; name their column with --target"):
+        layout(pl.DataFrame(columns))
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=200))
@@ -160,7 +161,7 @@ def test_the_encoding_is_learned_from_its_rows_alone() -> None:
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"id": ["a", None], "x": [1, 2], "label": ["u", "v"]}, ["'id'", "row 2", "empty"]),
+        ({"id": ["a", "a", None], "x": [1, 2, 3], "label": [*"uuv"]}, ["'id'", "row 3", "empty"]),
         ({"id": [1] * 3, "x": ["1", "a", "2"], "label": ["u"] * 3}, ["'x'", "row 2", "'a'"]),
         ({"id": [1, 1], "x": [1.0, np.inf], "label": ["u", "u"]}, ["'x'", "row 2", "finite"]),
         (
@@ -168,8 +169,8 @@ def test_the_encoding_is_learned_from_its_rows_alone() -> None:
             ["row 2", "no value"],
         ),
         (
-            {"id": [1, 1], "time": [2, 1], "x": [1, 2], "label": ["u", "u"]},
-            ["'time'", "row 2", "sort"],
+            {"id": [1, 1], "time": [2, 2], "x": [1, 2], "label": ["u", "u"]},
+            ["'time'", "row 2", "repeated"],
         ),
     ],
 )
@@ -180,12 +181,29 @@ def test_bad_cells_are_named(columns: dict[str, list[object]], words: list[str])
     assert all(word in str(caught.value) for word in words), caught.value
 
 
-def test_columns_that_are_missing_are_named() -> None:
-    wanted = layout(LONG)
-    with pytest.raises(DataError, match="there is no column 'x'"):
-        read_sequences("other", LONG.drop("x"), wanted)
+def test_other_data_are_read_as_those_that_were_learned_from() -> None:
+    wanted = layout(LONG).options()
+    other = LONG.drop("label").with_columns(extra=pl.lit(5), x=pl.lit(1.5))
+    data = read_sequences(Source("other", other), wanted)
+    assert data.layout.numbers == ("x",)
+    assert data.layout.symbols == ("s",)
+    assert data.labels.null_count() == 2
+    digits = LONG.with_columns(s=pl.lit("7"))
+    assert read_sequences(Source("other", digits), wanted).symbols["s"].to_list() == ["7"] * 5
+    with pytest.raises(ArgumentError, match="no column 'x', which the model names"):
+        read_sequences(Source("other", LONG.drop("x")), wanted)
     with pytest.raises(ArgumentError, match="did you mean 'label'"):
-        find_layout(LONG, Options(target=("lable",)))
+        layout(LONG, target=("lable",))
+
+
+def test_rows_of_steps_are_read_again_with_other_lengths() -> None:
+    frame = pl.DataFrame({"t0": [1.0, 2.0], "t1": [3.0, 4.0], "t2": [5.0, 6.0], "label": [*"ab"]})
+    wanted = layout(frame)
+    assert Layout.of_record(json.loads(json.dumps(asdict(wanted)))) == wanted
+    longer = frame.drop("label").with_columns(t3=pl.Series([7.0, None]))
+    data = read_sequences(Source("other", longer), wanted.options())
+    assert data.lengths.tolist() == [4, 3]
+    assert data.numbers[:, 0].tolist() == [1, 3, 5, 7, 2, 4, 6]
 
 
 def test_the_fingerprint_sees_every_change(tmp_path: Path) -> None:

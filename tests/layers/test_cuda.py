@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import penstock
-from penstock.layers import cudnn
+from penstock.layers import native
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -44,7 +44,7 @@ def test_dropin_takes_cudnn(name):
     theirs = getattr(torch.nn, name)(16, 32, num_layers=2, bidirectional=True, device="cuda")
     ours = getattr(penstock, name)(16, 32, num_layers=2, bidirectional=True, device="cuda")
     ours.load_state_dict(theirs.state_dict())
-    assert cudnn.has(type(ours.cell))
+    assert native.has(type(ours.cell))
     x = torch.randn(20, 4, 16, device="cuda", requires_grad=True)
     torch.testing.assert_close(ours(x)[0], theirs(x)[0], atol=1e-5, rtol=1e-4)
     for own, other in zip(

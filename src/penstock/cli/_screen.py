@@ -27,7 +27,8 @@ from penstock.training.loop import Progress as Trained
 class Bar(Watcher):
     """Progress over trials, with the time left; nothing where stderr is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, about: str = "") -> None:
+        self._about = about
         console = _terminal.console(error=True)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -53,7 +54,9 @@ class Bar(Watcher):
         self._bar.stop()
 
     def begins(self, trials: int) -> None:
-        """Show how many trials there are to be."""
+        """Show what the data are, and how many trials there are to be."""
+        if self._about:
+            _terminal.say(self._about, error=True)
         self._all = self._bar.add_task(f"{trials} trials", total=trials)
 
     def round(self, job: Job, progress: Trained) -> None:

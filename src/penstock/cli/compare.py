@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from penstock.compare.workers import Pool
     from penstock.training.loop import Budget
 
+_SEVERAL = "with commas between, or repeated."
+
 
 def compare(
     context: typer.Context,
     data: Annotated[
-        Path, typer.Argument(help="A CSV, Parquet, .txt or .npz file, or the name of a sample.")
+        Path, typer.Argument(help="A file, a folder of files, or the name of a sample.")
     ] = Path("sunspots"),
     task: Annotated[
         str | None, typer.Option(help="What to learn; inferred from the data if left out.")
     ] = None,
     target: Annotated[
-        str, typer.Option(help="Columns to learn: values or labels, with commas between.")
-    ] = "",
+        list[str] | None, typer.Option(help=f"Columns to learn: values or labels, {_SEVERAL}")
+    ] = None,
     horizon: Annotated[int | None, typer.Option(help="Steps to forecast.")] = None,
     cells: Annotated[str, typer.Option(help="Cells, with commas between.")] = "rnn,lstm,gru",
     seeds: Annotated[int, typer.Option(help="Trainings of each cell that are measured.")] = 5,
@@ -41,8 +43,21 @@ def compare(
     time_column: Annotated[
         str | None, typer.Option("--time-column", help="Column of times.")
     ] = None,
-    known: Annotated[str, typer.Option(help="Columns known ahead of time, as holidays.")] = "",
-    past: Annotated[str, typer.Option(help="Columns known up to now, as the weather.")] = "",
+    known: Annotated[
+        list[str] | None, typer.Option(help=f"Columns known ahead, as holidays, {_SEVERAL}")
+    ] = None,
+    past: Annotated[
+        list[str] | None, typer.Option(help=f"Columns known up to now, as weather, {_SEVERAL}")
+    ] = None,
+    static: Annotated[
+        list[str] | None, typer.Option(help=f"Columns that stay the same in a series, {_SEVERAL}")
+    ] = None,
+    frequency: Annotated[
+        str | None, typer.Option(help="Step to bring irregular times to, as 1h.")
+    ] = None,
+    date_format: Annotated[
+        str | None, typer.Option(help="How dates are written, as %d.%m.%Y.")
+    ] = None,
     skip_check: Annotated[
         list[str] | None, typer.Option(help="A check to switch off, by name; repeat for more.")
     ] = None,
@@ -60,19 +75,26 @@ def compare(
     from penstock.compare import run  # noqa: PLC0415
     from penstock.compare.schedule import LEARNING_RATES  # noqa: PLC0415
     from penstock.data import Options  # noqa: PLC0415
-    from penstock.data.samples import load_or_sample  # noqa: PLC0415
-    from penstock.tasks import find_task, infer  # noqa: PLC0415
+    from penstock.data.understanding.describe import source_of  # noqa: PLC0415
+    from penstock.data.understanding.understand import understand  # noqa: PLC0415
+    from penstock.tasks import find_task  # noqa: PLC0415
 
     ends = context.obj + seconds(time) if time else None
     names, numbers = _names(cells), _rates(rates) or LEARNING_RATES
     run.check_arguments(out, names, seeds, skip_check or ())
-    options = Options(_names(target), id_column, time_column, _names(known), _names(past))
-    source = load_or_sample(data)
+    options = Options(
+        tuple(target or ()), id_column, time_column, tuple(known or ()), tuple(past or ()),
+        tuple(static or ()), task=task, frequency=frequency, date_format=date_format,
+    )  # fmt: skip
+    if task is not None:
+        find_task(task)
+    source = source_of(data)
+    found = understand(source, options)
     if task is None:
-        task, reason = infer(source, options)
-        _terminal.say(f"Task {task}: {reason}. Another is chosen with --task.", error=True)
+        task = found.task
+        _terminal.say(f"Task {task}: {found.why}. Another is chosen with --task.", error=True)
     dataset = find_task(task).read(source, options)
-    with _screen.Bar() as bar:
+    with _screen.Bar("\n".join(found.lines()[1:])) as bar:
         results = run.compare(
             dataset,
             out,

@@ -20,7 +20,7 @@ def doctor(
 
     from penstock import __version__, cells  # noqa: PLC0415
     from penstock.compiler import diagnosis  # noqa: PLC0415
-    from penstock.layers import cudnn  # noqa: PLC0415
+    from penstock.layers import native  # noqa: PLC0415
 
     say = _terminal.say
     cuda = f"{torch.cuda.get_device_name()}" if torch.cuda.is_available() else "none"
@@ -33,7 +33,7 @@ def doctor(
     found = cells()
     width = max(map(len, found))
     for name, cell in found.items():
-        on_cuda = "cuDNN" if cudnn.has(cell) else "eager, because only cuDNN's cells have a kernel"
+        on_cuda = "cuDNN" if native.has(cell) else "eager, because only cuDNN's cells have a kernel"
         say(f"{name:{width}}  CPU: {diagnosis.on_cpu(cell)};  CUDA: {on_cuda}")
 
 

@@ -26,10 +26,10 @@ def inspect(
     from penstock.atomic import write  # noqa: PLC0415
     from penstock.compare import inspection_page as page  # noqa: PLC0415  (torch takes seconds)
     from penstock.compare.inspection import inspect_model  # noqa: PLC0415
-    from penstock.data.samples import load_or_sample  # noqa: PLC0415
+    from penstock.data.understanding.describe import source_of  # noqa: PLC0415
 
     check_output(out, model, data)
-    source = load_or_sample(_sample(model) if data is None else data)
+    source = source_of(_sample(model) if data is None else data)
     found = inspect_model(model, source, window)
     console = _terminal.console()
     figures = Table(box=None, show_header=False, pad_edge=False)

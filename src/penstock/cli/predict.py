@@ -22,13 +22,13 @@ def predict(
     from penstock.atomic import write  # noqa: PLC0415
     from penstock.compare.exports import csv_of  # noqa: PLC0415
     from penstock.compare.models import load_model  # noqa: PLC0415  (torch takes seconds)
-    from penstock.data.samples import load_or_sample  # noqa: PLC0415
+    from penstock.data.understanding.describe import source_of  # noqa: PLC0415
     from penstock.tasks import find_task  # noqa: PLC0415
 
     if out is not None:
         check_output(out, model, data)
     network, about = load_model(model)
-    frame, notes = find_task(about["task"]).apply(network, about["spec"], load_or_sample(data))
+    frame, notes = find_task(about["task"]).apply(network, about["spec"], source_of(data))
     for note in notes:
         _terminal.say(f"penstock: {note}", error=True)
     text = csv_of(frame)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -118,8 +118,8 @@ def diagnose(task: Task, network: nn.Module) -> Health:
 class _Columns(TypedDict, total=False):
     targets: list[str]
     label: str | None
-    id: str | None
-    time: str | None
+    id: str | list[str] | None
+    time: str | list[str] | None
     known: list[str]
     past: list[str]
 
@@ -131,12 +131,8 @@ def _bind(about: dict[str, Any], source: Source) -> Task:
     horizon = about["settings"].get("horizon")
     conform(horizon, Count | None, "settings.horizon")
     label = columns.get("label")
-    options = Options(
-        tuple(columns.get("targets", ())) or ((label,) if label else ()),
-        columns.get("id"),
-        columns.get("time"),
-        *(tuple(columns.get(name, ())) for name in ("known", "past")),
-    )
+    options = Options.of_record({"id": None, "time": None, **columns})
+    options = replace(options, task=kind.name, target=(label,) if label else options.target)
     task = kind.prepare(kind.read(source, options), horizon)
     if json.loads(json.dumps(task.spec())) != about["spec"]:
         raise DataError(

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from penstock.cells import Cell, Place
 from penstock.compiler.backends.base import Bound
+from penstock.compiler.backends.memory import check
 from penstock.compiler.ir import verify
 from penstock.compiler.ir.graph import BIASES, Backward, Graph, Hoisted
 from penstock.compiler.ir.plan import LoopPlan
@@ -130,6 +131,7 @@ __all__ = [
     "Kept",
     "Program",
     "Sweep",
+    "check",
     "compile_cell",
     "find_backend",
     "find_backends",

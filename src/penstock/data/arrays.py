@@ -1,4 +1,4 @@
-"""NumPy archives (.npz): plain arrays of numbers alone, and no more than they may hold."""
+"""NumPy archives (.npz): plain arrays of numbers or text alone, and no more than they may hold."""
 
 import lzma
 import math
@@ -73,8 +73,8 @@ def _array(name: str, stream: IO[bytes], size: int) -> NDArray[Any]:
             "holds Python objects, which are not read from strangers; "
             "save plain arrays of numbers, one a sequence, with numpy.savez"
         )
-    if dtype.kind not in "biuf":
-        raise DataError(f"holds the array {name!r} of {dtype}, not of numbers")
+    if dtype.kind not in "biufUS":
+        raise DataError(f"holds the array {name!r} of {dtype}, not of numbers or text")
     claimed = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or claimed != size - stream.tell():
         raise DataError(f"holds the array {name!r}, which is not as long as its shape {shape} says")

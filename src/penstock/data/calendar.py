@@ -1,36 +1,46 @@
 """How time stamps go on after the last one."""
 
+import numpy as np
 import polars as pl
 
-_MONTH_STEPS = (1, 3, 6, 12)
+from penstock.data.spacing import Spacing, find_spacing
 
 
-def continue_times(times: pl.Series, count: int) -> pl.Series | None:
+def continue_times(
+    times: pl.Series, count: int, spacing: Spacing | None = None
+) -> pl.Series | None:
     """Return the next `count` times of a regular series, or None where none can be told.
 
-    Regular are: numbers a constant step apart; dates and datetimes a constant duration apart, or
-    1, 3, 6 or 12 calendar months apart, counted from the last one.
+    Args:
+        times: local times, dates or numbers, without gaps.
+        count: how many.
+        spacing: the step between them, if it is known; else it is told by the times.
     """
-    if len(times) < 2:
+    local = times.cast(pl.Datetime("us")) if times.dtype == pl.Date else times
+    if spacing is None:
+        frame = pl.DataFrame(
+            [pl.repeat("", len(times), eager=True).alias("id"), local.alias("time")]
+        )
+        spacing = find_spacing(frame)
+    if spacing.unit == "none" or not len(times):
         return None
-    steps = times.diff().drop_nulls()
-    if steps.n_unique() == 1:
-        return pl.Series(times.name, [times[-1] + steps[0] * k for k in range(1, count + 1)])
-    if times.dtype.is_temporal() and times.dtype != pl.Time:
-        return _continue_months(times, count)
-    return None
+    places = spacing.places(local, local[:1].new_from_index(0, len(times)))
+    step = int(places[-1] - places[-2]) if len(times) > 1 else 1
+    if (np.diff(places) != step).any():
+        return None
+    first = local[:1].new_from_index(0, count)
+    ahead = pl.Series(places[-1] + step * np.arange(1, count + 1))
+    return spacing.times(first, ahead).cast(times.dtype).alias(times.name)
 
 
-def _continue_months(times: pl.Series, count: int) -> pl.Series | None:
-    last = pl.Series(times.name, [times[-1]], dtype=times.dtype)
-    for months in _MONTH_STEPS:
-        if times[1:].equals(times[:-1].dt.offset_by(f"{months}mo")):
-            return pl.concat([last.dt.offset_by(f"{months * k}mo") for k in range(1, count + 1)])
-        ends = times.dt.month_end()
-        if times.equals(ends) and ends[1:].equals(_ends(times[:-1], months)):
-            return pl.concat([_ends(last, months * k) for k in range(1, count + 1)])
-    return None
+def in_zone(times: pl.Series, zone: str | None) -> pl.Series:
+    """Return local times with their zone; dates alone where all are midnights without one.
 
-
-def _ends(times: pl.Series, months: int) -> pl.Series:
-    return times.dt.offset_by(f"{months}mo").dt.month_end()
+    Of an hour that the clock strikes twice the first is taken; one that it leaves out is null.
+    """
+    if times.dtype != pl.Datetime("us"):
+        return times
+    if zone is not None:
+        return times.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    midnight = bool((times == times.dt.truncate("1d")).all())
+    return times.cast(pl.Date) if midnight else times

@@ -31,7 +31,7 @@ class Encoding:
     def fit(data: Sequences, rows: Tensor) -> "Encoding":
         """Return the encoding of the inputs at `rows`, the steps of the training part."""
         seen = rows.numpy()
-        values = data.numbers[seen].astype(np.float64)
+        values = data.numbers[seen]
         return Encoding(
             tuple(_scale(column) for column in values.T),
             tuple(vocabulary(column.gather(seen)) for column in data.symbols),
@@ -54,9 +54,10 @@ class Encoding:
 
     def encode(self, data: Sequences) -> tuple[Tensor, Tensor]:
         """Return numbers [N, F] float32 (0, the mean, where missing) and codes [N, C] int64."""
-        means = np.array([s.mean for s in self.scales], np.float32)
-        stds = np.array([s.std or 1.0 for s in self.scales], np.float32)
-        numbers = torch.from_numpy(np.nan_to_num((data.numbers - means) / stds))
+        means = np.array([s.mean for s in self.scales])
+        stds = np.array([s.std or 1.0 for s in self.scales])
+        scaled = np.nan_to_num((data.numbers - means) / stds)
+        numbers = torch.from_numpy(scaled.astype(np.float32))
         codes = [
             code(column, words)
             for column, words in zip(data.symbols, self.vocabularies, strict=True)

@@ -1,21 +1,17 @@
 """Frames of ones and zeros, such as piano rolls: which notes sound at each step."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.columns import check_names, find_time, numbers
 from penstock.data.files import Source
-from penstock.data.readers import check_ids
-from penstock.data.series import Options
+from penstock.data.readers import one_or_more
+from penstock.data.series import Names, Options
+from penstock.data.understanding.understand import understand
 from penstock.errors import DataError
-
-_FEWEST_COLUMNS = 8  # for a table of ones and zeros to be taken for frames
-_ID_NAMES = ("unique_id", "id", "piece")
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Frames:
     offsets: NDArray[np.int64]
     values: NDArray[np.uint8]
     columns: tuple[str, ...]
-    id: str | None
+    id: Names
 
     def fingerprint(self) -> str:
         """Return a hash of all that is learned from."""
@@ -56,16 +52,6 @@ class Frames:
         }
 
 
-def are_frames(frame: pl.DataFrame, options: Options) -> bool:
-    """Whether a table holds eight columns or more, and nothing but ones and zeros in them."""
-    check_names(frame, options)
-    columns = [frame[c] for c in _columns(frame, options, _find_id(frame, options))]
-    return len(columns) >= _FEWEST_COLUMNS and all(
-        c.dtype.is_numeric() and not c.null_count() and bool(((c == 0) | (c == 1)).all())
-        for c in columns
-    )
-
-
 def read_frames(source: Source, options: Options) -> Frames:
     """Return the frames of a table (a row a frame, a column of ids if several), or of arrays.
 
@@ -74,39 +60,17 @@ def read_frames(source: Source, options: Options) -> Frames:
     Raises:
         DataError: a cell is neither 0 nor 1, or the arrays do not fit together.
     """
-    with source.named():
-        if source.arrays is not None:
+    if source.arrays is not None:
+        with source.named():
             return _from_arrays(source.name, source.arrays)
-        return _from_table(source.name, source.rows(), options)
-
-
-def _find_id(frame: pl.DataFrame, options: Options) -> str | None:
-    return options.id or next((c for c in _ID_NAMES if c in frame.columns), None)
-
-
-def _columns(frame: pl.DataFrame, options: Options, ids: str | None) -> list[str]:
-    time = options.time or find_time(frame, ids)
-    return list(options.target) or [c for c in frame.columns if c not in (ids, time)]
-
-
-def _from_table(name: str, frame: pl.DataFrame, options: Options) -> Frames:
-    check_names(frame, options)
-    id_column = _find_id(frame, options)
-    columns = _columns(frame, options, id_column)
-    values = np.empty((frame.height, len(columns)), np.uint8)
-    for k, column in enumerate(columns):
-        cells = numbers(frame[column])
-        good = ((cells == 0) | (cells == 1)).fill_null(False).to_numpy()
-        _check(good, f"column {column!r}, row", cells)
-        values[:, k] = cells.to_numpy()
-    ids = check_ids(frame[id_column]) if id_column else pl.repeat("all", len(values), eager=True)
-    changes = np.flatnonzero((ids != ids.shift()).fill_null(True).to_numpy())
-    names = ids[changes]
-    if names.is_duplicated().any():
-        twice = names.filter(names.is_duplicated())[0]
-        raise DataError(f"the rows of {twice!r} are not together; sort them by {id_column!r}")
-    offsets = np.append(changes, len(values))
-    return Frames(name, tuple(names), offsets, values, tuple(columns), id_column)
+    if source.text is not None:
+        source.rows()
+    found = understand(source, replace(options, task="frames"))
+    assert found.table is not None
+    columns, starts = found.with_role("target"), found.table.starts()
+    values = found.table.columns.select(columns).to_numpy().astype(np.uint8)
+    ids, names = tuple(found.table.ids[starts[:-1]]), one_or_more(found.with_role("id"))
+    return Frames(source.name, ids, starts, values, columns, names)
 
 
 def _from_arrays(name: str, arrays: dict[str, NDArray[Any]]) -> Frames:

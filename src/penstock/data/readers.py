@@ -1,157 +1,199 @@
-"""A file or frame → `Dataset`. Wide and long data take one way: all is made long first."""
+"""A source → `Dataset`: the series of a table, each on its grid, with the columns beside them."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.columns import choose_columns, numbers, times
-from penstock.data.files import Source, load
-from penstock.data.series import Columns, Dataset, Options, Series
+from penstock.data.files import Source
+from penstock.data.reading import read_source
+from penstock.data.samples import sample
+from penstock.data.series import Columns, Dataset, Names, Options, Series
+from penstock.data.understanding.understand import understand
+from penstock.data.understanding.understanding import Table, Understanding
 from penstock.errors import DataError
 
-if TYPE_CHECKING:
-    from narwhals.typing import IntoDataFrame
+_MOST_CATEGORIES = 50  # of a column of text beside the values; rarer ones are none of them
 
 
 def read(
-    source: "str | Path | IntoDataFrame | Source",
+    source: Any,
     *,
     target: Sequence[str] = (),
     id_column: str | None = None,
     time_column: str | None = None,
     known: Sequence[str] = (),
     past: Sequence[str] = (),
+    static: Sequence[str] = (),
 ) -> Dataset:
-    """Return the series of a CSV or Parquet file, or of a dataframe of any library.
-
-    Long data have a column of ids, one series each. Wide data have one series a column. See
-    `choose_columns` for the columns taken where none is told. Empty cells are missing values:
-    those before a series' first value and after its last are cut off, the others are filled with
-    the value before them (which looks at the past alone) and marked as not observed. Columns
-    beside the values are filled likewise, and NaN before their first value; those known ahead go
-    on after the last value for as long as there are rows.
+    """Return the series of a file, a dataframe of any library, or arrays; see `read_series`.
 
     Raises:
         DataError: the file or one of its cells cannot be used; the message says where and why.
         ArgumentError: a column told is not there.
     """
-    options = Options(tuple(target), id_column, time_column, tuple(known), tuple(past))
-    return read_series(load(source), options)
+    options = Options(
+        tuple(target), id_column, time_column, tuple(known), tuple(past), tuple(static)
+    )
+    return read_series(read_source(source), options)
 
 
 def read_series(source: Source, options: Options) -> Dataset:
-    """Return the series of a table; see `read`."""
-    with source.named():
-        return _read(source.name, source.rows(), options)
+    """Return the series of a source, as `penstock.describe` understands it.
 
-
-def _read(name: str, frame: pl.DataFrame, options: Options) -> Dataset:
-    columns = choose_columns(frame, options)
-    tidy = _tidy(frame, columns)
-    check_order(tidy, columns.time, columns.id)
-    parts = tidy.partition_by("id", maintain_order=True)
-    series = tuple(_series(part, columns) for part in parts)
+    Missing values before a series' first one and after its last are cut off; the others, and those
+    of rows that were put in, are filled with the value before them (which looks at the past alone)
+    and marked as not observed. Columns beside the values are filled likewise, and NaN before their
+    first value; those known ahead go on after the last value for as long as there are rows.
+    """
+    found = understand(source, replace(options, task="forecast"))
+    assert found.table is not None
+    columns = _columns(found, options)
+    series = tuple(_all_series(found.table, columns))
     kept = tuple(one for one in series if len(one))
     if not kept:
-        raise DataError(f"column {', '.join(columns.targets)} holds no value at all")
-    missing = sum(int((~one.observed).sum()) for one in kept)
-    return Dataset(name, kept, columns, missing, _notes(frame, columns, missing, series))
-
-
-def _tidy(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
-    """Return the frame in long form: id, time, value, and the row in the file."""
-    many = len(columns.targets) > 1
-    row = pl.Series("row", np.arange(1, frame.height + 1))
-    time = times(frame[columns.time]) if columns.time else row
-    beside = [numbers(frame[c]).alias(f"beside {c}") for c in (*columns.known, *columns.past)]
-    parts = []
-    for target in columns.targets:
-        if columns.id is None:
-            ids = pl.repeat(target, frame.height, eager=True)
-        else:
-            ids = check_ids(frame[columns.id]) + (f"/{target}" if many else "")
-        value = numbers(frame[target])
-        parts.append(
-            pl.DataFrame([row, ids.alias("id"), time.alias("time"), value.alias("value"), *beside])
-        )
-    tidy = pl.concat(parts)
-    if columns.time is None:  # no column of times: count the rows of each series
-        tidy = tidy.with_columns(time=pl.int_range(1, pl.len() + 1).over("id"))
-    return tidy
-
-
-def check_ids(column: pl.Series) -> pl.Series:
-    """Return a column of ids as text.
-
-    Raises:
-        DataError: a cell is empty; the message names it.
-    """
-    empty = column.is_null().arg_true()
-    if len(empty):
-        raise DataError(f"id column {column.name!r}, row {empty[0] + 1} is empty; fill it in")
-    return column.cast(pl.String)
-
-
-def check_order(tidy: pl.DataFrame, time_column: str | None, id_column: str | None) -> None:
-    """Raise unless the times of each id increase strictly; the frame has row, id and time.
-
-    Raises:
-        DataError: a time is repeated or comes too late; the message names its row.
-    """
-    wrong = tidy.with_columns(before=pl.col("time").shift().over("id")).filter(
-        pl.col("time") <= pl.col("before")
-    )
-    if wrong.height:
-        row, name, time, before = wrong.select("row", "id", "time", "before").row(0)
-        what = "is repeated" if time == before else f"comes after the later {before}"
-        remedy = "keep one row for each time" if time == before else "sort the rows by time"
-        hint = "" if id_column else ", or name the column of ids with --id if there are several"
         raise DataError(
-            f"time column {time_column!r}, row {row}: {time} {what} in series {name!r}; "
-            f"{remedy}{hint}"
+            f"{found.name}: column {', '.join(columns.targets)} holds no value at all; choose "
+            "another with --target"
         )
-
-
-def _series(part: pl.DataFrame, columns: Columns) -> Series:
-    """Return one series, trimmed and filled; empty where it has no value."""
-    values = part["value"].to_numpy()
-    seen = np.flatnonzero(~np.isnan(values))
-    cut = slice(seen[0], seen[-1] + 1) if len(seen) else slice(0)
-    values = values[cut]
-    observed = ~np.isnan(values)
-    last_seen = np.maximum.accumulate(np.where(observed, np.arange(len(values)), 0))
-    return Series(
-        str(part["id"][0]),
-        part["time"][cut],
-        values[last_seen],
-        observed,
-        _beside(part, columns.known)[cut.start :],
-        _beside(part, columns.past)[cut],
+    missing = sum(int((~one.observed).sum()) for one in kept)
+    empty = [one.id for one in series if not len(one)]
+    return Dataset(
+        found.name,
+        kept,
+        columns,
+        missing,
+        (*_notes(missing, found.inserted, empty), *found.notes),
+        found.spacing,
+        found.table.zone,
+        found.record(),
     )
 
 
-def _beside(part: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
-    """Return columns beside the values [n, F], each gap filled with the value before it."""
-    if not names:
-        return np.empty((part.height, 0))
-    return part.select(
-        pl.col(f"beside {n}").fill_null(strategy="forward") for n in names
-    ).to_numpy()
+def _columns(found: Understanding, options: Options) -> Columns:
+    assert found.table is not None
+    known, past, static = (found.with_role(role) for role in ("known", "past", "static"))
+    categories = {
+        name: options.categories.get(name) or _categories(found.table.columns[name])
+        for name in (*known, *past, *static)
+        if found.table.columns.schema[name] == pl.String
+    }
+    targets = () if found.table.made else found.with_role("target")
+    return Columns(
+        one_or_more(found.with_role("id")),
+        one_or_more(found.with_role("time")),
+        targets,
+        known,
+        past,
+        static,
+        categories,
+        options.frequency,
+        options.date_format,
+    )
 
 
-def _notes(
-    frame: pl.DataFrame, columns: Columns, missing: int, series: Sequence[Series]
-) -> tuple[str, ...]:
-    used = {columns.id, columns.time, *columns.targets, *columns.known, *columns.past}
-    unused = [c for c in frame.columns if c not in used]
-    empty = [one.id for one in series if not len(one)]
+def one_or_more(names: tuple[str, ...]) -> Names:
+    """Return a name, several of them, or None where there is none."""
+    return names if len(names) > 1 else names[0] if names else None
+
+
+def _categories(column: pl.Series) -> tuple[str, ...]:
+    """Return the most frequent values of a column of text, sorted."""
+    counts = column.drop_nulls().alias("value").value_counts(name="n")
+    most = counts.sort("n", "value", descending=[True, False]).head(_MOST_CATEGORIES)
+    return tuple(sorted(most["value"]))
+
+
+def _all_series(table: Table, columns: Columns) -> list[Series]:
+    starts = table.starts()
+    known = _beside(table.columns, columns.known, columns.categories)
+    past = _beside(table.columns, columns.beside, columns.categories)
+    targets = columns.targets or table.made
+    many, series = len(targets) > 1, []
+    for target in targets:
+        values = table.columns[target].to_numpy()
+        for start, end in itertools.pairwise(starts.tolist()):
+            name = target if table.form == "one" else table.ids[int(start)]
+            name = f"{name}/{target}" if many and table.form != "one" else name
+            rows = slice(int(start), int(end))
+            times = _times(table, rows)
+            series.append(_series(name, times, values[rows], known[rows], past[rows]))
+    return series
+
+
+def _times(table: Table, rows: slice) -> pl.Series:
+    if table.times is not None:
+        return table.times[rows].alias("time")
+    return pl.int_range(1, rows.stop - rows.start + 1, eager=True).alias("time")
+
+
+def _beside(
+    frame: pl.DataFrame, names: Sequence[str], categories: Mapping[str, Sequence[str]]
+) -> NDArray[np.float64]:
+    """Return columns beside the values [N, F]: numbers as they are, categories as ones and zeros.
+
+    A category that is none of those known is zero in all of its columns.
+    """
+    parts: list[pl.Series] = []
+    for name in names:
+        column = frame[name]
+        if name in categories:
+            filled = column.fill_null(strategy="forward")
+            parts += [(filled == c).fill_null(False).cast(pl.Float64) for c in categories[name]]
+        else:
+            parts.append(column)
+    if not parts:
+        return np.empty((frame.height, 0))
+    return np.stack([part.to_numpy() for part in parts], axis=1).astype(np.float64)
+
+
+def _series(
+    name: str,
+    times: pl.Series,
+    values: NDArray[np.float64],
+    known: NDArray[np.float64],
+    past: NDArray[np.float64],
+) -> Series:
+    """Return one series, trimmed and filled; empty where it has no value."""
+    seen = np.flatnonzero(~np.isnan(values))
+    cut = slice(int(seen[0]), int(seen[-1]) + 1) if len(seen) else slice(0, 0)
+    values = values[cut]
+    return Series(
+        str(name),
+        times[cut],
+        carried(values),
+        ~np.isnan(values),
+        carried(known)[cut.start :],
+        carried(past)[cut],
+    )
+
+
+def carried(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values [n] or [n, F], each gap filled with the one before; NaN before the first."""
+    if not values.size:
+        return values
+    place = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
+    last = np.maximum.accumulate(np.where(np.isnan(values), 0, place), axis=0)
+    return np.take_along_axis(values, last, axis=0)
+
+
+def _notes(missing: int, inserted: int, empty: Sequence[str]) -> tuple[str, ...]:
+    rows = f", {inserted} of them in rows that were put in" if inserted else ""
     notes = {
-        f"columns not used: {', '.join(unused[:8])}": unused,
-        f"{missing} missing values carried forward as inputs and never scored": missing,
+        f"{missing} missing values carried forward as inputs and never scored{rows}": missing,
         f"{len(empty)} series without any value left out: {', '.join(empty[:5])}": empty,
     }
     return tuple(note for note, applies in notes.items() if applies)
+
+
+def sunspots() -> Dataset:
+    """Return the yearly numbers of sunspots, 1700 to 2008 (309 values), one series.
+
+    Source: National Geophysical Data Center (NOAA), as shipped by statsmodels 0.15
+    (``statsmodels.datasets.sunspots``). Public domain.
+    """
+    return read(sample("sunspots"))

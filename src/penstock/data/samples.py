@@ -6,14 +6,12 @@ every kind of data in a minute.
 
 from collections.abc import Callable
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from penstock.data.files import Source, load
-from penstock.data.readers import read
-from penstock.data.series import Dataset
+from penstock.data.files import Source
+from penstock.data.reading import read_source as load
 from penstock.errors import ArgumentError, nearest
 
 
@@ -40,24 +38,6 @@ def sample(name: str) -> Source:
     if name not in known:
         raise ArgumentError(f"unknown sample {name!r}: {nearest(name, known)}")
     return known[name]()
-
-
-def load_or_sample(path: Path) -> Source:
-    """Return the sample of that name, unless there is such a file; else what the file holds.
-
-    Raises:
-        DataError: see `load`.
-    """
-    return sample(str(path)) if str(path) in samples() and not path.exists() else load(path)
-
-
-def sunspots() -> Dataset:
-    """Return the yearly numbers of sunspots, 1700 to 2008 (309 values), one series.
-
-    Source: National Geophysical Data Center (NOAA), as shipped by statsmodels 0.15
-    (``statsmodels.datasets.sunspots``). Public domain.
-    """
-    return read(sample("sunspots"))
 
 
 def _sunspots() -> Source:

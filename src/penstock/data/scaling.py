@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -22,19 +24,44 @@ class Scale:
         return scaled * self.std + self.mean
 
 
+def refilled(
+    values: NDArray[np.float64], observed: NDArray[np.bool_], season: int
+) -> NDArray[np.float64]:
+    """Return values in which what is missing is that of the season before, where there is one.
+
+    It looks at the past alone, as the value before does, but keeps to the season.
+    """
+    if season < 2 or observed.all():
+        return values
+    filled = values.copy()
+    for place in np.flatnonzero(~observed):
+        if place >= season:
+            filled[place] = filled[place - season]
+    return filled
+
+
 def fit_scale(values: NDArray[np.float64], observed: NDArray[np.bool_]) -> Scale:
-    """Return mean and standard deviation of the observed values."""
+    """Return mean and standard deviation of the observed values.
+
+    The deviation of values that are constant, up to rounding, is 0: dividing by what rounding left
+    would blow up every other value.
+    """
     seen = values[observed]
-    return Scale(float(seen.mean()), float(seen.std()))
+    mean, std = float(seen.mean()), float(seen.std())
+    return Scale(mean, std if std > _ROUNDING * float(np.abs(seen).max()) else 0.0)
 
 
-def naive_error(values: NDArray[np.float64], season: int) -> float:
+def naive_error(
+    values: NDArray[np.float64], season: int, observed: NDArray[np.bool_] | None = None
+) -> float:
     """Return the mean of |y_t − y_{t−m}|: the denominator of MASE (Hyndman & Koehler 2006).
 
-    m = season. Where it is 0 (a series that repeats exactly) or the part is not longer than a
-    season, m = 1 stands in.
+    m = season. Only pairs that were both observed count, where `observed` says which were. Where it
+    is 0 (a series that repeats exactly) or the part is not longer than a season, m = 1 stands in.
     """
+    seen = np.ones(len(values), bool) if observed is None else observed
     for lag in (season, 1):
-        if len(values) > lag and (error := float(np.abs(values[lag:] - values[:-lag]).mean())):
+        pairs = seen[lag:] & seen[:-lag]
+        if pairs.any() and (error := float(np.abs(values[lag:] - values[:-lag])[pairs].mean())):
             return error
     return 0.0

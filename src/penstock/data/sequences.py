@@ -1,18 +1,65 @@
 """Sequences of unequal lengths, one after the other, with labels."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.columns import numbers, times
-from penstock.data.layout import Layout
-from penstock.data.readers import check_ids, check_order
-from penstock.errors import DataError, nearest
+from penstock.data.files import Source
+from penstock.data.readers import one_or_more
+from penstock.data.series import Names, Options
+from penstock.data.understanding.layouts import Form
+from penstock.data.understanding.understand import understand
+from penstock.data.understanding.understanding import Table, Understanding
+from penstock.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns of a source hold what.
+
+    Attributes:
+        form: "long" has a column of ids and a row a step; "row" has a sequence a row, in columns
+            or in a cell; "one" is a single sequence with a row a step.
+        label: the column of labels.
+        id, time: columns, or None.
+        numbers, symbols: the columns of inputs.
+        made: those of them that hold the steps of a row.
+        steps: the columns of the source in which these stood.
+        per: whether a label belongs to a sequence or to a step.
+        classes: whether the labels are classes, and not numbers.
+    """
+
+    form: Form
+    label: str
+    id: Names
+    time: Names
+    numbers: tuple[str, ...]
+    symbols: tuple[str, ...]
+    made: tuple[str, ...]
+    steps: tuple[str, ...]
+    per: Literal["sequence", "step"]
+    classes: bool
+
+    def options(self) -> Options:
+        """Return the options by which other data, with or without labels, are read likewise."""
+        task = "tag" if self.per == "step" else "classify" if self.classes else "regress"
+        named = [[n for n in names if n not in self.made] for names in (self.numbers, self.symbols)]
+        numbers, symbols = map(tuple, named)
+        return Options(
+            (self.label,), None if self.form == "row" else self.id, self.time,
+            task=task, numbers=numbers, symbols=symbols, learned=True,
+        )  # fmt: skip
+
+    @staticmethod
+    def of_record(record: dict[str, Any]) -> "Layout":
+        """Return the layout that was written as JSON."""
+        lists = {n: tuple(v) if isinstance(v, list) else v for n, v in record.items()}
+        return Layout(**lists)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -23,23 +70,25 @@ class Sequences:
         name: the file's name, or what kind of frame it was.
         ids: [S] their names, in the order of their first rows.
         offsets: [S + 1] where each starts; N = offsets[S] steps in all.
-        numbers: [N, F] float32; a missing value repeats the one before it, or is NaN without one.
+        numbers: [N, F] float64; a missing value repeats the one before it, or is NaN without one.
         symbols: [N, C] text; "" where missing.
         labels: [S] or [N], as the layout says; null where missing. Empty where not wanted.
         layout: the columns read.
         missing: how many inputs were missing.
         notes: what the reader decided that the user should know, a sentence each.
+        understood: what was understood of the source, as values fit for JSON.
     """
 
     name: str
     ids: tuple[str, ...]
     offsets: NDArray[np.int64]
-    numbers: NDArray[np.float32]
+    numbers: NDArray[np.float64]
     symbols: pl.DataFrame
     labels: pl.Series
     layout: Layout
     missing: int
     notes: tuple[str, ...] = ()
+    understood: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -66,124 +115,73 @@ class Sequences:
             "missing": self.missing,
             "columns": asdict(self.layout),
             "sha256": self.fingerprint(),
+            "understood": dict(self.understood),
         }
 
 
-def read_sequences(name: str, frame: pl.DataFrame, layout: Layout) -> Sequences:
-    """Return the sequences of a table.
+def read_sequences(source: Source, options: Options) -> Sequences:
+    """Return the sequences of a source, as `penstock.describe` understands it.
 
-    Empty cells of inputs are missing values, filled with the value before them; trailing empty
-    cells of a sequence in a row end it. Rows without labels are kept, for the task to leave out.
+    Missing inputs are filled with the value before them. Rows without labels are kept, for the
+    task to leave out.
 
     Raises:
         DataError: a column is missing, or a cell cannot be used; the message says where and why.
+        ArgumentError: which column holds the labels is not clear.
     """
-    wanted = (layout.id, layout.time, layout.label, *layout.numbers, *layout.symbols)
-    for column in wanted:
-        if column is not None and column not in frame.columns:
-            raise DataError(f"there is no column {column!r}: {nearest(column, frame.columns)}")
-    data = _rows(name, frame, layout) if layout.form == "row" else _long(name, frame, layout)
-    unused = [c for c in frame.columns if c not in wanted]
-    notes = {
-        f"columns not used: {', '.join(unused[:8])}": unused and layout.label,
-        f"{data.missing} missing inputs carried forward": data.missing,
-    }
-    return replace(data, notes=tuple(note for note, applies in notes.items() if applies))
-
-
-def _rows(name: str, frame: pl.DataFrame, layout: Layout) -> Sequences:
-    """Return a sequence of each row."""
-    values = np.stack([numbers(frame[c]).to_numpy() for c in layout.numbers], axis=1)
-    seen = ~np.isnan(values)
-    steps = np.arange(values.shape[1])
-    lengths = np.where(seen, steps + 1, 0).max(axis=1)
-    if not lengths.all():
-        row = int(np.flatnonzero(lengths == 0)[0])
-        raise DataError(f"row {row + 1} has no value in any of its steps; delete the row")
-    last = np.maximum.accumulate(np.where(seen, steps, 0), axis=1)
-    inside = steps < lengths[:, None]
-    filled = np.take_along_axis(values, last, axis=1)[inside]
-    ids = _names(frame, layout)
+    found = understand(source, options)
+    if found.task not in ("classify", "regress", "tag"):
+        raise ArgumentError(f"{found.name} holds no labels; name their column with --target")
+    assert found.table is not None
+    layout = _layout(found, found.table)
+    table = found.table
+    starts = table.starts()
+    rows = table.columns
+    filled = rows.select(
+        pl.col(n).fill_null(strategy="forward").over(table.ids) for n in layout.numbers
+    )
+    symbols = rows.select(pl.col(n).fill_null("") for n in layout.symbols)
+    missing = sum(rows[n].null_count() for n in (*layout.numbers, *layout.symbols))
+    lost = (f"{missing} missing inputs carried forward",) if missing else ()
     return Sequences(
-        name,
-        tuple(ids),
-        np.concatenate([[0], np.cumsum(lengths)]),
-        filled[:, None].astype(np.float32),
-        pl.DataFrame(),
-        _labels(frame, layout),
+        found.name,
+        tuple(table.ids[starts[:-1]]),
+        starts,
+        filled.to_numpy().astype(np.float64) if layout.numbers else np.empty((len(table.ids), 0)),
+        symbols,
+        _labels(table, layout, starts),
         layout,
-        int((inside & ~seen).sum()),
+        missing,
+        (*lost, *found.notes),
+        found.record(),
     )
 
 
-def _names(frame: pl.DataFrame, layout: Layout) -> Sequence[str]:
-    if layout.id is None:
-        return [f"row {row}" for row in range(1, frame.height + 1)]
-    return check_ids(frame[layout.id]).to_list()
-
-
-def _long(name: str, frame: pl.DataFrame, layout: Layout) -> Sequences:
-    """Return a sequence of each id, or one of all rows."""
-    height = frame.height
-    ids = check_ids(frame[layout.id]) if layout.id else pl.repeat("all", height, eager=True)
-    row = pl.Series("row", np.arange(1, height + 1))
-    if layout.time:
-        time = times(frame[layout.time]).alias("time")
-        check_order(pl.DataFrame([row, ids.alias("id"), time]), layout.time, layout.id)
-    table = pl.DataFrame([row, ids.alias("id")])
-    first = table.select(pl.col("row").min().over("id")).to_series().to_numpy()
-    order = np.argsort(first, kind="stable")  # each id's rows together, in the order of the file
-    starts = np.flatnonzero(np.diff(first[order], prepend=-1))
-    columns = [numbers(frame[c])[order].alias(c) for c in layout.numbers]
-    keys = ids[order].alias(" id")
-    filled = pl.DataFrame([keys, *columns]).select(
-        pl.col(c).fill_null(strategy="forward").over(" id") for c in layout.numbers
-    )
-    symbols = frame.select(pl.col(c).cast(pl.String).fill_null("") for c in layout.symbols)
-    labels = _labels(frame, layout)[order] if layout.label else pl.Series([], dtype=pl.String)
-    if layout.per == "sequence" and layout.label:
-        labels = _one_each(labels, starts, keys, layout.label)
-    return Sequences(
-        name,
-        tuple(keys[starts].to_list()),
-        np.append(starts, height),
-        filled.to_numpy().astype(np.float32) if columns else np.empty((height, 0), np.float32),
-        symbols[order] if layout.symbols else symbols,
-        labels,
-        layout,
-        sum(c.null_count() for c in columns) + sum(int((c == "").sum()) for c in symbols),
+def _layout(found: Understanding, table: Table) -> Layout:
+    label = found.with_role("label")[0]
+    used = [n for n in found.roles if found.roles[n] in ("input", "known", "past", "static")]
+    inputs = [*(n for n in used if n in table.columns.columns and n not in table.made), *table.made]
+    schema = table.columns.schema
+    return Layout(
+        table.form,
+        label,
+        one_or_more(found.with_role("id")),
+        one_or_more(found.with_role("time")),
+        tuple(n for n in inputs if schema[n].is_numeric()),
+        tuple(n for n in inputs if not schema[n].is_numeric()),
+        table.made,
+        table.steps,
+        "step" if found.task == "tag" else "sequence",
+        found.task != "regress",
     )
 
 
-def _labels(frame: pl.DataFrame, layout: Layout) -> pl.Series:
-    """Return the labels as text if they are classes, as numbers if not; null where empty."""
-    if layout.label is None:
-        return pl.Series([], dtype=pl.String)
-    column = frame[layout.label]
-    if not layout.classes:
-        return numbers(column)
-    if column.dtype.is_float():  # 1.0 is the class 1
-        numbers(column)
-        column = column.cast(pl.Int64) if (column == column.round()).all() else column
-    text = column.cast(pl.String).str.strip_chars()
-    return text.set(text == "", None)
-
-
-def _one_each(
-    labels: pl.Series, starts: NDArray[np.int64], keys: pl.Series, label: str
-) -> pl.Series:
-    """Return one label a sequence [S].
-
-    Raises:
-        DataError: a sequence has two.
-    """
-    table = pl.DataFrame({"id": keys, "label": labels}).drop_nulls().unique(maintain_order=True)
-    twice = table.filter(pl.col("id").is_duplicated())
-    if twice.height:
-        one, other = twice.filter(pl.col("id") == twice["id"][0])["label"][:2]
-        raise DataError(
-            f"label column {label!r}: id {twice['id'][0]!r} has the labels {one!r} and {other!r}; "
-            "give each id one label, or label every step with --task tag"
-        )
-    wanted = pl.DataFrame({"id": keys[starts]})
-    return wanted.join(table, on="id", how="left", maintain_order="left")["label"]
+def _labels(table: Table, layout: Layout, starts: NDArray[np.int64]) -> pl.Series:
+    """Return the labels [S] or [N]; of a sequence its first one that is there."""
+    labels = table.columns[layout.label]
+    if layout.per == "step":
+        return labels
+    first = pl.DataFrame([table.ids.alias("id"), labels.alias("label")]).select(
+        pl.col("label").fill_null(strategy="backward").over("id")
+    )
+    return first.to_series().gather(starts[:-1])

@@ -1,12 +1,17 @@
 """What the readers make of a file: a `Dataset` of `Series`, frozen."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from penstock.data.spacing import Spacing
+
+Names = str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -19,20 +24,56 @@ class Options:
         time: the column of times.
         known: columns that are known ahead of time, such as holidays or prices.
         past: columns that are known up to the present alone, such as the weather.
+        static: columns that are the same all through a series, such as a region.
+        split: the column that says to which part (train, validation, test) a row belongs.
+        group: the column of what must not be in two parts, such as a speaker.
+        task: what to learn.
+        horizon: steps to forecast.
+        frequency: the step to which rows are brought, such as 1h.
+        date_format: how dates are written, as for strptime.
+        numbers, symbols: the inputs of labelled sequences, where a model has learned from them.
+        categories: the values of columns of text beside series, where a model has.
+        learned: whether a model has learned from such data; the labels may then be left out.
     """
 
     target: tuple[str, ...] = ()
-    id: str | None = None
-    time: str | None = None
+    id: Names = None
+    time: Names = None
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    split: str | None = None
+    group: str | None = None
+    task: str | None = None
+    horizon: int | None = None
+    frequency: str | None = None
+    date_format: str | None = None
+    numbers: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    learned: bool = False
 
     @staticmethod
     def of_record(columns: dict[str, Any]) -> "Options":
         """Return the options by which the columns of a record are read from another file."""
-        several = (tuple(columns.get(name, ())) for name in ("targets", "known", "past"))
-        target, known, past = several
-        return Options(target, columns["id"], columns["time"], known, past)
+        names = ("targets", "known", "past", "static")
+        target, known, past, static = (tuple(columns.get(name, ())) for name in names)
+        return Options(
+            target,
+            _names(columns["id"]),
+            _names(columns["time"]),
+            known,
+            past,
+            static,
+            task="forecast",
+            frequency=columns.get("frequency"),
+            date_format=columns.get("date_format"),
+            categories={n: tuple(v) for n, v in columns.get("categories", {}).items()},
+        )
+
+
+def _names(told: Any) -> Names:
+    return tuple(told) if isinstance(told, list) else told
 
 
 @dataclass(frozen=True)
@@ -44,13 +85,34 @@ class Columns:
         time: None where the rows of each series are counted.
         targets: the values.
         known, past: known ahead of time, and known up to the present alone.
+        static: the same all through a series.
+        categories: the values of columns of text; each becomes a column of zeros and ones.
+        frequency, date_format: as the user told them.
     """
 
-    id: str | None
-    time: str | None
+    id: Names
+    time: Names
     targets: tuple[str, ...]
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    frequency: str | None = None
+    date_format: str | None = None
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that are known up to the present, those that never change among them."""
+        return (*self.past, *self.static)
+
+    def spread(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of the columns of numbers that columns become."""
+        return tuple(
+            column
+            for name in names
+            for column in ([f"{name}={c}" for c in self.categories[name]]
+                           if name in self.categories else [name])
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,8 +148,11 @@ class Dataset:
         name: the file's name, or what kind of frame it was.
         series: in the order of their first rows (long) or of their columns (wide).
         columns: the columns read.
-        missing: how many interior values were missing.
+        missing: how many interior values were missing, or their rows.
         notes: what the reader decided that the user should know, a sentence each.
+        spacing: the step between times; None where there are none.
+        zone: that the times are told in; None where none is.
+        understood: what was understood of the source, as values fit for JSON.
     """
 
     name: str
@@ -95,6 +160,9 @@ class Dataset:
     columns: Columns
     missing: int = 0
     notes: tuple[str, ...] = ()
+    spacing: Spacing | None = None
+    zone: str | None = None
+    understood: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -119,6 +187,7 @@ class Dataset:
             "missing": self.missing,
             "columns": {name: _plain(value) for name, value in asdict(self.columns).items()},
             "sha256": self.fingerprint(),
+            "understood": dict(self.understood),
         }
 
 

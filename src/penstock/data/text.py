@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.data.files import Source
+from penstock.data.reading.encodings import to_utf8
 from penstock.errors import DataError
 
 Unit = Literal["character", "byte"]
@@ -53,31 +54,18 @@ def read_text(source: Source, unit: Unit) -> Text:
     """Return a text's characters or bytes.
 
     Raises:
-        DataError: the source is no text, or its bytes are no UTF-8.
+        DataError: the source is no text, or of no encoding that can be told.
     """
     if source.text is None:
         raise DataError(f"{source.name} is no text; give a .txt file")
     if unit == "byte":
         return Text(source.name, np.frombuffer(source.text, np.uint8).astype(np.int64), unit)
     try:
-        decoded = source.text.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = source.text.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{source.name}: line {line}, byte {error.start + 1} of the file is no UTF-8; "
-            "save the file as UTF-8, or learn its bytes with --task bytes"
-        ) from None
+        decoded = to_utf8(source.text)[0].decode()
+    except DataError as error:
+        raise DataError(f"{source.name} {error}, or learn its bytes with --task bytes") from None
     points = np.frombuffer(decoded.encode("utf-32-le", "surrogatepass"), np.uint32)
     return Text(source.name, points.astype(np.int64), unit)
-
-
-def is_utf8(text: bytes) -> bool:
-    """Whether bytes are text."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def encode(data: Text, alphabet: tuple[int, ...]) -> Tensor:

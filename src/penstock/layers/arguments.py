@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from penstock.errors import ArgumentError
+from penstock.layers import autocast
 
 
 def check_input(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
@@ -22,11 +23,19 @@ def check_input(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
             f"the input has shape {list(x.shape)}; this layer takes 2 or 3 dimensions, the "
             f"last of input_size = {input_size}"
         )
-    if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+    if not _go_together(x, dtype):
         raise ArgumentError(
             f"the input is {x.dtype}, the layer's weights are {dtype}; convert one: "
             f"x.to({dtype}) or layer.to({x.dtype})"
         )
+
+
+def _go_together(x: Tensor, dtype: torch.dtype) -> bool:
+    """Return whether a tensor of this type can be used with x: under autocast many can."""
+    if x.dtype == dtype:
+        return True
+    castable = x.is_floating_point() and dtype.is_floating_point and dtype != torch.float64
+    return castable and autocast.is_on(x)
 
 
 def states(
@@ -46,7 +55,7 @@ def states(
     if any(s.device != x.device for s in given):
         places = ", ".join(str(s.device) for s in given)
         raise ArgumentError(f"state lies on {places}, the input on {x.device}; move one of them")
-    if not all(s.dtype == x.dtype for s in given):
+    if not all(_go_together(x, s.dtype) for s in given):
         kinds = ", ".join(str(s.dtype) for s in given)
         raise ArgumentError(f"state is of {kinds}; it must be of the input's {x.dtype}")
     batch = [] if single else [x.shape[1]]

@@ -4,71 +4,78 @@ Legend: T time, B batch, I input, H hidden, P projection, L layers, D directions
 """
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar, Never
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
 from penstock.errors import ArgumentError
+from penstock.layers import swapping
 from penstock.layers.recurrent import Recurrent, State
 
 Device = torch.device | str | None
 
 
-class _DropIn(Recurrent):
+class _DropIn(Recurrent, nn.RNNBase):
     """What the three have in common.
 
     torch.nn's checks are not written again: its own module on the meta device, the twin, is given
     the same arguments, and any input that cannot work, and raises what torch.nn raises.
     """
 
-    def __init__(
-        self, cell: type[Cell], module: type[nn.RNNBase], arguments: dict[str, Any], **hyper: Any
-    ) -> None:
-        given = {n: v for n, v in arguments.items() if n not in ("self", "__class__")}
-        twin = module(**given | {"device": "meta"})
+    original: ClassVar[type[nn.RNNBase]]  # bound here, since torch.nn's name may come to mean ours
+
+    def __init__(self, cell: type[Cell], arguments: dict[str, Any], **hyper: Any) -> None:
+        given = {n: v for n, v in arguments.items() if n not in ("self", "__class__", "refused")}
+        twin = self.original(**given | {"device": "meta"} | arguments.get("refused", {}))
         own = {n: v for n, v in given.items() if n not in ("proj_size", "nonlinearity")}
         with warnings.catch_warnings():  # the twin has warned of the same
             warnings.simplefilter("ignore")
             super().__init__(cell, **own, **hyper)
         self._twin = (twin,)  # in a tuple, so that it does not count as a part of this module
+        self.mode, self.proj_size = twin.mode, twin.proj_size
+        self._all_weights, self._flat_weights_names = twin._all_weights, twin._flat_weights_names
 
     def forward(  # type: ignore[override]
         self, input: Tensor | PackedSequence, hx: State | None = None
     ) -> Any:
         """Run the layer; arguments, results and errors are those of torch.nn's module."""
+        if isinstance(input, fx.Proxy):
+            return super().forward(input, hx)
         try:
             time = self.batch_first and isinstance(input, Tensor) and input.ndim == 3
             if isinstance(input, Tensor) and not input.shape[time]:
                 raise ArgumentError("the input has no steps")
             return super().forward(input, hx)
         except (ArgumentError, AttributeError, IndexError, TypeError):
-            self._twin[0].to(next(self.parameters()).dtype)(*_to_meta((input, hx)))
+            self._twin[0].to(self._flat_weights[0].dtype)(*_to_meta((input, hx)))
             raise
 
-    @property
-    def mode(self) -> str:
-        """torch.nn's name of the cell."""
-        return self._twin[0].mode
+    # What nn.RNNBase does beside checking and printing is to keep its weights in one piece for
+    # cuDNN. There is no such piece here, so that in the rest a drop-in is a plain module.
+    extra_repr = nn.RNNBase.extra_repr
+    __setattr__ = nn.Module.__setattr__  # type: ignore[assignment]
+    __getstate__ = object.__getstate__
+    __setstate__ = nn.Module.__setstate__
+    _apply = nn.Module._apply
+    _replicate_for_data_parallel = nn.Module._replicate_for_data_parallel
 
     @property
-    def proj_size(self) -> int:
-        """P, or 0 without projection."""
-        return self._twin[0].proj_size
-
-    @property
-    def all_weights(self) -> list[list[nn.Parameter]]:
-        """The parameters, a list for each layer and direction."""
-        return [[getattr(self, name) for name in names] for names in self._twin[0]._all_weights]
+    def _flat_weights(self) -> list[Tensor]:  # type: ignore[override]
+        """The weights as torch's operators take them: subclasses of nn.LSTM read them."""
+        return [getattr(self, name) for name in self._flat_weights_names]
 
     def flatten_parameters(self) -> None:
         """Do nothing: the weights need no particular place in memory."""
 
-    def extra_repr(self) -> str:
-        """Return torch.nn's line for such a module."""
-        return self._twin[0].extra_repr()
+    _init_flat_weights = _update_flat_weights = flatten_parameters
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return torch.nn's own layer over the same parameters, which torch.jit.script can read."""
+        made = swapping.to_torch(self)
+        return super().__prepare_scriptable__() if made is self else made
 
 
 class RNN(_DropIn):
@@ -79,6 +86,8 @@ class RNN(_DropIn):
 
     Raises: what torch.nn.RNN raises.
     """
+
+    original = nn.RNN
 
     def __init__(
         self,
@@ -92,8 +101,9 @@ class RNN(_DropIn):
         bidirectional: bool = False,
         device: Device = None,
         dtype: torch.dtype | None = None,
+        **refused: Never,
     ) -> None:
-        super().__init__(rnn.RNN, nn.RNN, locals(), nonlinearity=nonlinearity)
+        super().__init__(rnn.RNN, locals(), nonlinearity=nonlinearity)
         self.nonlinearity = nonlinearity
 
 
@@ -107,6 +117,12 @@ class LSTM(_DropIn):
 
     Raises: what torch.nn.LSTM raises.
     """
+
+    original = nn.LSTM
+    # What a subclass of nn.LSTM with a forward of its own may call.
+    check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
+    get_expected_cell_size = nn.LSTM.get_expected_cell_size
+    permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -123,9 +139,9 @@ class LSTM(_DropIn):
     ) -> None:
         arguments = dict(locals())
         if proj_size:
-            super().__init__(projected_lstm.ProjectedLSTM, nn.LSTM, arguments, proj_size=proj_size)
+            super().__init__(projected_lstm.ProjectedLSTM, arguments, proj_size=proj_size)
         else:
-            super().__init__(lstm.LSTM, nn.LSTM, arguments)
+            super().__init__(lstm.LSTM, arguments)
 
 
 class GRU(_DropIn):
@@ -136,6 +152,8 @@ class GRU(_DropIn):
 
     Raises: what torch.nn.GRU raises.
     """
+
+    original = nn.GRU
 
     def __init__(
         self,
@@ -148,8 +166,9 @@ class GRU(_DropIn):
         bidirectional: bool = False,
         device: Device = None,
         dtype: torch.dtype | None = None,
+        **refused: Never,
     ) -> None:
-        super().__init__(gru.GRU, nn.GRU, locals())
+        super().__init__(gru.GRU, locals())
 
 
 def _to_meta(value: Any) -> Any:

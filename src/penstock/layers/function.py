@@ -11,18 +11,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from penstock.cells import Cell
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Kept, Program, Sweep
 from penstock.errors import BackendError
-from penstock.layers import cudnn, eager, op
+from penstock.layers import autocast, eager, native, op
 from penstock.layers.eager import Swept
+from penstock.layers.followed import is_followed
 
 _everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
-_ORDINARY = frozenset((Tensor, torch.nn.Parameter))
 _eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
 
@@ -48,14 +47,18 @@ def backend(name: str) -> Iterator[None]:
 
 def run(sweep: Sweep) -> Swept:
     """Run a sweep on the chosen backend."""
-    if torch.compiler.is_compiling() and is_plain(sweep):
+    return autocast.run(sweep, _run) if autocast.is_on(sweep.x) else _run(sweep)
+
+
+def _run(sweep: Sweep) -> Swept:
+    if torch.compiler.is_compiling() and native.has_kernels_for(sweep.x):
         return op.run(sweep)
     name = _known(_chosen.get() or _everywhere)
-    if name == "eager" or _is_transformed(sweep):
+    if name == "auto" and native.takes(sweep):
+        return native.run(sweep)
+    if name == "eager" or is_followed(_everything(sweep)):
         return eager.run(sweep)
-    if name == "auto" and cudnn.takes(sweep):
-        return cudnn.run(sweep)
-    if name == "auto" and not is_plain(sweep):
+    if name == "auto" and not native.has_kernels_for(sweep.x):
         return eager.run(sweep)
     bias = any(weight.startswith("bias_") for weight in sweep.weights)
     dtype = str(sweep.x.dtype).removeprefix("torch.")
@@ -70,27 +73,12 @@ def run(sweep: Sweep) -> Swept:
     return _compiled(sweep, program)
 
 
-def is_plain(sweep: Sweep) -> bool:
-    """Return whether a sweep is of numbers that the compiled kernels take."""
-    return sweep.x.device.type == "cpu" and sweep.x.dtype in (torch.float32, torch.float64)
-
-
-def _is_transformed(sweep: Sweep) -> bool:
-    """Return whether torch follows the sweep in a way that needs ordinary ops.
-
-    That is under vmap, jvp and the like, under autocast, and while a graph is recorded.
-    """
+def _everything(sweep: Sweep) -> tuple[Tensor, ...]:
+    """Return all that a sweep computes with."""
     return (
-        torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
-        or torch.is_autocast_enabled(sweep.x.device.type)
-        or not has_memory(sweep)
-    )
-
-
-def has_memory(sweep: Sweep) -> bool:
-    """Return whether tensors are ordinary ones; a subclass's numbers may lie anywhere."""
-    return _ORDINARY.issuperset(map(type, _tensors(sweep)))
+        sweep.x, *sweep.states, *sweep.below, *sweep.weights.values(), *sweep.masks.values(),
+        *(mask for mask in (sweep.valid, sweep.reset) if mask is not None),
+    )  # fmt: skip
 
 
 def _known(name: str) -> str:
@@ -142,10 +130,13 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Run the backward loop, or the equations where the gradient's gradient is wanted."""
+        """Run the backward loop, or the equations where the gradient is itself looked into.
+
+        That is where its gradient is wanted, or many at once (is_grads_batched).
+        """
         saved = ctx.saved_tensors  # read once, as torch.utils.checkpoint asks
         tensors = saved[: ctx.count]
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_followed(gradients):
             return (None, None, *_equations_gradient(ctx.sweep, tensors, gradients))
         names, n = ctx.sweep.cell.states, len(ctx.sweep.states)
         result = ctx.program.backward(
@@ -179,12 +170,15 @@ def _equations_gradient(
     sweep: Sweep, tensors: tuple[Tensor, ...], gradients: tuple[Tensor | None, ...]
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients as differentiable functions, by way of the equations."""
-    swept = eager.run(_with(sweep, tensors))
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        swept = eager.run(_with(sweep, tensors))
     results = zip((*swept.sequences, *swept.states), gradients, strict=True)
     given = [(r, g) for r, g in results if g is not None]
     wanted = [t for t in tensors if t.requires_grad]
     found = torch.autograd.grad(
-        [r for r, _ in given], wanted, [g for _, g in given], create_graph=True, allow_unused=True
-    )
+        [r for r, _ in given], wanted, [g for _, g in given],
+        create_graph=create_graph, allow_unused=True,
+    )  # fmt: skip
     by_tensor = iter(found)
     return tuple(next(by_tensor) if t.requires_grad else None for t in tensors)

@@ -63,10 +63,11 @@ class Packing:
         sizes = packed.batch_sizes
         T, B = len(sizes), int(sizes[0])
         self.shape = T, B
-        self.lengths = (sizes[:, None] > torch.arange(B)).sum(0)
+        on = sizes.device  # and not where new tensors usually are
+        self.lengths = (sizes[:, None] > torch.arange(B, device=on)).sum(0)
         starts = torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)
-        self.t = torch.repeat_interleave(torch.arange(T), sizes)
-        self.b = torch.arange(len(starts)) - starts
+        self.t = torch.repeat_interleave(torch.arange(T, device=on), sizes)
+        self.b = torch.arange(len(starts), device=on) - starts
 
     def pad(self) -> Tensor:
         """Return the data as [T, B, I], 0 past each row's end."""

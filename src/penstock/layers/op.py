@@ -1,4 +1,4 @@
-"""A sweep as one operator of torch's, so that torch.compile and torch.export see it whole.
+"""What the operator of `penstock.layers.operator` does, and how a layer calls it.
 
 An operator's arguments are tensors and plain values: cell and place travel as a key, which says
 all that another process needs to compile them again.
@@ -17,16 +17,19 @@ from penstock.cells import Cell, Place, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Kept, Program, Sweep
-from penstock.layers import eager
+from penstock.layers import eager, operator
 from penstock.layers.eager import Swept
 
+__all__ = ["backward", "differentiable", "fake", "forward", "operator", "register", "run"]
+
+_FORM = 2  # of the operator's arguments and results: another number where they change
 _KNOWN: dict[str, tuple[Cell, Place, tuple[str, ...]]] = {}
 
 
 def register(cell: Cell, place: Place, names: tuple[str, ...]) -> str:
     """Return the key of a cell at a place with these parameters."""
     words = {
-        "penstock": __version__,  # torch keeps compiled graphs by their constants
+        "penstock": [__version__, _FORM],  # torch keeps compiled graphs by their constants
         "cell": cell_name(type(cell)),
         "hyperparameters": cell.hyperparameters,
         "place": asdict(place),
@@ -56,43 +59,30 @@ def _place(words: dict[str, Any]) -> Place:
 def run(sweep: Sweep) -> Swept:
     """Run a sweep as one operator."""
     n = len(sweep.states)
+    tensors = [
+        sweep.x, *sweep.states, *sweep.below, *sweep.weights.values(), *sweep.masks.values()
+    ]  # fmt: skip
     results = torch.ops.penstock.sweep(
-        sweep.key, sweep.x, list(sweep.states), list(sweep.below), list(sweep.weights.values()),
-        sweep.valid, sweep.reset, list(sweep.masks.values()), sweep.reverse,
-        torch.is_grad_enabled(),
-    )  # fmt: skip
+        sweep.key, tensors, sweep.valid, sweep.reset, sweep.reverse, torch.is_grad_enabled()
+    )
     sequences, states = tuple(results[:n]), tuple(results[n : 2 * n])
     return Swept(eager.output(sweep, sequences), states, sequences)
 
 
-def _program(key: str, dtype: torch.dtype) -> Program:
-    cell, place, names = _find(key)
-    name = "interpreter" if pipeline.why_not("c") else "c"
-    bias = any(n.startswith("bias_") for n in names)
-    return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name)
-
-
-@torch.library.custom_op("penstock::sweep", mutates_args=())
-def _sweep(
+def forward(
     key: str,
-    x: Tensor,
-    states: Sequence[Tensor],
-    below: Sequence[Tensor],
-    weights: Sequence[Tensor],
+    tensors: Sequence[Tensor],
     valid: Tensor | None,
     reset: Tensor | None,
-    masks: Sequence[Tensor],
     reverse: bool,
     keep: bool,
 ) -> list[Tensor]:
-    """Return the sequences, the final states, and what the gradient needs.
+    """Return the sequences, the final states, and, to keep, what the gradient needs.
 
     That is memory which nobody else writes to: a compiler of graphs leaves out a later copy.
     """
-    program = _program(key, x.dtype)
-    kept = program.forward(
-        _sweep_of(key, x, states, below, weights, valid, reset, masks, reverse), keep
-    )
+    sweep = _sweep_of(key, tensors, valid, reset, reverse)
+    kept = _program(key, sweep.x.dtype).forward(sweep, keep)
     sequences = [s[:-1] if reverse else s[1:] for s in kept.states]
     finals = [s[0 if reverse else -1].clone() for s in kept.states]
     if not keep:
@@ -100,54 +90,31 @@ def _sweep(
     return [*(s.clone() for s in sequences), *finals, *kept.states, kept.saved]
 
 
-@_sweep.register_fake
-def _(key: str, x: Tensor, states: Sequence[Tensor], *rest: Any) -> list[Tensor]:
-    T, B = x.shape[:2]
-    sequences = [x.new_empty(T, B, s.shape[-1]) for s in states]
-    finals = [torch.empty_like(s) for s in states]
-    if not (keep := rest[-1]):
+def fake(key: str, tensors: Sequence[Tensor], keep: bool) -> list[Tensor]:
+    """Return tensors of the shapes that `forward` returns."""
+    sweep = _sweep_of(key, tensors, None, None, False)
+    x, (T, B) = sweep.x, sweep.x.shape[:2]
+    sequences = [x.new_empty(T, B, s.shape[-1]) for s in sweep.states]
+    finals = [torch.empty_like(s) for s in sweep.states]
+    if not keep:
         return [*sequences, *finals]
     saved = x.new_empty(_program(key, x.dtype).saved_size(T, B, keep))
-    return [*sequences, *finals, *(x.new_empty(T + 1, *s.shape) for s in states), saved]
+    return [*sequences, *finals, *(x.new_empty(T + 1, *s.shape) for s in sweep.states), saved]
 
 
-def _sweep_of(
+def backward(
     key: str,
-    x: Tensor,
-    states: Sequence[Tensor],
-    below: Sequence[Tensor],
-    weights: Sequence[Tensor],
+    tensors: Sequence[Tensor],
     valid: Tensor | None,
     reset: Tensor | None,
-    masks: Sequence[Tensor],
-    reverse: bool,
-) -> Sweep:
-    cell, place, names = _find(key)
-    named = dict(zip(names, weights, strict=True))
-    drawn = dict(zip((name for name, *_ in place.modifiers.masks()), masks, strict=True))
-    return Sweep(
-        cell, place, named, x, tuple(states), tuple(below), valid, reset, reverse, key, drawn
-    )
-
-
-@torch.library.custom_op("penstock::sweep_backward", mutates_args=())
-def _sweep_backward(
-    key: str,
-    x: Tensor,
-    states: Sequence[Tensor],
-    below: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    valid: Tensor | None,
-    reset: Tensor | None,
-    masks: Sequence[Tensor],
     reverse: bool,
     results: Sequence[Tensor],
     gradients: Sequence[Tensor],
 ) -> list[Tensor]:
     """Return the gradients of x, states, below and weights."""
-    names, n = _find(key)[0].states, len(states)
-    sweep = _sweep_of(key, x, states, below, weights, valid, reset, masks, reverse)
-    found = _program(key, x.dtype).backward(
+    sweep = _sweep_of(key, tensors, valid, reset, reverse)
+    names, n = _find(key)[0].states, len(sweep.states)
+    found = _program(key, sweep.x.dtype).backward(
         sweep,
         Kept(tuple(results[:-1]), results[-1]),
         dict(zip(names, gradients[:n], strict=True)),
@@ -161,44 +128,36 @@ def _sweep_backward(
     return [found.x, *(t.clone() for t in (*found.states, *found.below, *ordered))]
 
 
-@_sweep_backward.register_fake
-def _(
-    key: str,  # noqa: ARG001
-    x: Tensor,
-    states: Sequence[Tensor],
-    below: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    *_rest: Any,
-) -> list[Tensor]:
-    return [torch.empty_like(t) for t in (x, *states, *below, *weights)]
+def differentiable(key: str, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return those of the operator's tensors that have a gradient: all but the masks."""
+    sweep = _sweep_of(key, tensors, None, None, False)
+    return sweep.x, *sweep.states, *sweep.below, *sweep.weights.values()
 
 
-def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    key, x, states, below, weights, valid, reset, masks, reverse, _ = inputs
-    ctx.key, ctx.reverse = key, reverse
-    ctx.counts = len(states), len(below), len(weights), len(masks)
-    ctx.given = [m is not None for m in (valid, reset)]
-    given = [m for m in (valid, reset) if m is not None]
-    kept = output[2 * len(states) :]
-    ctx.save_for_backward(x, *states, *below, *weights, *masks, *given, *kept)
+def _program(key: str, dtype: torch.dtype) -> Program:
+    cell, place, names = _find(key)
+    name = "interpreter" if pipeline.why_not("c") else "c"
+    bias = any(n.startswith("bias_") for n in names)
+    return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name)
 
 
-def _backward(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:
-    tensors = list(ctx.saved_tensors)
+def _sweep_of(
+    key: str,
+    tensors: Sequence[Tensor],
+    valid: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+) -> Sweep:
+    """Return the sweep whose tensors these are."""
+    cell, place, names = _find(key)
+    masks = [name for name, *_ in place.modifiers.masks()]
+    rest = list(tensors)
 
-    def take(n: int) -> list[Tensor]:
-        return [tensors.pop(0) for _ in range(n)]
+    def take(n: int) -> tuple[Tensor, ...]:
+        return tuple(rest.pop(0) for _ in range(n))
 
-    (x,), (states, below, weights, masks) = take(1), (take(n) for n in ctx.counts)
-    valid, reset = (take(1)[0] if there else None for there in ctx.given)
-    found = torch.ops.penstock.sweep_backward(
-        ctx.key, x, states, below, weights, valid, reset, masks, ctx.reverse, tensors,
-        list(gradients[: 2 * len(states)]),
-    )  # fmt: skip
-    parts = iter(found)
-    dx = next(parts)
-    lists = [[next(parts) for _ in range(n)] for n in ctx.counts[:3]]
-    return (None, dx, *lists, None, None, [None] * len(masks), None, None)
-
-
-torch.library.register_autograd("penstock::sweep", _backward, setup_context=_setup)
+    (x,), states = take(1), take(len(cell.states))
+    below = take(0 if place.lowest else len(cell.below))
+    weights = dict(zip(names, take(len(names)), strict=True))
+    drawn = dict(zip(masks, rest, strict=True))
+    return Sweep(cell, place, weights, x, states, below, valid, reset, reverse, key, drawn)

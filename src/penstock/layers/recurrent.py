@@ -9,17 +9,18 @@ from dataclasses import fields
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from penstock.cells import Cell, Place, Usage, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler.pipeline import Sweep
 from penstock.errors import ArgumentError
-from penstock.layers import arguments, connections, function, options
+from penstock.layers import arguments, connections, function, graphs, options
 from penstock.layers.chunks import run_in_chunks
 from penstock.layers.connections import Connection
 from penstock.layers.eager import Swept
+from penstock.layers.followed import is_traced
 from penstock.layers.initialisers import Initialiser, draw, find_initialiser
 from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
 from penstock.layers.masks import draw_masks
@@ -29,7 +30,7 @@ from penstock.layers.stream import Stream
 State = Tensor | tuple[Tensor, ...]
 
 
-class Recurrent(nn.Module):
+class Recurrent(graphs.Unread):
     """A recurrent layer over any cell: stacked, in one direction or both.
 
     Args:
@@ -109,7 +110,7 @@ class Recurrent(nn.Module):
         init: str | Initialiser = "torch",
         **hyperparameters: Any,
     ) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # not super(): a drop-in has nn.RNNBase beside it
         self.cell = find_cell(cell)(**hyperparameters)
         self.input_size = options.size("input_size", input_size)
         self.hidden_size = options.size("hidden_size", hidden_size)
@@ -217,6 +218,8 @@ class Recurrent(nn.Module):
         Raises:
             ArgumentError: shapes or types do not fit; the message says which and what is wanted.
         """
+        if isinstance(x, fx.Proxy):
+            return graphs.call_module(self, x, state, lengths, reset, all_states=all_states)
         if not isinstance(x, Tensor | PackedSequence):
             raise ArgumentError(f"x is a {type(x).__name__}; give a torch.Tensor")
         if all_states and (isinstance(x, PackedSequence) or x.ndim != 3):
@@ -296,7 +299,8 @@ class Recurrent(nn.Module):
             x = x.masked_fill(~valid[..., None], 0)
             resets = None if resets is None else resets & valid
         output, swept = self._layers(x, states, valid, resets, all_states)
-        if output.requires_grad and output is swept[-1].output and valid is None:
+        shared = output is swept[-1].output and valid is None
+        if shared and output.requires_grad and not is_traced():
             output = output.clone()  # the gradient reads the states; what is returned is the user's
         finals = zip(*(s.states for s in swept), strict=True)
         return output, tuple(torch.stack(s) for s in finals), swept

@@ -15,8 +15,9 @@ from penstock.cells import Cell, Place
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Bound, Sweep
 from penstock.errors import ArgumentError, BackendError
-from penstock.layers import arguments, eager, function
+from penstock.layers import arguments, eager, function, native
 from penstock.layers.connections import Connection
+from penstock.layers.followed import ORDINARY, is_followed
 
 State = Tensor | tuple[Tensor, ...]
 
@@ -46,7 +47,7 @@ class Stream:
         initial: Sequence[Tensor] | None = None,
     ) -> None:
         with torch.inference_mode(False), torch.no_grad():  # or no other mode could write to them
-            own = [{name: w.detach().clone() for name, w in named.items()} for named in weights]
+            own = [{n: _copy(n, weight) for n, weight in named.items()} for named in weights]
             first = next(iter(own[0].values()), torch.empty(0))  # a cell may have none
             self._x = first.new_zeros(1, batch_size, places[0].input_size)
             # A state lies twice, and steps go to and fro between the two: [layer][state] of
@@ -191,12 +192,20 @@ class Stream:
                 state[newest] = 0 if states is None else states[n][k]
 
 
+def _copy(name: str, weight: Tensor) -> Tensor:
+    """Return a weight that nobody else changes or frees."""
+    if weight.is_cpu and type(weight) in ORDINARY and weight.layout is torch.strided:
+        pipeline.check(name, weight, weight.dtype, weight.shape)
+    return weight.detach().clone()
+
+
 def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
     """Return a step of a layer on a kernel, or by the equations where no kernel takes it.
 
     states: [2, B, S] each.
     """
-    if not (function.is_plain(sweep) and function.has_memory(sweep)):
+    tensors = (sweep.x, *states, *sweep.weights.values())
+    if not native.has_kernels_for(sweep.x) or is_followed(tensors):
         return _EagerStep(sweep, tuple(state[1 - parity] for state in states))
     name = "interpreter" if pipeline.why_not("c") else "c"
     bias = any(n.startswith("bias_") for n in sweep.weights)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from penstock.data.files import Source
 from penstock.data.series import Options
-from penstock.errors import ArgumentError, DataError, nearest
+from penstock.data.understanding import understand
+from penstock.errors import ArgumentError, nearest
 from penstock.tasks.base import Data, Task
 
 __all__ = ["Data", "Task", "find_task", "infer", "tasks"]
@@ -43,9 +44,7 @@ def infer(source: Source, options: Options) -> tuple[str, str]:
     """Return the name of the task for a source, and why, as one sentence.
 
     Raises:
-        DataError: no task takes such data.
+        DataError: a cell cannot be used, or it is not clear what is what; the message says where.
     """
-    for name, task in tasks().items():
-        if reason := task.suits(source, options):
-            return name, reason
-    raise DataError(f"{source.name}: no task takes such data; choose one with --task")
+    found = understand(source, options)
+    return found.task, found.why

@@ -64,11 +64,6 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def suits(cls, source: Source, options: Options) -> str:
-        """Return why this is the task for a source, as one sentence; "" where it is not."""
-
-    @classmethod
-    @abstractmethod
     def read(cls, source: Source, options: Options) -> Data:
         """Return the data to learn from.
 

@@ -20,8 +20,6 @@ from torch import Tensor, nn
 from penstock.cells import Cell
 from penstock.conform import Count, conform, same_length
 from penstock.data import Dataset, Options, Source
-from penstock.data.frames import are_frames
-from penstock.data.layout import find_layout
 from penstock.data.readers import read_series
 from penstock.data.scaling import Scale
 from penstock.data.series import Columns
@@ -41,6 +39,7 @@ _PAST_ERRORS = 4000  # training windows from which the intervals of naive foreca
 class _Spec(TypedDict):
     horizon: Count
     context: Count
+    season: Count
     columns: Columns
     known: list[Scale]
     past: list[Scale]
@@ -64,16 +63,6 @@ class Forecast(Task):
     name = "forecast"
     metrics = ("MASE", "MAE", "pinball", "80 % missed")
     profile_of = "step ahead"
-
-    @classmethod
-    def suits(cls, source: Source, options: Options) -> str:
-        """Return why a source holds series to forecast: a table without classes or such."""
-        if source.table is None or are_frames(source.table, options):
-            return ""
-        layout = find_layout(source.table, options)
-        if layout and (layout.per == "sequence" or layout.classes):
-            return ""
-        return "the table has no column of labels, so its numbers are series in time"
 
     @classmethod
     def read(cls, source: Source, options: Options) -> Dataset:
@@ -113,6 +102,7 @@ class Forecast(Task):
         return {
             "horizon": chosen.horizon,
             "context": chosen.context,
+            "season": chosen.season,
             "columns": self.dataset.about()["columns"],
             "known": [asdict(scale) for scale in chosen.known],
             "past": [asdict(scale) for scale in chosen.past],
@@ -122,8 +112,9 @@ class Forecast(Task):
     def check_spec(cls, spec: dict[str, Any]) -> None:
         """Raise unless it is a specification: sizes, columns, and a scale for each beside."""
         conform(spec, _Spec, "spec")
-        for name in ("known", "past"):
-            same_length(f"spec.{name}", spec[name], spec["columns"][name])
+        columns = Columns(**spec["columns"])
+        for name, names in (("known", columns.known), ("past", columns.beside)):
+            same_length(f"spec.{name}", spec[name], columns.spread(names))
 
     @classmethod
     def rebuild(cls, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Forecaster:
@@ -137,8 +128,9 @@ class Forecast(Task):
         """Return the forecast beyond the end of each series; see `extend`."""
         dataset = cls.read(source, Options.of_record(spec["columns"]))
         known, past = ([Scale(**scale) for scale in spec[name]] for name in ("known", "past"))
-        frame, short = extend(network, dataset, spec["context"], known, past)
-        return frame, (f"too short, left out: {', '.join(short[:5])}",) if short else ()
+        frame, short = extend(network, dataset, spec["context"], known, past, spec["season"])
+        notes = (f"too short, left out: {', '.join(short[:5])}",) if short else ()
+        return frame, (*notes, *_no_times(dataset, frame))
 
     def size(self, part: str) -> int:
         """Return the number of windows of a part."""
@@ -246,7 +238,11 @@ class Forecast(Task):
     def evidence(self) -> Evidence:
         """Return the changes to foretell, the columns beside them, and the spans of time."""
         columns = self.dataset.columns
-        known, past, timed = columns.known, columns.past, columns.time is not None
+        known, past = (
+            columns.spread(columns.known),
+            columns.spread(columns.beside),
+        )
+        timed = columns.time is not None
         return forecast_evidence(self.selection, self.parts["train"], known, past, timed)
 
     def _unscaled(self, predictions: Tensor) -> list[np.ndarray]:
@@ -264,3 +260,11 @@ class Forecast(Task):
     def _of_owner(self, values: Any) -> Tensor:
         """Return a value of each series for every test window, [W, 1]."""
         return torch.as_tensor(values)[self.parts["test"].owner][:, None]
+
+
+def _no_times(dataset: Dataset, frame: pl.DataFrame) -> tuple[str, ...]:
+    """Return why forecasts have no time, if some have none."""
+    if not frame["ds"].null_count():
+        return ()
+    why = "the times are irregular" if dataset.spacing else "the data have no times"
+    return (f"ds is empty, as {why}",)

@@ -15,6 +15,7 @@ a map of its own output o_{T+k}.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -24,8 +25,8 @@ from torch import Tensor, nn
 
 from penstock.cells import Cell, Place, find_cell
 from penstock.data import Dataset, Series
-from penstock.data.calendar import continue_times
-from penstock.data.scaling import Scale, fit_scale
+from penstock.data.calendar import continue_times, in_zone
+from penstock.data.scaling import Scale, fit_scale, refilled
 from penstock.data.windows import scale_columns
 from penstock.errors import DataError
 from penstock.layers.recurrent import Recurrent
@@ -89,6 +90,7 @@ def extend(
     context: int,
     known: Sequence[Scale] = (),
     past: Sequence[Scale] = (),
+    season: int = 1,
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return the forecast beyond the end of each series, and the series too short for one.
 
@@ -100,7 +102,11 @@ def extend(
         DataError: every series is shorter than the context, or the columns known ahead are not
             given for the steps to forecast.
     """
-    long = [one for one in dataset.series if len(one) >= context]
+    long = [
+        replace(one, values=refilled(one.values, one.observed, season))
+        for one in dataset.series
+        if len(one) >= context
+    ]
     short = [one.id for one in dataset.series if len(one) < context]
     if not long:
         raise DataError(
@@ -109,7 +115,7 @@ def extend(
         )
     if known:
         _check_ahead(dataset, long, int(network.horizon))  # type: ignore[arg-type]
-    return _frame(long, _ahead(network, long, context, known, past)), short
+    return _frame(dataset, long, _ahead(network, long, context, known, past)), short
 
 
 def _ahead(
@@ -146,17 +152,20 @@ def _check_ahead(dataset: Dataset, series: Sequence[Series], horizon: int) -> No
             )
 
 
-def _frame(series: Sequence[Series], values: Sequence[NDArray[np.float64]]) -> pl.DataFrame:
+def _frame(
+    dataset: Dataset, series: Sequence[Series], values: Sequence[NDArray[np.float64]]
+) -> pl.DataFrame:
     steps = len(values[0])
     kind = series[0].times.dtype
-    times = [continue_times(one.times, steps) for one in series]
+    times = [continue_times(one.times, steps, dataset.spacing) for one in series]
     empty = pl.Series("ds", [None] * steps, dtype=kind)
     ahead = np.concatenate(values)
+    ds = pl.concat([empty if one is None else one.cast(kind).alias("ds") for one in times])
     return pl.DataFrame(
         {
             "unique_id": np.repeat([one.id for one in series], steps),
             "step": np.tile(np.arange(1, steps + 1), len(series)),
-            "ds": pl.concat([empty if ds is None else ds.cast(kind).alias("ds") for ds in times]),
+            "ds": in_zone(ds, dataset.zone),
             "forecast": ahead[:, MEDIAN],
             "low": ahead[:, 0],
             "high": ahead[:, -1],

@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 from penstock.cells import Cell
 from penstock.conform import conform, same_length
 from penstock.data.files import Source
-from penstock.data.frames import Frames, are_frames, read_frames
+from penstock.data.frames import Frames, read_frames
 from penstock.data.pieces import Pieces, cut
 from penstock.data.series import Options
 from penstock.errors import DataError
@@ -56,15 +56,6 @@ class MultiHot(Task):
     metrics = ("NLL per frame", "frame error")
     profile_of = "column"
     chance = ("column frequencies",)
-
-    @classmethod
-    def suits(cls, source: Source, options: Options) -> str:
-        """Return why a source holds frames."""
-        if source.arrays is not None:
-            return "the file holds arrays, which are taken for frames of ones and zeros"
-        if source.table is not None and are_frames(source.table, options):
-            return "all the columns hold ones and zeros"
-        return ""
 
     @classmethod
     def read(cls, source: Source, options: Options) -> Frames:

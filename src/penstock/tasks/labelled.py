@@ -13,10 +13,9 @@ from penstock.cells import Cell
 from penstock.conform import conform, same_length
 from penstock.data.encoding import Encoding
 from penstock.data.files import Source
-from penstock.data.layout import Layout, find_layout, wanted_layout
 from penstock.data.pieces import Pieces
 from penstock.data.scaling import Scale
-from penstock.data.sequences import Sequences, read_sequences
+from penstock.data.sequences import Layout, Sequences, read_sequences
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks.base import Task, spread
@@ -68,25 +67,16 @@ class LabelledTask(Task):
     parts: dict[str, Pieces]
 
     @classmethod
-    def suits(cls, source: Source, options: Options) -> str:
-        """Return why a table has labels of the task's kind, or ""."""
-        layout = find_layout(source.table, options) if source.table is not None else None
-        if layout is None or (layout.per, layout.classes) != (cls.per, cls.has_classes):
-            return ""
-        return layout.words()
-
-    @classmethod
     def read(cls, source: Source, options: Options) -> Sequences:
-        """Return the sequences; see `find_layout` for the columns taken."""
-        return read_labelled(source, options, cls.per, cls.has_classes)
+        """Return the sequences; see `penstock.data.sequences.read_sequences`."""
+        return read_sequences(source, replace(options, task=cls.name))
 
     @classmethod
     def check_spec(cls, spec: dict[str, Any]) -> None:
         """Raise unless it is a specification: columns, their encoding, first outputs."""
         conform(spec, ClassesSpec if cls.has_classes else NumberSpec, "spec")
         layout, encoding = spec["layout"], spec["encoding"]
-        inputs = [0] if layout["form"] == "row" else layout["numbers"]  # a row is one of steps
-        same_length("spec.encoding.scales", encoding["scales"], inputs)
+        same_length("spec.encoding.scales", encoding["scales"], layout["numbers"])
         same_length("spec.encoding.vocabularies", encoding["vocabularies"], layout["symbols"])
         outputs = spec["classes"] if cls.has_classes else ["the number"]
         same_length("spec.start", spec["start"], outputs)
@@ -129,32 +119,9 @@ class LabelledTask(Task):
         return spread(self.size("test"))
 
 
-def read_labelled(
-    source: Source, options: Options, per: Literal["sequence", "step"], classes: bool
-) -> Sequences:
-    """Return the sequences of a table, with labels of a kind; see `find_layout`.
-
-    Raises:
-        DataError: the table or one of its cells cannot be used.
-        ArgumentError: the labels cannot be of that kind, or their column is not clear.
-    """
-    with source.named():
-        layout = replace(wanted_layout(source.rows(), options), per=per, classes=classes)
-        if layout.form == "one" and per == "sequence":
-            raise ArgumentError("there is one sequence alone; name the column of ids with --id")
-        if layout.form == "row" and per == "step":
-            raise ArgumentError(
-                f"column {layout.label!r} has one label a row, and each row is a sequence; "
-                "to label every step give a row a step, with a column of ids"
-            )
-        return read_sequences(source.name, source.rows(), layout)
-
-
 def unlabelled(spec: dict[str, Any], source: Source) -> Sequences:
-    """Return the sequences of other data, read as a model's specification says, without labels."""
-    layout = Layout.of_record({**spec["layout"], "label": None})
-    with source.named():
-        return read_sequences(source.name, source.rows(), layout)
+    """Return the sequences of other data, read as a model's specification says."""
+    return read_sequences(source, Layout.of_record(spec["layout"]).options())
 
 
 def encoded(spec: dict[str, Any], data: Sequences) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -18,7 +18,8 @@ def of_sequences(task: LabelledTask, targets: Tensor, *, labels: bool) -> Eviden
     train = task.parts["train"]
     index = torch.arange(min(SAMPLE, len(train))) * len(train) // min(SAMPLE, len(train))
     found = targets[train.owners[index]].double().numpy()
-    if task.data.layout.form == "row":
+    layout = task.data.layout
+    if len(layout.steps) > 1 and layout.numbers == layout.made:
         return Evidence(found, labels, _steps(task, index))
     starts, lengths = train.starts[index], train.lengths[index]
     ends = starts + lengths - 1
@@ -45,7 +46,7 @@ def _steps(task: LabelledTask, index: Tensor) -> dict[str, NDArray[np.float64]]:
     """Return the columns of sequences in rows by name, [N, 1] each; past its end a row's last."""
     numbers = task.inputs("train", index)[0][..., 0].double()
     last = numbers.shape[1] - 1
-    names = enumerate(task.data.layout.numbers)
+    names = enumerate(task.data.layout.steps)
     return {name: numbers[:, [min(step, last)]].numpy() for step, name in names}
 
 

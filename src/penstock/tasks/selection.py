@@ -2,14 +2,14 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.data import Dataset, Series
-from penstock.data.scaling import Scale, fit_scale, naive_error
+from penstock.data.scaling import Scale, fit_scale, naive_error, refilled
 from penstock.data.season import find_season
 from penstock.data.splits import Split, rows_needed, split
 from penstock.data.windows import Windows
@@ -151,6 +151,7 @@ def _selection(
     season: int,
     notes: tuple[str, ...],
 ) -> Selection:
+    kept = [replace(one, values=refilled(one.values, one.observed, season)) for one in kept]
     parts = [_training(one, horizon) for one in kept]
     return Selection(
         horizon,
@@ -161,7 +162,7 @@ def _selection(
         tuple(fit_scale(values, observed) for values, observed in parts),
         _beside([one.known[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
         _beside([one.past[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
-        np.array([naive_error(values, season) for values, _ in parts]),
+        np.array([naive_error(values, season, seen) for values, seen in parts]),
         (*dataset.notes, *notes),
     )
 

@@ -15,7 +15,7 @@ from penstock.conform import conform, same_length
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.splits import Split, split
-from penstock.data.text import Text, Unit, encode, is_utf8, read_text
+from penstock.data.text import Text, Unit, encode, read_text
 from penstock.errors import DataError
 from penstock.tasks.base import Measured, Task, spread
 from penstock.tasks.evidence import Evidence
@@ -64,11 +64,6 @@ class Characters(Task):
     metrics = ("bits per character", "perplexity")
     profile_of = "most frequent characters"
     chance = ("1-gram",)
-
-    @classmethod
-    def suits(cls, source: Source, options: Options) -> str:  # noqa: ARG003
-        """Return why a source is text of characters."""
-        return "the file is text" if source.text is not None and is_utf8(source.text) else ""
 
     @classmethod
     def read(cls, source: Source, options: Options) -> Text:  # noqa: ARG003

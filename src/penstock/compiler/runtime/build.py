@@ -110,7 +110,7 @@ def _cached(folder: Path, key: str, command: tuple[str, ...], source: str) -> Pa
     with cache.lock(path):
         if not cache.is_whole(path):  # another process may have built it while we waited
             _build(folder, key, command, source)
-            cache.tidy(folder)
+            cache.tidy(path)
     return path
 
 
@@ -132,7 +132,7 @@ def _run(call: list[str], command: tuple[str, ...], said: Path, folder: Path) ->
     """Run a compiler, and end it with all that it started if it takes too long."""
     if command in _hung:
         raise BuildError(f"{_words(command)} did not end within {COMPILER_SECONDS:g} s before")
-    settings = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(folder / "zig")}
+    settings = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache.compilers_own(folder))}
     with said.open("wb") as file:  # no pipe: a child that lives on would hold it open
         try:
             process = subprocess.Popen(

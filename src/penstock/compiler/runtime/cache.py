@@ -202,13 +202,15 @@ def lock(path: Path) -> Iterator[None]:
         yield
 
 
-def tidy(folder: Path) -> None:
-    """Remove what killed builds left, and of the kernels the least recently used beyond a size."""
+def tidy(kernel: Path) -> None:
+    """Remove what killed builds left, and the least recently used beyond a size, but one kernel."""
+    folder = kernel.parent
     _remove_abandoned(folder)
+    _remove_compilers_own(folder, beyond=LARGEST)
     room = LARGEST
     for path, info in sorted(kernels(folder), key=lambda found: -found[1].st_mtime):
         room -= info.st_size
-        if room < 0:
+        if room < 0 and path != kernel:
             path.unlink(missing_ok=True)
 
 
@@ -218,8 +220,7 @@ def clean(folder: Path) -> tuple[int, int]:
     for path, _ in found:
         path.unlink(missing_ok=True)
     _remove_abandoned(folder)
-    if not any(folder.glob(f"{_BUILD}*")):  # else a compiler may be at work with it
-        shutil.rmtree(folder / "zig", ignore_errors=True)
+    _remove_compilers_own(folder, beyond=0)
     return len(found), sum(info.st_size for _, info in found)
 
 
@@ -230,6 +231,22 @@ def kernels(folder: Path) -> list[tuple[Path, os.stat_result]]:
         with suppress(FileNotFoundError):  # another process may tidy up
             found.append((path, os.lstat(path)))
     return found
+
+
+def _remove_compilers_own(folder: Path, beyond: int) -> None:
+    """Remove what Zig keeps (47 MB, and some more a kernel) if it is that large, and not in use."""
+    own, size = compilers_own(folder), 0
+    for at, _, names in os.walk(own):
+        for name in names:
+            with suppress(FileNotFoundError):  # a compiler of another process may be at work
+                size += os.lstat(Path(at, name)).st_size
+    if size > beyond and not any(folder.glob(f"{_BUILD}*")):
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def compilers_own(folder: Path) -> Path:
+    """Return where a compiler may keep files from one kernel to the next."""
+    return folder / "zig"
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -41,7 +41,7 @@ _MEET = "    if (a->by_columns) meet(&a->arrived, &met, team);"
 
 def source(plan: LoopPlan, dtype: str) -> str:
     """Return the whole C source of a plan's kernel, for ``"float32"`` or ``"float64"``."""
-    header = files(__package__).joinpath("kernel.h").read_text()
+    header = files(__package__).joinpath("kernel.h").read_text("utf-8")
     return f"#define REAL_IS_DOUBLE {int(dtype == 'float64')}\n{header}\n{generated(plan)}"
 
 

@@ -1,4 +1,4 @@
-"""CUDA tensors through torch's own operators, which are cuDNN's, for the cells that it has."""
+"""torch's own operators, for the cells that it has: cuDNN's on CUDA."""
 
 from typing import Any
 
@@ -9,20 +9,34 @@ from torch.backends.cudnn import rnn as cudnn_rnn
 from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
 from penstock.compiler.pipeline import Sweep
 from penstock.layers.eager import Swept
+from penstock.layers.followed import is_followed, is_traced
 
 _MODES = {gru.GRU: "GRU", lstm.LSTM: "LSTM", projected_lstm.ProjectedLSTM: "LSTM", rnn.RNN: "RNN"}
 
 
 def has(cell: type[Cell]) -> bool:
-    """Return whether cuDNN has a cell."""
+    """Return whether torch has an operator for a cell."""
     return cell in _MODES
 
 
+def has_kernels_for(x: Tensor) -> bool:
+    """Return whether the compiled kernels take a tensor: of these numbers, and on a CPU."""
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+
+
 def takes(sweep: Sweep) -> bool:
-    """Return whether a sweep can go this way: a CUDA tensor, a cell of cuDNN's, and no masks."""
+    """Return whether a sweep can and should go this way.
+
+    It can for a cell of torch's without masks and modifiers, and should where no kernel of ours
+    can be asked, or torch.jit.trace records: then the graph holds for sequences of any length.
+    """
+    traced = is_traced()
+    if has_kernels_for(sweep.x) and not traced:
+        return False
     masked = sweep.valid is not None or sweep.reset is not None
     plain = not masked and not sweep.place.modifiers.any and sweep.x.numel() > 0
-    return plain and sweep.x.is_cuda and type(sweep.cell) in _MODES
+    tensors = (sweep.x, *sweep.states, *sweep.weights.values())
+    return plain and type(sweep.cell) in _MODES and (traced or not is_followed(tensors))
 
 
 def run(sweep: Sweep) -> Swept:
@@ -39,7 +53,7 @@ def run(sweep: Sweep) -> Swept:
     states = [state[None] for state in sweep.states]
     initial = states if mode == "LSTM" else states[0]
     has_biases = "bias_ih" in sweep.weights
-    train = torch.is_grad_enabled()
+    train = is_traced() or torch.is_grad_enabled()  # a graph must not depend on the mode
     output, *final = operators[mode](x, initial, weights, has_biases, 1, 0.0, train, False, False)
     output = output.flip(0) if sweep.reverse else output
     return Swept(output, tuple(state[0] for state in final), (output,))

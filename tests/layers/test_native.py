@@ -5,7 +5,7 @@ import torch
 
 from penstock.cells import Place, find_cell
 from penstock.compiler.pipeline import Sweep
-from penstock.layers import cudnn, eager
+from penstock.layers import eager, native
 
 CASES = [("rnn", {}), ("rnn", {"nonlinearity": "relu"}), ("lstm", {}), ("gru", {})]
 
@@ -21,8 +21,8 @@ def test_same_as_the_equations(name, hyperparameters, reverse, bias):
     states = tuple(torch.randn(2, s, dtype=torch.float64) for s in cell.state_sizes(5))
     x = torch.randn(6, 2, 3, dtype=torch.float64)
     sweep = Sweep(cell, place, weights, x, states, reverse=reverse)
-    assert not cudnn.takes(sweep), "the CPU has kernels of its own"
-    wanted, given = eager.run(sweep), cudnn.run(sweep)
+    assert not native.takes(sweep), "the CPU has kernels of its own"
+    wanted, given = eager.run(sweep), native.run(sweep)
     torch.testing.assert_close(given.output, wanted.output, atol=1e-12, rtol=0)
     for ours, theirs in zip(given.states, wanted.states, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)

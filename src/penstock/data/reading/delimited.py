@@ -1,0 +1,111 @@
+"""Text with separators → a table of text: nothing is taken for a number or a date yet."""
+
+import re
+from collections import Counter
+
+import polars as pl
+
+from penstock.data.reading.encodings import to_utf8
+from penstock.errors import DataError
+
+_SEPARATORS = ",;\t|"
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+_LINES = 50  # that tell the separator
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_NUMBER = re.compile(r"\s*[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?\s*")
+
+
+def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return the table, all cells text or null, and what was converted, in words.
+
+    Names of columns are stripped of white space. Lines that begin with # before the header are
+    left out.
+
+    Raises:
+        DataError: there is no header or no row, or rows have more cells than the header.
+    """
+    text, encoding = to_utf8(content)
+    text = _without_comments(text)
+    if not text.strip():
+        raise DataError("is empty; it must have a header and rows")
+    separator = find_separator(text)
+    if separator == " ":
+        text = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", text))
+    frame = _parsed(text, "\t" if separator == " " else separator)
+    _check_header(frame.columns)
+    words = [f"decoded from {_spelled(encoding)}"] if encoding != "utf-8" else []
+    if separator != ",":
+        words.append(f"columns separated by {_NAMES[separator]}")
+    return frame, tuple(words)
+
+
+def find_separator(text: bytes) -> str:
+    """Return what separates the cells: the mark that most lines have as often as the header."""
+    lines = _first_lines(text)
+    best, most = ",", (0.0, 0)
+    for mark in _SEPARATORS:
+        counts = Counter(line.count(mark) for line in lines)
+        header = lines[0].count(mark)
+        score = counts[header] / len(lines), header
+        if header and score > most:
+            best, most = mark, score
+    if not most[1] and all(len(line.split()) == len(lines[0].split()) > 1 for line in lines):
+        return " "
+    return best
+
+
+def is_table(text: bytes) -> bool:
+    """Whether a text is a table: lines of equally many cells, most of them numbers."""
+    mark = find_separator(text)
+    lines = _first_lines(text)
+    cells = [line.split() if mark == " " else line.split(mark) for line in lines]
+    if len(lines) < 3 or len(cells[0]) < 2 or any(len(row) != len(cells[0]) for row in cells):
+        return False
+    below = [cell for row in cells[1:] for cell in row]
+    return 2 * sum(_NUMBER.fullmatch(cell) is not None for cell in below) >= len(below)
+
+
+def _first_lines(text: bytes) -> list[str]:
+    head = text[: 200 * 1024].decode(errors="replace")
+    lines = _QUOTED.sub("", head).splitlines()[: _LINES + 1]
+    return [line for line in lines if line.strip()] or [""]
+
+
+def _without_comments(text: bytes) -> bytes:
+    while text.startswith(b"#") and b"\n" in text:
+        text = text.partition(b"\n")[2]
+    return text
+
+
+def _parsed(text: bytes, separator: str) -> pl.DataFrame:
+    try:
+        frame = pl.read_csv(text, separator=separator, infer_schema=False)
+    except pl.exceptions.NoDataError:
+        raise DataError("is empty; it must have a header and rows") from None
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(f"cannot be read ({reason}); check that it is complete") from None
+    return named_once(frame)
+
+
+def named_once(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with the white space around the names of its columns taken away."""
+    names: list[str] = []
+    for name in frame.columns:
+        bare = name.strip()
+        names.append(bare if bare not in names else name)
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def _check_header(columns: list[str]) -> None:
+    names = [name for name in columns if name]
+    if names and all(map(_NUMBER.fullmatch, names)) and len(names) == len(columns):
+        raise DataError(
+            f"cannot be read: its first line holds numbers ({', '.join(names[:3])}); "
+            "it must be a header that names the columns"
+        )
+
+
+def _spelled(encoding: str) -> str:
+    both = " (latin-1 has the same letters)" if encoding == "cp1252" else ""
+    return encoding.upper().replace("CP", "cp").replace("_", "-") + both

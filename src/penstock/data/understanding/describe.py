@@ -1,0 +1,118 @@
+"""`penstock.describe`: what data hold, before anything is trained."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from penstock.data.files import Source
+from penstock.data.reading import read_source
+from penstock.data.samples import sample, samples
+from penstock.data.series import Options
+from penstock.data.understanding.understand import understand
+from penstock.data.understanding.understanding import Understanding
+from penstock.errors import DataError
+
+_SPLIT = "split"
+
+Names = str | Sequence[str]
+
+
+def describe(
+    data: Any,
+    *,
+    task: str | None = None,
+    target: Names = (),
+    horizon: int | None = None,
+    id: str | None = None,
+    time_column: str | None = None,
+    known: Names = (),
+    past: Names = (),
+    static: Names = (),
+    split: str | None = None,
+    test: Any = None,
+    validation: Any = None,
+    group: str | None = None,
+    frequency: str | None = None,
+    date_format: str | None = None,
+) -> Understanding:
+    """Return what data hold: the task, the series, their times, and the role of every column.
+
+    ```python
+    found = penstock.describe("sales.csv")
+    print(found)                    # all of it, a line each
+    found.frequency, found.roles    # "1d", {"date": "time", "sales": "target"}
+    ```
+
+    Args:
+        data: the path of a file or a folder, the name of a sample, a dataframe of any library,
+            a dict or list of arrays, an array, or a pair of arrays and their labels.
+        task: what to learn; told by the data if left out.
+        target: columns to learn: values or labels.
+        horizon: steps to forecast.
+        id: the column that names the series of a row; two are named "a,b".
+        time_column: the column of times; a date and a time of day are named "date,time".
+        known, past, static: columns known ahead of time, known up to now, and the same all
+            through a series.
+        split: the column that says train, validation or test.
+        test, validation: a file or dataframe, of the same columns, with that part.
+        group: the column of what must not be in two parts.
+        frequency: the step to which rows of irregular times are brought, as "1h".
+        date_format: how dates are written, as "%d.%m.%Y".
+
+    Raises:
+        DataError: a cell cannot be used, or it is not clear what is what; the message says where.
+        ArgumentError: an option names what is not there.
+    """
+    options = Options(
+        _names(target), id, time_column, _names(known), _names(past), _names(static), split, group,
+        task, horizon, frequency, date_format,
+    )  # fmt: skip
+    return understand_all(data, options, test, validation)
+
+
+def understand_all(
+    data: Any, options: Options, test: Any = None, validation: Any = None
+) -> Understanding:
+    """Return what data hold, with the parts that stand in files or frames of their own."""
+    source = source_of(data)
+    if test is None and validation is None:
+        return understand(source, options)
+    parts = {"train": source}
+    parts |= {} if validation is None else {"validation": source_of(validation)}
+    parts |= {} if test is None else {"test": source_of(test)}
+    return understand(_together(parts), replace(options, split=_SPLIT))
+
+
+def source_of(data: Any) -> Source:
+    """Return the sample of that name, unless there is such a file; else what the data hold."""
+    if isinstance(data, str | Path) and str(data) in samples() and not Path(data).exists():
+        return sample(str(data))
+    return read_source(data)
+
+
+def _together(parts: dict[str, Source]) -> Source:
+    """Return the tables of all parts as one, with a column that says which.
+
+    Raises:
+        DataError: one is no table, or their columns differ.
+    """
+    first = parts["train"]
+    tables = []
+    for part, source in parts.items():
+        table = source.rows()
+        if {*table.columns} != {*first.rows().columns}:
+            odd = sorted({*table.columns} ^ {*first.rows().columns})
+            raise DataError(
+                f"{source.name} and {first.name} differ in their columns: {', '.join(odd[:5])}"
+            )
+        tables.append(table.select(first.rows().columns).with_columns(pl.lit(part).alias(_SPLIT)))
+    whole = pl.concat(tables, how="vertical_relaxed")
+    names = " and ".join(source.name for source in parts.values())
+    return Source(names, whole, conversions=first.conversions)
+
+
+def _names(told: Iterable[str]) -> tuple[str, ...]:
+    return (told,) if isinstance(told, str) else tuple(told)

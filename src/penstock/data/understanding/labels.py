@@ -1,0 +1,83 @@
+"""What labels ask for: a class or a number, of each sequence or of each step."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from penstock.data.understanding.cells import Cells
+from penstock.data.understanding.names import LABELS
+from penstock.data.understanding.oddities import constant_within
+from penstock.errors import ArgumentError
+
+TASKS = ("forecast", "classify", "regress", "tag", "frames", "text", "bytes")
+_LABELLED = ("classify", "regress", "tag")
+_MOST_CLASSES = 20  # whole numbers with more values than that are no classes
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be told of labelled sequences.
+
+    Attributes:
+        task: classify, regress or tag.
+        why: one sentence.
+        label: the column of labels.
+        classes: whether labels are classes, and not numbers.
+    """
+
+    task: str
+    why: str
+    label: str
+    classes: bool
+
+
+def labelled_question(
+    cells: Cells, keys: pl.Series, form: Literal["long", "row", "one"], task: str | None
+) -> Question | None:
+    """Return the question that a column of labels asks; None where it is a series in time.
+
+    Labels that are the same all through each sequence belong to it, others to the steps. Text is
+    a class, and so are whole numbers of at most 20 values.
+
+    Raises:
+        ArgumentError: the task that the user wants cannot have such labels.
+    """
+    whole = form == "row" or (keys.n_unique() > 1 and _one_each(cells, keys))
+    classes = _are_classes(cells)
+    if task in _LABELLED:
+        _check(cells, task, form)
+        whole, classes = task != "tag", task != "regress"
+    elif task is not None:
+        return None
+    named = cells.name.strip().lower() in LABELS
+    if not whole and (not classes or (cells.sort == "number" and not named)):
+        return None
+    found = "tag" if not whole else "classify" if classes else "regress"
+    owner = {"long": "each id", "row": "each row", "one": "the one sequence"}[form]
+    kind = "one of its classes" if classes else "a number"
+    step = "" if whole else " at every step"
+    return Question(found, f"column {cells.name!r} gives {owner} {kind}{step}", cells.name, classes)
+
+
+def _check(cells: Cells, task: str, form: str) -> None:
+    if task == "tag" and form == "row":
+        raise ArgumentError(
+            f"column {cells.name!r} has one label a row, and each row is a sequence; "
+            "to label every step give a row a step, with a column of ids"
+        )
+    if task != "tag" and form == "one":
+        raise ArgumentError("there is one sequence alone; name the column of ids with --id")
+    if task == "regress":
+        cells.numbers()
+
+
+def _one_each(cells: Cells, keys: pl.Series) -> bool:
+    return keys.n_unique() < len(keys) and constant_within(cells, keys)
+
+
+def _are_classes(cells: Cells) -> bool:
+    if cells.sort != "number":
+        return True
+    values = cells.values.drop_nulls()
+    return bool((values == values.round()).all()) and values.n_unique() <= _MOST_CLASSES

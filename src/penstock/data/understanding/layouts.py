@@ -1,0 +1,255 @@
+"""From the ways in which tables hold sequences to one: a row a step."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penstock.data.understanding.cells import Cells, find_cells
+from penstock.data.understanding.dates import read_dates
+from penstock.data.understanding.names import SEQUENCES, first_named
+from penstock.data.understanding.remarks import Remarks, listed
+from penstock.data.understanding.sampling import sampled
+from penstock.errors import DataError
+
+Form = Literal["long", "row", "one"]
+
+_FEWEST_STEPS = 3
+_SHORTEST_TEXT = 10  # letters on average, for a cell to be a sequence of them
+_MOST_LETTERS = 64
+_SAMPLE = 200
+_FEWEST_YEARS = 5
+_FIRSTS = (0, 1, 2)
+_DATED = r"\d.*[-/. :Qq].*\d|[A-Za-z]{3}.?\d\d|\d{8}"
+_PARTED = re.compile(r"[\s,;|\[\]()]+")
+
+
+@dataclass(frozen=True)
+class Long:
+    """Columns with a row a step.
+
+    Attributes:
+        cells: the columns by name.
+        rows: [N] the row of the source that each came from, from 0.
+        owners: [N] the sequence of each row, where each row of the source was one; else None.
+        steps: the columns of the source that were the steps, or the one that held them all.
+        made: the columns of the steps now.
+    """
+
+    cells: dict[str, Cells]
+    rows: NDArray[np.int64]
+    owners: pl.Series | None = None
+    steps: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(cells: dict[str, Cells]) -> "Long":
+        """Return columns that have a row a step already."""
+        height = len(next(iter(cells.values())).raw)
+        return Long(cells, np.arange(height))
+
+
+def melt_dates(frame: pl.DataFrame, remarks: Remarks) -> pl.DataFrame | None:
+    """Return a table whose columns are dates with a row for each of them; None if it is no such.
+
+    The new columns are time and value (with an underscore where these names are taken).
+    """
+    dated = _dated_names(frame.columns)
+    rest = [name for name in frame.columns if name not in dated]
+    if len(dated) < max(_FEWEST_STEPS, len(rest)):
+        return None
+    time, value = (name if name not in rest else f"{name}_" for name in ("time", "value"))
+    order = pl.int_range(frame.height, eager=True)
+    if not rest:
+        frame, rest = (
+            frame.with_columns(pl.repeat("all", frame.height, eager=True).alias("id")),
+            ["id"],
+        )
+    long = frame.with_columns(order.alias(" row")).unpivot(
+        dated, index=[" row", *rest], variable_name=time, value_name=value
+    )
+    remarks.converted(f"{len(dated)} columns of dates turned into rows: {time} and {value}")
+    return long.sort(" row", maintain_order=True).drop(" row")
+
+
+def _dated_names(columns: Sequence[str]) -> list[str]:
+    years = [name for name in columns if re.fullmatch(r"(1[89]|20)\d\d", name)]
+    if len(years) >= _FEWEST_YEARS and _follow(years):
+        return years
+    names = pl.Series([name for name in columns if re.search(_DATED, name)], dtype=pl.String)
+    readings = read_dates(names) if len(names) else []
+    return names.filter(readings[0].local.is_not_null()).to_list() if readings else []
+
+
+def _follow(years: Sequence[str]) -> bool:
+    numbers = sorted(map(int, years))
+    return numbers == [*range(numbers[0], numbers[0] + len(numbers))]
+
+
+def numbered(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return columns of one name with 0, 1, 2, … after it, in that order; else none.
+
+    They may begin with 1, or with 2 where the first holds ids or labels.
+    """
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for name in columns:
+        if found := re.fullmatch(r"(.*?)(\d+)", name):
+            groups.setdefault(found[1], []).append((int(found[2]), name))
+    if not groups:
+        return ()
+    most = max(len(group) for group in groups.values())
+    steps = sorted(next(group for group in groups.values() if len(group) == most))
+    first = steps[0][0]
+    whole = [number for number, _ in steps] == [*range(first, first + len(steps))]
+    enough = len(steps) >= _FEWEST_STEPS and 2 * len(steps) >= len(columns)
+    return tuple(name for _, name in steps) if enough and whole and first in _FIRSTS else ()
+
+
+def spread_steps(long: Long, steps: tuple[str, ...], option: str, remarks: Remarks) -> Long:
+    """Return the sequences that stand in a row each, up to the last cell that is not empty.
+
+    Raises:
+        DataError: a row has no step, or some columns hold numbers and some do not.
+    """
+    columns = [long.cells[name] for name in steps]
+    symbols = any(c.sort in ("text", "time") for c in columns)
+    if symbols and sum(c.sort == "number" for c in columns) > len(columns) / 2:
+        odd = next(c for c in columns if c.sort in ("text", "time"))
+        odd.numbers(option)
+    seen = np.stack([_filled(c, symbols) for c in columns], axis=1)
+    lengths = np.where(seen, np.arange(1, len(steps) + 1), 0).max(axis=1)
+    if not lengths.all():
+        row = int(np.flatnonzero(lengths == 0)[0])
+        raise DataError(f"row {row + 1} has no value in any of its steps; delete the row")
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    places = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    name = _free("symbol" if symbols else "x", [c for c in long.cells if c not in steps])
+    made = _gathered(columns, owners, places, symbols, name, option)
+    remarks.converted(
+        f"{len(steps)} columns, {steps[0]} to {steps[-1]}, read as the steps of a row"
+    )
+    return _expanded(long, steps, {name: made}, owners)
+
+
+def _filled(cells: Cells, symbols: bool) -> NDArray[np.bool_]:
+    if symbols:
+        return cells.text().is_not_null().to_numpy()
+    return cells.values.is_not_null().to_numpy()
+
+
+def _gathered(
+    columns: Sequence[Cells],
+    owners: NDArray[np.int64],
+    places: NDArray[np.int64],
+    symbols: bool,
+    name: str,
+    option: str,
+) -> Cells:
+    flat = owners + places * len(columns[0].raw)
+    if symbols:
+        text = pl.concat([c.text().alias(name) for c in columns]).gather(flat)
+        return Cells(text, "text", text)
+    values = pl.concat([c.numbers(option).alias(name) for c in columns]).gather(flat)
+    return Cells(values, "number", values)
+
+
+def _expanded(
+    long: Long, steps: tuple[str, ...], made: Mapping[str, Cells], owners: NDArray[np.int64]
+) -> Long:
+    rest = {
+        name: replace(c, raw=c.raw.gather(owners), values=c.values.gather(owners), wrong=None)
+        for name, c in long.cells.items() if name not in steps
+    }  # fmt: skip
+    return Long({**rest, **made}, long.rows[owners], pl.Series("owner", owners), steps, tuple(made))
+
+
+def find_sequences(cells: Mapping[str, Cells], taken: Sequence[str | None]) -> tuple[str, ...]:
+    """Return the columns whose cells each hold a whole sequence: all lists, or one of text."""
+    free = {name: c for name, c in cells.items() if name not in taken}
+    lists = [n for n, c in free.items() if c.sort == "list" or holds(c) == "numbers"]
+    if lists:
+        return tuple(lists)
+    texts = [n for n, c in free.items() if c.sort == "text" and holds(c)]
+    best = first_named(texts, SEQUENCES)
+    return (best,) if best else tuple(sorted(texts, key=lambda n: (-_size(free[n]), n))[:1])
+
+
+def _size(cells: Cells) -> float:
+    return float(cells.raw.str.len_chars().mean() or 0)  # type: ignore[arg-type]
+
+
+def holds(cells: Cells) -> Literal["", "numbers", "words", "letters"]:
+    """Return what the sequences in the cells of a column are made of; "" where they are none."""
+    if cells.sort != "text":
+        return ""
+    sample = sampled(cells.raw.drop_nulls(), _SAMPLE).to_list()
+    parts = [[part for part in _PARTED.split(cell) if part] for cell in sample]
+    if not sample:
+        return ""
+    counts = sorted(map(len, parts))
+    if counts[len(counts) // 2] >= _FEWEST_STEPS:
+        return "numbers" if all(_is_number(p) for row in parts[:20] for p in row) else "words"
+    letters = {letter for cell in sample for letter in cell}
+    long = sum(map(len, sample)) >= _SHORTEST_TEXT * len(sample)
+    several = 2 * len({*sample}) > len(sample) or cells.name.strip().lower() in SEQUENCES
+    return "letters" if long and several and len(letters) <= _MOST_LETTERS else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text.lower() in ("?", "na", "null", "none")
+    return True
+
+
+def spread_cells(long: Long, columns: tuple[str, ...], remarks: Remarks) -> Long:
+    """Return the sequences that stand in a cell each.
+
+    Raises:
+        DataError: a cell is empty, or the cells of a row are of unlike lengths.
+    """
+    lists = {name: _as_list(long.cells[name]) for name in columns}
+    lengths = [one.list.len().fill_null(0).to_numpy() for one in lists.values()]
+    for name, one in zip(columns, lengths, strict=True):
+        if not one.all():
+            row = int(np.flatnonzero(one == 0)[0])
+            raise DataError(
+                f"column {name!r}, row {row + 1}: the sequence is empty; delete the row"
+            )
+        if (one != lengths[0]).any():
+            row = int(np.flatnonzero(one != lengths[0])[0])
+            raise DataError(f"row {row + 1}: {columns[0]!r} and {name!r} are of unlike lengths")
+    made = {name: _exploded(name, one) for name, one in lists.items()}
+    words = {name: holds(long.cells[name]) or "values" for name in columns}
+    remarks.converted(f"the cells of {listed(columns)} read as sequences of {words[columns[0]]}")
+    owners = np.repeat(np.arange(len(lengths[0])), lengths[0])
+    return _expanded(long, columns, made, owners)
+
+
+def _as_list(cells: Cells) -> pl.Series:
+    if cells.sort == "list":
+        column = cells.raw
+        return column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
+    text = cells.raw.str.strip_chars()
+    if holds(cells) == "letters":
+        return text.str.split("")
+    spaced = text.str.replace_all(r"[\s,;|\[\]()]+", " ").str.strip_chars()
+    return spaced.set(spaced == "", None).str.split(" ")
+
+
+def _exploded(name: str, lists: pl.Series) -> Cells:
+    column = lists.explode().alias(name)
+    if column.dtype == pl.String:
+        return next(iter(find_cells(column.to_frame(), Remarks()).values()))
+    if column.dtype.is_nested() or column.dtype == pl.Object:
+        raise DataError(f"column {name!r} holds {lists.dtype}; give lists of numbers or of text")
+    return next(iter(find_cells(column.to_frame(), Remarks()).values()))
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    return name if name not in taken else f"{name}_"

@@ -1,0 +1,56 @@
+"""The user's own parts: a column that says train, validation or test."""
+
+import polars as pl
+
+from penstock.data.understanding.cells import Cells, shown
+from penstock.errors import DataError
+
+_WORDS = {"train": "train", "training": "train", "tr": "train", "fit": "train",
+          "validation": "validation", "valid": "validation", "val": "validation",
+          "dev": "validation", "test": "test", "testing": "test", "te": "test",
+          "holdout": "test"}  # fmt: skip
+
+
+def part_of(cells: Cells, keys: pl.Series, per_sequence: bool) -> pl.Series:
+    """Return the part of each row: train, validation or test.
+
+    Raises:
+        DataError: a cell names none of them, or a sequence is in two parts.
+    """
+    words = cells.text().str.strip_chars().str.to_lowercase()
+    parts = words.replace_strict(_WORDS, default=None, return_dtype=pl.String)
+    wrong = parts.is_null().arg_true()
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(
+            f"column {cells.name!r}, row {row + 1}: {shown(cells.raw, row)} is no part; write "
+            "train, validation or test, or choose another column with --split"
+        )
+    if per_sequence:
+        check_within(cells.name, keys, parts, "is in the parts", "--split")
+    return parts.alias(cells.name)
+
+
+def check_within(name: str, keys: pl.Series, values: pl.Series, what: str, option: str) -> None:
+    """Raise where a sequence has two values.
+
+    Raises:
+        DataError: one has; the message names both.
+    """
+    pairs = pl.DataFrame([keys.alias("key"), values.alias("value")]).drop_nulls().unique()
+    twice = pairs.filter(pl.col("key").is_duplicated()).sort("key", "value")
+    if twice.height:
+        one, other = twice["value"][:2]
+        raise DataError(
+            f"column {name!r}: sequence {twice['key'][0]!r} {what} {one!r} and {other!r}; give it "
+            f"one, or choose another column with {option}"
+        )
+
+
+def count_parts(parts: pl.Series, keys: pl.Series, per_sequence: bool) -> dict[str, int]:
+    """Return how many sequences, or rows, each part has."""
+    if per_sequence:
+        kept = pl.DataFrame([keys.alias("key"), parts.alias("part")]).unique()["part"]
+    else:
+        kept = parts
+    return {part: int((kept == part).sum()) for part in ("train", "validation", "test")}

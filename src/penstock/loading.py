@@ -1,0 +1,51 @@
+"""Makes Penstock's operators known as soon as both penstock and torch are imported.
+
+torch.export.load needs that, and must not wait for a layer; yet `import penstock` must not import
+torch, which takes seconds. Where torch is there, they are registered at once, else at the end of
+`import torch`. (torch's entry point for extensions would run in every process that imports torch,
+whether it uses penstock or not.)
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+_OPERATORS = "penstock.layers.operator"  # imports torch and nothing of ours, whoever is half loaded
+
+
+def register_operators() -> None:
+    """Register them now, or when torch is imported."""
+    if "torch" in sys.modules:
+        importlib.import_module(_OPERATORS)
+    else:
+        sys.meta_path.insert(0, _AfterTorch())
+
+
+class _AfterTorch(MetaPathFinder):
+    """Stands before the other finders until torch is looked for, and finds nothing else."""
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """Return torch's own spec, with a loader that registers the operators at its end."""
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        load = spec.loader.exec_module
+
+        def load_and_register(module: ModuleType) -> None:
+            load(module)
+            importlib.import_module(_OPERATORS)
+
+        spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
+        return spec
