@@ -9,6 +9,7 @@ from penstock import Cell, Gate, Matrix, Vector
 from penstock.cells import Place
 from penstock.cells.check import probe
 from penstock.cells.language import Interpretation, Multiplication
+from penstock.compiler.passes.trace import trace
 from penstock.compiler.pipeline import Sweep
 from penstock.errors import CellError
 from penstock.explain.equations import equations

@@ -9,7 +9,7 @@ import random_cells as rc
 from penstock.cells import Place, cells
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
-from penstock.compiler.ir.graph import Graph, Hoisted, Leaf, Node, Origin, Saving, Weight
+from penstock.compiler.ir.graph import Graph, Hoisted, Node, Origin, Saving, StepInput, Weight
 from penstock.compiler.ir.plan import Access, Buffer, BufferKind, Slot
 
 
@@ -99,7 +99,7 @@ def test_a_gradient_is_as_wide_as_its_state(monkeypatch):
     def narrow(backward):
         number = Node(Origin.CONST, (), "1", value=0.0)
         nodes = (*backward.graph.nodes, number)
-        outputs = {**backward.graph.outputs, Leaf(Origin.STATE, "h"): len(nodes) - 1}
+        outputs = {**backward.graph.outputs, StepInput(Origin.STATE, "h"): len(nodes) - 1}
         return replace(backward, graph=Graph(nodes, outputs))
 
     broken(monkeypatch, "differentiate", narrow)

@@ -15,7 +15,7 @@ from sympy import Expr, Integer, Symbol
 
 from penstock.cells import Cell, Matrix, Place, Vector
 from penstock.compiler.ir.flops import flops, product_flops
-from penstock.compiler.ir.graph import Graph, Leaf, Origin
+from penstock.compiler.ir.graph import Graph, Origin, StepInput
 from penstock.compiler.ir.plan import Access, Buffer, BufferKind, Loop, LoopPlan, Owner
 from penstock.compiler.pipeline import Lowered, lower, lower_output
 
@@ -154,7 +154,7 @@ def _needed(graph: Graph[Any], roots: Iterable[int]) -> set[int]:
     return needed
 
 
-def _without_x(graph: Graph[Leaf], products: Iterable[int]) -> set[int]:
+def _without_x(graph: Graph[StepInput], products: Iterable[int]) -> set[int]:
     """Return the nodes of a gradient that are not there for that of x alone."""
     return _needed(
         graph, [*products, *(k for x, k in graph.outputs.items() if x.origin is not Origin.X)]

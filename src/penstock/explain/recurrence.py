@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.compiler.ir.graph import Graph, Leaf, Origin
+from penstock.compiler.ir.graph import Graph, Origin, StepInput
 from penstock.compiler.pipeline import Lowered
 
 
@@ -73,7 +73,7 @@ def _depth(graph: Graph[Any]) -> int:
     return max((d for k in graph.outputs.values() if (d := depths[k]) is not None), default=0)
 
 
-def _is_linear(gradient: Graph[Leaf], late: set[str]) -> bool:
+def _is_linear(gradient: Graph[StepInput], late: set[str]) -> bool:
     """Return whether no gradient of an old state depends on a state; those in `late` are inputs."""
     depends: list[bool] = []
     for node in gradient.nodes:

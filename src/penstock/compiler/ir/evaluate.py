@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from penstock.compiler.ir.graph import NUMBERS, Graph, Key, Leaf, Node, Origin, Weight
+from penstock.compiler.ir.graph import NUMBERS, Graph, Key, Node, Origin, StepInput, Weight
 from penstock.compiler.ir.ops import OPS
 
 _NOTHING: Mapping[Any, Any] = {}
@@ -18,7 +18,7 @@ _NOTHING: Mapping[Any, Any] = {}
 
 def evaluate(
     graph: Graph[Key],
-    inputs: Mapping[Leaf, Tensor],
+    inputs: Mapping[StepInput, Tensor],
     sizes: Mapping[str, int] = _NOTHING,
     matrix: Callable[[Weight], Tensor] = _NOTHING.__getitem__,
 ) -> dict[Key, Tensor]:

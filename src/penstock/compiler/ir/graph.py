@@ -72,7 +72,7 @@ LeafName = str | int | Weight
 
 
 @dataclass(frozen=True)
-class Leaf:
+class StepInput:
     """An input of a step: the state h, the bias of gate f beside W, the third saved value."""
 
     origin: Origin
@@ -103,9 +103,9 @@ class Node:
         return isinstance(self.op, Origin)
 
     @property
-    def leaf(self) -> Leaf:
+    def leaf(self) -> StepInput:
         """What an input is."""
-        return Leaf(Origin(self.op), self.name)
+        return StepInput(Origin(self.op), self.name)
 
     @property
     def vector(self) -> Weight | None:
@@ -120,8 +120,8 @@ Key = TypeVar("Key", bound=Hashable)
 class Graph(Generic[Key]):
     """Nodes in an order in which each reads only earlier ones, and the outputs.
 
-    outputs: of a step forwards, by the name of the new state; of a gradient, by the `Leaf` whose
-    gradient it is.
+    outputs: of a step forwards, by the name of the new state; of a gradient, by the `StepInput`
+    whose gradient it is.
     """
 
     nodes: tuple[Node, ...]
@@ -167,7 +167,7 @@ class Hoisted:
     loop: Graph[str]
     biases: Mapping[str, tuple[Weight, ...]]
     derived: Graph[int] = field(default_factory=lambda: Graph((), {}))
-    derived_gradient: Graph[Leaf] = field(default_factory=lambda: Graph((), {}))
+    derived_gradient: Graph[StepInput] = field(default_factory=lambda: Graph((), {}))
 
     def __str__(self) -> str:
         before = [
@@ -200,12 +200,12 @@ class Backward:
     forward: where each node of the forward graph is. products: the weights' gradients.
     """
 
-    graph: Graph[Leaf]
+    graph: Graph[StepInput]
     forward: tuple[int, ...]
     products: tuple[Product, ...]
 
     def __str__(self) -> str:
-        nodes = Graph[Leaf](self.graph.nodes, {})
+        nodes = Graph[StepInput](self.graph.nodes, {})
         ends = [f"gradient of {leaf} ← %{k}" for leaf, k in self.graph.outputs.items()]
         after = [f"gradient of {p.weight} = Σ %{p.adjoint}ᵀ %{p.value}" for p in self.products]
         return "\n".join([str(nodes), *ends, *after])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from penstock.compiler.ir.graph import Graph, Leaf, LeafName, Origin, Weight, product_text
+from penstock.compiler.ir.graph import Graph, LeafName, Origin, StepInput, Weight, product_text
 
 
 class Steps(Enum):
@@ -181,7 +181,7 @@ _LEAVES = {
 }
 
 
-def leaf_slot(leaf: Leaf, width: str) -> Slot:
+def leaf_slot(leaf: StepInput, width: str) -> Slot:
     """Return where an input of a step lies that has a buffer of its own."""
     kind, access = _LEAVES[leaf.origin]
     return Slot(Buffer(kind, leaf.name, width), access)

@@ -7,7 +7,16 @@ found and where, rather than a wrong number in some sweep.
 from collections.abc import Iterator
 from typing import Any
 
-from penstock.compiler.ir.graph import Backward, Graph, Hoisted, Key, Leaf, Origin, Saving, Stack
+from penstock.compiler.ir.graph import (
+    Backward,
+    Graph,
+    Hoisted,
+    Key,
+    Origin,
+    Saving,
+    Stack,
+    StepInput,
+)
 from penstock.compiler.ir.levels import reads_rows
 from penstock.compiler.ir.ops import OPS
 from penstock.compiler.ir.plan import Access, BufferKind, Loop, LoopPlan, Owner, Slot, Stage
@@ -82,7 +91,7 @@ def differentiated(forward: Graph[str], backward: Backward) -> Backward:
     well_formed(backward.graph, _LOOP | {Origin.GRAD})
     graph, outputs = backward.graph, backward.graph.outputs
     for state, k in forward.outputs.items():
-        gradient = outputs.get(Leaf(Origin.STATE, state))
+        gradient = outputs.get(StepInput(Origin.STATE, state))
         assert gradient is not None, f"the state {state} has no gradient"
         width = forward.nodes[k].width
         assert graph.nodes[gradient].width == width, f"the gradient of {state} is not {width} wide"

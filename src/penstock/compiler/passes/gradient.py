@@ -7,10 +7,10 @@ from penstock.compiler.ir.graph import (
     NUMBERS,
     Backward,
     Graph,
-    Leaf,
     Node,
     Origin,
     Product,
+    StepInput,
     Weight,
 )
 from penstock.compiler.ir.ops import OPS
@@ -53,11 +53,11 @@ def differentiate(graph: Graph[str] | Graph[int]) -> Backward:
 
 def _outputs(
     graph: Graph[str] | Graph[int], builder: Builder, adjoints: "_Adjoints"
-) -> dict[Leaf, Value]:
+) -> dict[StepInput, Value]:
     """Return the gradients of the step's inputs; 0 where there is none."""
     wanted = {n.leaf: (k, n.width) for k, n in enumerate(graph.nodes) if n.op in _LEARNED}
     for state, k in graph.outputs.items():  # one that the step does not read
-        wanted.setdefault(Leaf(Origin.STATE, state), (-1, graph.nodes[k].width))
+        wanted.setdefault(StepInput(Origin.STATE, state), (-1, graph.nodes[k].width))
     found = {leaf: adjoints.done.get(k) for leaf, (k, _) in wanted.items()}
     return {
         leaf: d or _expand(builder, builder.const(0.0), wanted[leaf][1])

@@ -7,7 +7,7 @@ from what is there anyway, which is the states after every step, the inputs, and
 from typing import Any
 
 from penstock.compiler.ir.builder import Builder, Value, prune, rebuild
-from penstock.compiler.ir.graph import Backward, Graph, Leaf, Node, Origin, Product, Saving
+from penstock.compiler.ir.graph import Backward, Graph, Node, Origin, Product, Saving, StepInput
 from penstock.compiler.ir.levels import CHEAP, Levels, reads_rows
 
 _COMES_LATE = (Origin.LIFTED, "linear")
@@ -48,7 +48,7 @@ def read_by_gradient(backward: Backward) -> frozenset[int]:
     return frozenset(ours[a] for args in (ends, *readers) for a in args if a in ours)
 
 
-def _ancestors(graph: Graph[Leaf], ends: set[int]) -> set[int]:
+def _ancestors(graph: Graph[StepInput], ends: set[int]) -> set[int]:
     """Return the nodes that others are made of, themselves included."""
     needed = {*ends}
     for k in reversed(range(len(graph.nodes))):
@@ -130,7 +130,7 @@ def read_from_memory(forward: Graph[str], backward: Backward, saved: tuple[int, 
     )
 
 
-def _pruned(graph: Graph[Leaf], products: list[Product]) -> Backward:
+def _pruned(graph: Graph[StepInput], products: list[Product]) -> Backward:
     """Return a step backwards without what neither its outputs nor its products need."""
     ends: dict[Any, int] = {("adjoint", n): p.adjoint for n, p in enumerate(products)}
     ends |= {("value", n): p.value for n, p in enumerate(products)}

@@ -7,7 +7,16 @@ Values of one kind and width share a buffer, column by column: row b of step t o
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from penstock.compiler.ir.graph import NUMBERS, Graph, Leaf, Node, Origin, Saving, Stack, Weight
+from penstock.compiler.ir.graph import (
+    NUMBERS,
+    Graph,
+    Node,
+    Origin,
+    Saving,
+    Stack,
+    StepInput,
+    Weight,
+)
 from penstock.compiler.ir.levels import Levels, reads_rows
 from penstock.compiler.ir.plan import (
     ADJOINTS,
@@ -26,7 +35,7 @@ from penstock.compiler.ir.plan import (
 )
 
 # The inputs of a step that have no buffer of their own, but a column of one.
-SharedSlots = Mapping[Leaf, Slot]
+SharedSlots = Mapping[StepInput, Slot]
 
 
 def store(
@@ -51,7 +60,9 @@ def store(
     nodes = forward.nodes
     used = {n.name for n in nodes if n.op == Origin.LIFTED}
     lifted = tuple(g for g in gates if g in used)
-    columns = {Leaf(Origin.LIFTED, g): Slot(LIFTED, Access.TIME, c) for c, g in enumerate(lifted)}
+    columns = {
+        StepInput(Origin.LIFTED, g): Slot(LIFTED, Access.TIME, c) for c, g in enumerate(lifted)
+    }
     stores = _Stores(forward)
     for k, slot in reused(forward, saving.nodes, columns).items():
         stores.put(k, slot)
@@ -61,7 +72,9 @@ def store(
     for state, k in forward.outputs.items():
         stores.put(k, Slot(Buffer(BufferKind.STATE, state, stores.width(k)), Access.NEW))
     saved = {
-        Leaf(Origin.SAVED, n): stores.slots[k][0] if k in stores.slots else columns[nodes[k].leaf]
+        StepInput(Origin.SAVED, n): stores.slots[k][0]
+        if k in stores.slots
+        else columns[nodes[k].leaf]
         for n, k in enumerate(saving.nodes)
     }
     forward_loop = _loop(forward, stages[0], columns, stores)
@@ -106,7 +119,7 @@ def _backward_loop(
     adjoints: dict[int, Slot] = {}
     operands: list[Operand] = []
     for column, gate in enumerate(lifted):
-        k = graph.outputs[Leaf(Origin.LIFTED, gate)]
+        k = graph.outputs[StepInput(Origin.LIFTED, gate)]
         adjoints[k] = stores.column(BufferKind.ADJOINT, k, Access.ADJOINT)
         own = Slot(ADJOINTS, Access.ADJOINT, column)
         operands.append(Operand(Weight(Stack.W, gate), own, Slot(X, Access.TIME)))

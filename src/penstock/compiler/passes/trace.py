@@ -50,6 +50,11 @@ def _told(cell: Cell, equations: Callable[..., Any], *arguments: Any) -> Any:
         raise TraceError(f"{type(cell).__name__}: {error}{where}") from error
 
 
+# The stacks of a gate's halves, by what they read.
+_STACKS = {"x": Stack.W, "h": Stack.U}
+_BIASES = {"x": Stack.BIAS_X, "h": Stack.BIAS_H}
+
+
 class Nodes(Interpretation[Value]):
     """The equations as nodes of a graph under construction.
 
@@ -73,7 +78,9 @@ class Nodes(Interpretation[Value]):
         In this order the hoist finds all that can go before the loop at the left of one sum.
         """
         of_x = [self._product(a, v) for a, v in terms if a.reads == "x"]
-        biases = [self._bias(a) for a, _ in terms if self.bias and a.has_bias]
+        has_bias = (a for a, _ in terms if self.bias and a.has_bias)
+        names = [Weight(_BIASES[a.reads], a.name) for a in has_bias]
+        biases = [self.builder.input(Origin.VECTOR, name, "hidden_size") for name in names]
         others = [self._product(a, v) for a, v in terms if a.reads != "x"]
         first, *rest = of_x + biases + others
         return sum(rest, first)
@@ -82,19 +89,14 @@ class Nodes(Interpretation[Value]):
         """Return the input that holds a vector."""
         return self.builder.input(Origin.VECTOR, Weight(f"weight_{vector.name}"), vector.size)
 
-    def _input(self, kind: str, name: str, width: str) -> Value:
-        return self.builder.input(Origin(kind), "" if kind == Origin.X else name, width)
-
     def _product(self, affine: Affine, value: Value) -> Value:
-        if affine.reads == "z":
-            weight = Weight(f"weight_{affine.name}", "", affine.transposed)
-        else:
-            weight = Weight(Stack.W if affine.reads == "x" else Stack.U, affine.name)
+        stack = _STACKS.get(affine.reads)
+        own = Weight(f"weight_{affine.name}", "", affine.transposed)
+        weight = own if stack is None else Weight(stack, affine.name)
         return self.builder.linear((weight, value), width=affine.width)
 
-    def _bias(self, affine: Affine) -> Value:
-        stack = Stack.BIAS_X if affine.reads == "x" else Stack.BIAS_H
-        return self.builder.input(Origin.VECTOR, Weight(stack, affine.name), "hidden_size")
+    def _input(self, origin: str, name: str, width: str) -> Value:
+        return self.builder.input(Origin(origin), "" if origin == Origin.X else name, width)
 
 
 class Symbol(Value, Worded):

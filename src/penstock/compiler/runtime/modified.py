@@ -8,7 +8,7 @@ from torch import Tensor
 
 from penstock.cells import Cell, Place
 from penstock.compiler.ir.evaluate import evaluate
-from penstock.compiler.ir.graph import Graph, Leaf, Origin
+from penstock.compiler.ir.graph import Graph, Origin, StepInput
 from penstock.compiler.runtime.products import Stacks
 from penstock.compiler.runtime.program import widths
 
@@ -31,7 +31,7 @@ def torch_step(
     """Return a step in torch, from x, states, lower states and masks to the new states."""
     stacks, sizes = Stacks(cell, place), widths(cell, place)
     vectors = [node.vector for node in graph.nodes if node.vector]
-    fixed = {Leaf(Origin.VECTOR, v): stacks.piece(weights, v) for v in vectors}
+    fixed = {StepInput(Origin.VECTOR, v): stacks.piece(weights, v) for v in vectors}
 
     def step(
         x: Tensor,

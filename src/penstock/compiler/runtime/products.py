@@ -13,7 +13,7 @@ from torch import Tensor
 from penstock.cells import Cell, Place
 from penstock.compiler.backends.memory import Buffers, empty
 from penstock.compiler.ir.evaluate import evaluate
-from penstock.compiler.ir.graph import BIASES, Hoisted, Leaf, Origin, Stack, Weight
+from penstock.compiler.ir.graph import BIASES, Hoisted, Origin, Stack, StepInput, Weight
 from penstock.compiler.ir.plan import (
     ADJOINTS,
     GRAD_X,
@@ -139,28 +139,28 @@ class Products:
 
         for run in self.runs:
             add(run[0].weight, self._product(run, buffers, T, reset, reverse))
-        given: dict[Leaf, Tensor] = {}
+        given: dict[StepInput, Tensor] = {}
         for name, part in self._vector_gradients(buffers, T):
             if isinstance(name, Weight):
                 add(name, part)  # a bias may come twice: of a product before the loop, and within
             else:
-                given[Leaf(Origin.GRAD, name)] = part
+                given[StepInput(Origin.GRAD, name)] = part
         for name, part in self._derived_gradients(weights, given):
             add(name, part)
         return gradients
 
-    def _vectors(self, weights: Weights) -> dict[Leaf, Tensor]:
-        return {Leaf(Origin.VECTOR, v): self.stacks.piece(weights, v) for v in self.vectors}
+    def _vectors(self, weights: Weights) -> dict[StepInput, Tensor]:
+        return {StepInput(Origin.VECTOR, v): self.stacks.piece(weights, v) for v in self.vectors}
 
     def _derived_gradients(
-        self, weights: Weights, given: Mapping[Leaf, Tensor]
+        self, weights: Weights, given: Mapping[StepInput, Tensor]
     ) -> Iterator[tuple[Weight, Tensor]]:
         """Yield the gradients of the vectors, given those of what is derived from them."""
         if self.vectors:
             inputs = {**self._vectors(weights), **given}
             found = evaluate(self.derived_gradient, inputs, self.sizes)
             for vector in self.vectors:
-                leaf = Leaf(Origin.VECTOR, vector)
+                leaf = StepInput(Origin.VECTOR, vector)
                 yield vector, found[leaf].expand_as(inputs[leaf]).contiguous()
 
     def _lifted_weight(self, weights: Weights) -> Tensor:

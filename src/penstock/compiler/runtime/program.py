@@ -87,7 +87,7 @@ class Program:
 
     def _buffer(self, kind: BufferKind, name: str) -> Buffer:
         """Return the buffer of one of a cell's states."""
-        return Buffer(kind, name, self.cell.widths.get(name, "hidden_size"))
+        return Buffer(kind, name, self.cell.width_of(name))
 
     def forward(self, sweep: Sweep, keep: bool) -> Kept:
         """Run the sweep.
@@ -96,7 +96,7 @@ class Program:
         """
         x, reverse = sweep.x, sweep.reverse
         T, B = x.shape[:2]
-        buffers, states = self._given_tensors(sweep), []
+        buffers, states = self._inputs(sweep), []
         shapes = self._given(T, B)
         for buffer, initial in zip(self._states, sweep.states, strict=True):
             check(f"state {buffer.name}", initial, self.dtype, shapes[buffer][1:])
@@ -118,7 +118,7 @@ class Program:
 
     def bind(self, sweep: Sweep) -> Bound:
         """Return the loop over these very tensors; states are [T+1, B, S], and written to."""
-        buffers = self._given_tensors(sweep)
+        buffers = self._inputs(sweep)
         T, B = sweep.x.shape[:2]
         for buffer, state in zip(self._states, sweep.states, strict=True):
             check(f"state {buffer.name}", state, self.dtype, self._given(T, B)[buffer])
@@ -142,7 +142,7 @@ class Program:
         """
         x, names, dtype = sweep.x, self.cell.states, self.dtype
         T, B = x.shape[:2]
-        buffers, shapes = self._given_tensors(sweep), self._given(T, B)
+        buffers, shapes = self._inputs(sweep), self._given(T, B)
         carries = [x.new_zeros(shapes[carry]) for carry in self._carries]
         for k, (name, carry) in enumerate(zip(names, carries, strict=True)):
             buffer = self._states[k]
@@ -200,7 +200,7 @@ class Program:
             buffers, sweep.x, self.sizes, T, B, incoming or {}, valid, reset, sweep.reverse, keep
         )
 
-    def _given_tensors(self, sweep: Sweep) -> Buffers:
+    def _inputs(self, sweep: Sweep) -> Buffers:
         """Return the tensors of a sweep in the buffers that the plan has for them."""
         buffers, dtype = Buffers(), self.dtype
         shapes = self._given(*sweep.x.shape[:2])
