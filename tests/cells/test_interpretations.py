@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from penstock.compiler.passes.trace import trace
 from torch.overrides import TorchFunctionMode
 
 from penstock import Cell, Gate, Matrix, Vector
