@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from penstock.cli.main import run
-from penstock.data.files import load
+from penstock.data import load
 from penstock.errors import ArgumentError, DataError
 
 MIB = 2**20
