@@ -98,7 +98,7 @@ DAMAGED: dict[str, tuple[str, bytes, str]] = {
     "an empty member": ("a.npz", archive(("a.npy", b"")), "cannot be read"),
     "objects": ("a.npz", saved(np.array([[1, "x"]], object)), "Python objects"),
     "a pickle": ("a.npz", archive(("a.npy", b"\x80\x04cos\nsystem\n")), "cannot be read"),
-    "text": ("a.npz", saved([["a", "b"]]), "not of numbers"),
+    "text": ("a.npz", saved([["a", "b"]]), "no column of values"),
     "complex": ("a.npz", saved([[1j]]), "not of numbers"),
     "fields": ("a.npz", saved(np.zeros(3, "u1,u1")), "a.npz"),
     "more than there is": ("a.npz", archive(("a.npy", npy("(10**9, 8)"))), "cannot be read"),
@@ -139,8 +139,9 @@ def test_good_ones_are_read(tmp_path: Path) -> None:
     files = {"a.csv.gz": PACKED, "a.csv": PACKED, "a.npz": GOOD, "a.parquet": TABLE}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-    assert load(tmp_path / "a.csv.gz").rows().equals(load(tmp_path / "a.parquet").rows())
-    assert load(tmp_path / "a.csv").rows().equals(load(tmp_path / "a.parquet").rows())
+    table = load(tmp_path / "a.parquet").rows()
+    for name in ("a.csv.gz", "a.csv"):  # their cells are text until they are understood
+        assert load(tmp_path / name).rows().cast(pl.Int64).equals(table)
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal((3, 4)), rng.integers(0, 9, (2, 5)).T, rng.random(0) < 0.5]
     np.savez_compressed(tmp_path / "b.npz", *arrays, named=np.asfortranarray(arrays[0]))

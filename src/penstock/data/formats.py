@@ -10,7 +10,7 @@ import polars as pl
 from penstock.errors import DataError
 from penstock.opening import check_claim, open_plain
 
-_LONGEST_LINE = 16 * 2**20
+LONGEST_LINE = 16 * 2**20
 _CHUNK = 2**20
 _GZIP = b"\x1f\x8b"
 _PACKED = (_GZIP, b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")  # also zstd, zlib
@@ -70,7 +70,7 @@ def count_rows(path: Path, header: bytes, stream: IO[bytes]) -> int:
     for chunk in iter(lambda: stream.read(_CHUNK), b""):
         rows += chunk.count(b"\n")
         length = len(chunk) - chunk.rindex(b"\n") if b"\n" in chunk else length + len(chunk)
-        if length > _LONGEST_LINE:
+        if length > LONGEST_LINE:
             raise DataError(
                 f"{path} has a line longer than 16 MiB; a table has a line for each row"
             )

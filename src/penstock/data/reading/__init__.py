@@ -13,7 +13,7 @@ import polars as pl
 
 from penstock.data.arrays import read_arrays
 from penstock.data.files import Source
-from penstock.data.formats import check_unpacked, count_rows, is_gzip, read_parquet
+from penstock.data.formats import LONGEST_LINE, check_unpacked, count_rows, is_gzip, read_parquet
 from penstock.data.reading.archives import read_mat, read_npy
 from penstock.data.reading.corpora import read_arff, read_fasta, read_ts
 from penstock.data.reading.delimited import find_separator, is_table, read_delimited
@@ -101,7 +101,7 @@ def _text(path: Path, content: bytes, suffix: str) -> Source:
 def _check_size(path: Path, content: bytes) -> None:
     """Raise where short rows, which are filled up, would be far more cells than bytes."""
     stream = io.BytesIO(content)
-    header = stream.readline()
+    header = stream.readline(LONGEST_LINE)
     columns = header.count(find_separator(content[: 2**18]).encode()) + 1
     with open_plain(path) as file:
         check_claim(path, file, count_rows(path, header, stream) * columns * _CELL)
