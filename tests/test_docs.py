@@ -12,7 +12,7 @@ import pytest
 
 import penstock
 from penstock.cli.main import run
-from penstock.compare import run as compare_module
+from penstock.comparison import run as compare_module
 from penstock.data import samples
 from penstock.training.loop import Budget
 

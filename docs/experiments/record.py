@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penstock.compare.statistics import Estimate, mean_over_seeds
+from penstock.comparison.judging.statistics import Estimate, mean_over_seeds
 
 Rows = Sequence[tuple[str, ...]]
 

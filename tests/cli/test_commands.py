@@ -13,10 +13,10 @@ import penstock
 from penstock.cells import cells
 from penstock.cli import compare as command
 from penstock.cli.main import run
-from penstock.compare import run as compare_module
-from penstock.compare.results import load_results
-from penstock.compare.workers import Here
+from penstock.comparison import run as compare_module
+from penstock.comparison.trials.workers import Here
 from penstock.data import samples
+from penstock.record.results import load_results
 from penstock.training.loop import Budget
 
 SUNSPOTS = str(Path(samples.__file__).with_name("sunspots.csv"))

@@ -235,7 +235,8 @@ def test_what_is_no_file(
 LIMITED = """
 import os, resource, sys
 from penstock.cli.main import run
-from penstock.compare import report, run as _
+from penstock.comparison.report import report
+from penstock.comparison import run as _
 from penstock.cli import _screen
 size = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 resource.setrlimit(resource.RLIMIT_AS, (size + 380 * 2**20,) * 2)

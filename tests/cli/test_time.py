@@ -11,7 +11,7 @@ import pytest
 from penstock.cli import compare as command
 from penstock.cli._duration import process_start, seconds
 from penstock.cli.main import run
-from penstock.compare import run as module
+from penstock.comparison import run as module
 from penstock.errors import ArgumentError
 
 WRITTEN = {

@@ -17,10 +17,10 @@ from rich.table import Table
 
 from penstock import plain
 from penstock.cli import _terminal
-from penstock.compare import table
-from penstock.compare.results import Results, Trial
-from penstock.compare.run import Watcher
-from penstock.compare.trial import Job
+from penstock.comparison.report import table
+from penstock.comparison.run import Watcher
+from penstock.comparison.trials.trial import Job
+from penstock.record.results import Results, Trial
 from penstock.training.loop import Progress as Trained
 
 

@@ -11,7 +11,7 @@ from penstock.cli._duration import seconds
 from penstock.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from penstock.compare.workers import Pool
+    from penstock.comparison.trials.workers import Pool
     from penstock.training.loop import Budget
 
 _SEVERAL = "with commas between, or repeated."
@@ -72,8 +72,8 @@ def compare(
     """
     # Imported here: torch takes seconds, which `penstock --help` need not.
     from penstock.cli import _screen  # noqa: PLC0415
-    from penstock.compare import run  # noqa: PLC0415
-    from penstock.compare.schedule import LEARNING_RATES  # noqa: PLC0415
+    from penstock.comparison import run  # noqa: PLC0415
+    from penstock.comparison.trials.schedule import LEARNING_RATES  # noqa: PLC0415
     from penstock.data import Options  # noqa: PLC0415
     from penstock.data.understanding.describe import source_of  # noqa: PLC0415
     from penstock.data.understanding.understand import understand  # noqa: PLC0415
@@ -137,12 +137,12 @@ def _budget(steps: int | None) -> "Budget | None":
 
 
 def _pool(workers: int | None, ray: str) -> "Pool":
-    from penstock.compare.workers import Processes, usable_cores  # noqa: PLC0415
+    from penstock.comparison.trials.workers import Processes, usable_cores  # noqa: PLC0415
 
     if workers is not None and workers < 1:
         raise ArgumentError(f"--workers is {workers}; it must be at least 1")
     if ray:
-        from penstock.compare.cluster import Cluster  # noqa: PLC0415
+        from penstock.comparison.trials.cluster import Cluster  # noqa: PLC0415
 
         return Cluster(ray, workers)
     return Processes(workers or usable_cores())

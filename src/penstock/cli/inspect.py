@@ -24,8 +24,8 @@ def inspect(
     from rich.table import Table  # noqa: PLC0415
 
     from penstock.atomic import write  # noqa: PLC0415
-    from penstock.compare import inspection_page as page  # noqa: PLC0415  (torch takes seconds)
-    from penstock.compare.inspection import inspect_model  # noqa: PLC0415
+    from penstock.comparison.inspection import inspect_model  # noqa: PLC0415
+    from penstock.comparison.report import inspection_page as page  # noqa: PLC0415  (torch takes seconds)
     from penstock.data.understanding.describe import source_of  # noqa: PLC0415
 
     check_output(out, model, data)
@@ -47,10 +47,10 @@ def inspect(
 
 def _sample(model: Path) -> Path:
     """Return the name of the sample that a model learned from."""
-    from penstock.compare.models import find_model  # noqa: PLC0415
-    from penstock.compare.results import load_results  # noqa: PLC0415
+    from penstock.comparison.models import find_model  # noqa: PLC0415
     from penstock.data.samples import samples  # noqa: PLC0415
     from penstock.errors import ArgumentError  # noqa: PLC0415
+    from penstock.record.results import load_results  # noqa: PLC0415
 
     results = find_model(model).parent.parent / "results.json"
     name = Path(load_results(results).data["name"]).stem if results.is_file() else ""

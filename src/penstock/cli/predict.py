@@ -20,8 +20,8 @@ def predict(
 ) -> None:
     """Print what a model makes of other data, as CSV: of series, what comes after their ends."""
     from penstock.atomic import write  # noqa: PLC0415
-    from penstock.compare.exports import csv_of  # noqa: PLC0415
-    from penstock.compare.models import load_model  # noqa: PLC0415  (torch takes seconds)
+    from penstock.comparison.models import load_model  # noqa: PLC0415  (torch takes seconds)
+    from penstock.comparison.report.exports import csv_of  # noqa: PLC0415
     from penstock.data.understanding.describe import source_of  # noqa: PLC0415
     from penstock.tasks import find_task  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ def report(
     ),
 ) -> None:
     """Write report.html, report.md and results.csv anew from results.json; nothing is trained."""
-    from penstock.compare.report import rebuild_reports  # noqa: PLC0415  (plotly takes a second)
+    from penstock.comparison.report.report import rebuild_reports  # noqa: PLC0415  (plotly takes a second)
 
     rebuild_reports(folder)
     _terminal.say(f"Written to {folder}: report.html, report.md, results.csv")

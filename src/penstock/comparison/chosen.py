@@ -1,0 +1,74 @@
+"""Each cell's best trial by validation: its network, its model on disk, and what it is like.
+
+Neither an error here nor a lack of time ends a run: what is left out is said.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from penstock.comparison.judging.clock import Outcomes
+from penstock.comparison.judging.contestants import best_trial
+from penstock.comparison.trials.trial import Job
+from penstock.record.results import Trial
+from penstock.tasks import Task
+from penstock.training import checkpoint
+from penstock.training.loop import weights_at
+
+Chosen = Mapping[str, tuple[Job, Trial]]
+Made = TypeVar("Made")
+
+
+def choose(found: Mapping[str, Outcomes]) -> Chosen:
+    """Return the best trial of each cell that has one, with its job."""
+    best = {cell: best_trial([trial for _, trial in found[cell]]) for cell in found}
+    return {cell: pair for cell in found for pair in found[cell] if pair[1] is best[cell]}
+
+
+def weights_of(job: Job, trial: Trial, root: Path) -> dict[str, Tensor]:
+    """Return the weights that a trial kept.
+
+    Raises:
+        ModelFileError: their file is gone or damaged.
+    """
+    return checkpoint.load(weights_at(job.trail(root), trial.best_round))[0]
+
+
+def network_of(task: Task, job: Job, trial: Trial, root: Path) -> nn.Module:
+    """Return a trial's network.
+
+    Raises:
+        ModelFileError: the file of its weights is gone or damaged.
+    """
+    network = task.network(job.cell, job.width)
+    network.load_state_dict(weights_of(job, trial, root))
+    return network
+
+
+def of_each(
+    chosen: Chosen,
+    what: str,
+    make: Callable[[Job, Trial], Made],
+    until: float = float("inf"),
+) -> tuple[dict[str, Made], dict[str, str]]:
+    """Return by cell what is made of its best trial, or why it is left out, as a sentence.
+
+    None is begun that would not end by `until`, of `time.monotonic()`, if it took as long as the
+    longest so far.
+    """
+    found, left, longest = dict[str, Made](), dict[str, str](), 0.0
+    for cell, pair in chosen.items():
+        start = time.monotonic()
+        if start + longest > until:
+            left[cell] = f"{what} of {cell}: left out, as time was short."
+            continue
+        try:
+            found[cell] = make(*pair)
+        except Exception as error:  # all else in the results is good
+            said = f"{type(error).__name__}: {error}".partition("\n")[0]
+            left[cell] = f"{what} of {cell}: left out because of an error ({said})."
+        longest = max(longest, time.monotonic() - start)
+    return found, left

@@ -1,0 +1,1 @@
+"""Judging: contestants, their differences, the checks and the verdict."""

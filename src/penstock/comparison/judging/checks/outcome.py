@@ -1,0 +1,75 @@
+"""Checks of what came out."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from penstock.comparison.judging.checks.base import Case, check
+from penstock.comparison.judging.comparisons import names
+
+
+@check("P001", "worse-than-naive")
+def worse_than_naive(case: Case) -> Iterator[str]:
+    """Fires for a cell that a naive method beats beyond doubt.
+
+    Such a cell is not to be used, however it stands beside other cells. Look for an error in data
+    or settings first, then give it more data or steps.
+    """
+    for cell in case.cells:
+        better = [f"'{name}'" for name in case.naive if case.table.above(cell.name, name)]
+        if better:
+            yield f"{cell.name} is worse than {names(better)}"
+
+
+@check("P002", "seeds-disagree")
+def seeds_disagree(case: Case) -> Iterator[str]:
+    """Fires where chance in the start of a training decides who wins.
+
+    That is, where the best cell beats the best naive method with some seeds and loses to it with
+    others, or is the best of the cells with at most half of the seeds. More seeds narrow it down.
+    """
+    if not case.cells:
+        return
+    best = case.cells[0]
+    naive = next(one for one in case.contestants if one.kind == "baseline")
+    own = {trial.seed: float(np.mean(trial.blocks)) for trial in best.finished}
+    wins = sum(score < np.mean(naive.blocks[0]) for score in own.values())
+    if 0 < wins < len(own):
+        yield f"{best.name} beats '{naive.name}' with only {wins} of {len(own)} seeds"
+    rivals = [{t.seed: np.mean(t.blocks) for t in one.finished} for one in case.cells[1:]]
+    first = sum(all(score <= other.get(s, np.inf) for other in rivals) for s, score in own.items())
+    if len(own) > 1 and first <= len(own) / 2:
+        yield f"{best.name} is the best cell on average, but with only {first} of {len(own)} seeds"
+
+
+@check("P003", "trials-lost")
+def trials_lost(case: Case) -> Iterator[str]:
+    """Fires for a cell with trials that diverged or failed: their seeds are missing in its mean.
+
+    The mean may flatter a cell that diverges: it is that of the good days. A lower learning rate
+    helps against divergence; what failed is said in the table of trials.
+    """
+    for one in case.contestants:
+        lost = [trial.status for trial in one.trials if trial.status in ("diverged", "failed")]
+        if lost:
+            how = names(sorted({*lost}))
+            yield f"{one.name}: {len(lost)} of {len(one.trials)} trials {how}"
+
+
+@check("P010", "chance-level")
+def chance_level(case: Case) -> Iterator[str]:
+    """Fires for a cell that cannot be told from a guess made without a look at the input.
+
+    Its rank means nothing. The input may not tell what is asked, the sequences may be too long for
+    the cell, or the training too short.
+    """
+    left = [one.name for one in case.cells]
+    for blind in (name for name in case.task.chance if name in case.naive):
+        dull = [name for name in left if not case.table.below(name, blind)]
+        left = [name for name in left if name not in dull]
+        if dull:
+            who = "every cell" if len(dull) == len(case.cells) else names(dull)
+            yield (
+                f"At chance level, not surely better than '{blind}', which never looks at the "
+                f"input: {who}"
+            )

@@ -1,0 +1,38 @@
+"""Checks of how the trainings went."""
+
+from collections.abc import Iterator
+
+from penstock.comparison.judging.checks.base import Case, check
+
+_LATE = 0.9  # of the rounds
+
+
+@check("P007", "edge-of-range")
+def edge_of_range(case: Case) -> Iterator[str]:
+    """Fires for a cell whose best learning rate is the smallest or the largest of those tried.
+
+    A better one may lie beyond: try a wider range with --rates.
+    """
+    for cell in case.cells:
+        rates = sorted(trial.learning_rate for trial in cell.tuning)
+        if len(rates) > 1 and cell.learning_rate in (rates[0], rates[-1]):
+            side = "smallest" if cell.learning_rate == rates[0] else "largest"
+            yield f"{cell.name}: its learning rate, {cell.learning_rate:g}, is the {side} tried"
+
+
+@check("P011", "step-limit")
+def step_limit(case: Case) -> Iterator[str]:
+    """Fires for a cell that was still getting better when its steps were used up.
+
+    That is, where in more than half of its trials the best round by validation is among the last
+    tenth of all that the budget allows. Allow more with --steps.
+    """
+    for cell in case.cells:
+        late = [
+            t for t in cell.finished if t.ended == "steps" and t.best_round > _LATE * case.rounds
+        ]
+        if len(late) > len(cell.finished) / 2:
+            yield (
+                f"{cell.name} was still getting better when its steps were used up, in "
+                f"{len(late)} of {len(cell.finished)} trials"
+            )

@@ -1,0 +1,65 @@
+"""Equal wall-clock: what each cell reaches in the time in which the fastest takes all its steps.
+
+Time is that of the processor, as each trial has one thread: it passes no faster on a busy machine.
+A cell's pace is its quickest round of steps in any of its trials. The fastest cell's pace, times
+the rounds of the budget, is the clock; a slower cell fits fewer rounds into it. Of these,
+validation chooses, as it does for the whole training, and the weights that it chose are measured.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penstock.comparison.judging.statistics import mean_over_seeds
+from penstock.comparison.trials.trial import Job
+from penstock.record.results import Trial
+from penstock.tasks import Task
+from penstock.training import checkpoint
+from penstock.training.loop import weights_at
+
+Outcomes = Sequence[tuple[Job, Trial]]
+
+
+def round_seconds(outcomes: Outcomes) -> float | None:
+    """Return the seconds of a cell's quickest whole round; None where no trial finished."""
+    budget = outcomes[0][0].budget
+    whole = max(1, budget.steps // budget.round_steps)  # the last round may be shorter
+    finished = [trial.times["rounds"] for _, trial in outcomes if trial.status == "finished"]
+    return min((s for rounds in finished for s in rounds[1 : whole + 1]), default=None)
+
+
+def same_clock(
+    task: Task, found: Mapping[str, Outcomes], root: Path
+) -> tuple[float | None, dict[str, dict[str, Any]]]:
+    """Return the clock in seconds, and by cell its rounds, metrics and intervals within it."""
+    paces = {cell: pace for cell in found if (pace := round_seconds(found[cell])) is not None}
+    if not paces:
+        return None, {}
+    rounds = next(iter(found.values()))[0][0].budget.rounds
+    clock = rounds * min(paces.values())
+    # A hair more, as the fastest cell's own quotient may come out below its whole number.
+    fitting = {cell: int(clock / pace * (1 + 1e-9)) for cell, pace in paces.items()}
+    return clock, {cell: _within(task, found[cell], n, root) for cell, n in fitting.items()}
+
+
+def _within(task: Task, outcomes: Outcomes, rounds: int, root: Path) -> dict[str, Any]:
+    rows = [_metrics(task, j, t, rounds, root) for j, t in outcomes if t.status == "finished"]
+    estimates = {m: mean_over_seeds(np.array([row[m] for row in rows])) for m in task.metrics}
+    return {
+        "rounds": rounds,
+        "metrics": {metric: one.mean for metric, one in estimates.items()},
+        "intervals": {metric: one.interval for metric, one in estimates.items()},
+    }
+
+
+def _metrics(task: Task, job: Job, trial: Trial, rounds: int, root: Path) -> dict[str, float]:
+    """Return a trial's metrics with the best of its first rounds by validation."""
+    losses = [float("inf") if loss is None else loss for _, loss in trial.losses[: rounds + 1]]
+    best = losses.index(min(losses))
+    if best == trial.best_round:
+        return trial.metrics
+    network = task.network(job.cell, job.width)
+    network.load_state_dict(checkpoint.load(weights_at(job.trail(root), best))[0])
+    return task.measure(task.predict(network)).metrics

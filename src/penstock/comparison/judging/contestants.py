@@ -1,0 +1,87 @@
+"""Trials and baselines → contestants, ranked."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from penstock.comparison.judging.clock import Outcomes, round_seconds
+from penstock.comparison.judging.statistics import mean_over_seeds
+from penstock.comparison.trials.budget import count_parameters, flops_per_step
+from penstock.record.results import Contestant, Trial
+from penstock.tasks import Task
+
+
+def cell_contestant(
+    task: Task, outcomes: Outcomes, tuning: Sequence[Trial], same_clock: dict[str, Any] | None
+) -> Contestant:
+    """Return a cell as a contestant, from its trials."""
+    job, _ = outcomes[0]
+    trials = [trial for _, trial in outcomes]
+    network = task.network(job.cell, job.width)
+    finished = [trial for trial in trials if trial.status == "finished"]
+    scores = {m: np.array([t.metrics[m] for t in finished]) for m in task.metrics}
+    estimates = {m: mean_over_seeds(s) for m, s in scores.items() if finished}
+    best = best_trial(trials)
+    return Contestant(
+        name=job.cell,
+        kind="cell",
+        rank=None,
+        metrics={metric: one.mean for metric, one in estimates.items()},
+        intervals={metric: one.interval for metric, one in estimates.items()},
+        blocks=[trial.blocks for trial in finished],
+        profile=np.mean([t.profile for t in finished], axis=0).tolist() if finished else [],
+        predictions=best.predictions if best else [],
+        bands=best.bands if best else [],
+        width=job.width,
+        parameters=count_parameters(network),
+        flops_per_step=flops_per_step(network),
+        learning_rate=job.budget.learning_rate,
+        trials=trials,
+        tuning=list(tuning),
+        model=f"models/{job.cell}.safetensors" if best else None,
+        times=_times(outcomes, same_clock),
+    )
+
+
+def _times(outcomes: Outcomes, same_clock: dict[str, Any] | None) -> dict[str, Any]:
+    pace = round_seconds(outcomes)
+    if pace is None:
+        return {}
+    finished = [trial.times for _, trial in outcomes if trial.status == "finished"]
+    train = float(np.mean([times["train"] for times in finished]))
+    predict = min(times["predict"] for times in finished)
+    budget = outcomes[0][0].budget
+    steps = min(budget.round_steps, budget.steps)
+    return {"train": train, "predict": predict, "step": pace / steps, "same_clock": same_clock}
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """Return the trial with the best validation loss; test data have no say."""
+    finished = [trial for trial in trials if trial.status == "finished"]
+    return min(finished, key=lambda trial: trial.best_loss, default=None)
+
+
+def baseline_contestants(task: Task) -> Iterator[Contestant]:
+    """Return each naive forecast as a contestant."""
+    for name, predictions in task.baselines().items():
+        found = task.measure(predictions)
+        yield Contestant(
+            name=name,
+            kind="baseline",
+            rank=None,
+            metrics=found.metrics,
+            intervals=dict.fromkeys(found.metrics),
+            blocks=[list(found.blocks)],
+            profile=list(found.profile),
+            predictions=task.example_predictions(predictions),
+            bands=task.example_bands(predictions),
+        )
+
+
+def ranked(contestants: Sequence[Contestant], score: str) -> list[Contestant]:
+    """Return the contestants ranked by a metric; those without a finished trial come last."""
+    able = sorted((c for c in contestants if c.metrics), key=lambda c: c.metrics[score])
+    numbered = [replace(one, rank=rank) for rank, one in enumerate(able, start=1)]
+    return numbered + [one for one in contestants if not one.metrics]

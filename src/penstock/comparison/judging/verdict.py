@@ -1,0 +1,192 @@
+"""Contestants and comparisons → the verdict in words.
+
+A cell is of use if it beats every naive method beyond doubt: its interval against each lies below
+0. It wins if that holds against every other cell too. Where it does not, the cells that cannot be
+told from the best are equals, and of equals the smallest or the fastest may be the one to take.
+"""
+
+from collections.abc import Sequence
+
+from penstock.comparison.judging.comparisons import Table, names
+from penstock.record.results import Comparison, Contestant, Verdict
+
+_SAME_SIZE = 1.05  # widths are whole numbers, so equal budgets differ by some per cent
+_SAME_SPEED = 1.2
+_MISSED = " missed"  # ends the name of a metric: the share of values outside an interval
+
+
+def judge(
+    contestants: Sequence[Contestant], comparisons: Sequence[Comparison], simplest: Sequence[str]
+) -> Verdict:
+    """Return the verdict on contestants in the order of their rank.
+
+    Of naive methods that cannot be told apart, the first of `simplest` stands for all.
+    """
+    cells = [one for one in contestants if one.kind == "cell" and one.rank is not None]
+    table = Table(contestants, comparisons)
+    naive = _best_naive(simplest, table)
+    if not cells:
+        words = f"No trial of any cell finished; the best naive method is '{naive}'."
+        return Verdict("failed", naive, None, [words, *_lost_words(contestants)])
+    useful = [cell for cell in cells if all(table.below(cell.name, n) for n in table.naive)]
+    if not useful:
+        return _naive_wins(contestants, cells, naive, table)
+    best = useful[0]
+    equals = [c for c in useful if c is best or not table.below(best.name, c.name)]
+    open_ = [c for c in cells if c is not best and not table.below(best.name, c.name)]
+    smallest, closest = _smallest(best, equals), table.naive[0]
+    return Verdict(
+        "no clear winner" if open_ else "winner",
+        best.name,
+        best.name,
+        [
+            _unclear(best, open_, table) if open_ else _clear(best, cells, table),
+            *_missing_words(contestants),
+            f"{best.name} beats every naive method: {table.words(best.name, closest)}.",
+            *_lost_words(contestants),
+            *_seed_words(cells),
+            *_size_words(best, smallest, equals),
+            *_interval_words(cells),
+            *_health_words(cells),
+        ],
+        smallest.name,
+        _speed(best, equals, cells, table.score),
+    )
+
+
+def _best_naive(simplest: Sequence[str], table: Table) -> str:
+    """Return the first naive method that no other beats beyond doubt."""
+    return next(
+        name
+        for name in simplest
+        if not any(table.below(other, name) for other in simplest if other != name)
+    )
+
+
+def _clear(best: Contestant, cells: Sequence[Contestant], table: Table) -> str:
+    against = "; ".join(table.words(best.name, c.name) for c in cells if c is not best)
+    return f"Winner: {best.name}" + (f", {against}." if against else ", the only cell compared.")
+
+
+def _missing_words(contestants: Sequence[Contestant]) -> list[str]:
+    missing = [one.name for one in contestants if one.rank is None]
+    return [f"Not compared, as no trial finished: {names(missing)}."] if missing else []
+
+
+def _unclear(best: Contestant, open_: Sequence[Contestant], table: Table) -> str:
+    words = "; ".join(table.words(best.name, one.name) for one in open_)
+    rivals = names([one.name for one in open_])
+    return f"No clear winner: {best.name} cannot be told apart from {rivals}: {words}."
+
+
+def _naive_wins(
+    contestants: Sequence[Contestant],
+    cells: Sequence[Contestant],
+    naive: str,
+    table: Table,
+) -> Verdict:
+    reasons = [f"{c.name}: {table.words(c.name, naive)}." for c in cells]
+    take = f"Take '{naive}': it needs no training. More data may change this."
+    sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells)]
+    sentences += [*_interval_words(cells), *_health_words(cells), take]
+    if all(table.above(cell.name, naive) for cell in cells):
+        head = f"The naive method is better: '{naive}' beats every cell."
+        return Verdict("naive is better", naive, None, [head, *sentences])
+    head = f"Nothing beats the naive method '{naive}' beyond doubt."
+    return Verdict("nothing beats naive", naive, None, [head, *sentences])
+
+
+def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
+    """Say which trials have no result."""
+    sentences = []
+    for status, head in (("diverged", "diverged"), ("failed", "failed"), ("cut", "were cut short")):
+        counts = {
+            one.name: sum(trial.status == status for trial in one.trials) for one in contestants
+        }
+        if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
+            sentences.append(f"Trials that {head}: {', '.join(lost)}.")
+    return sentences
+
+
+def _interval_words(cells: Sequence[Contestant]) -> list[str]:
+    """Say how much of what came lay in the intervals, where a metric says how much did not."""
+    words = []
+    for metric in (name for name in cells[0].metrics if name.endswith(_MISSED)):
+        held = [f"{100 * (1 - one.metrics[metric]):.0f} % ({one.name})" for one in cells]
+        level = metric.removesuffix(_MISSED)
+        words.append(f"The {level} interval held {names(held)} of the test values.")
+    return words
+
+
+def _health_words(cells: Sequence[Contestant]) -> list[str]:
+    """Say how far back each cell remembers, and what becomes of its gradient."""
+    known = [(cell.name, cell.health) for cell in cells if cell.health]
+    spans = [
+        f"{name} {h['span']:.3g}" if h["span"] is not None else f"{name} over {h['steps']}"
+        for name, h in known
+    ]
+    grown = [f"{name} {h['growth']:.3g}" for name, h in known if h["growth"] is not None]
+    words = [f"An input counts for less than 1 % after (steps): {', '.join(spans)}."]
+    if grown:
+        words.append(f"Gradients grow with each step back by the factor: {', '.join(grown)}.")
+    return words if known else []
+
+
+def _seed_words(cells: Sequence[Contestant]) -> list[str]:
+    if min(len(cell.blocks) for cell in cells) < 2:
+        return ["With one seed the spread over seeds is unknown: the intervals leave it out."]
+    return []
+
+
+def _smallest(best: Contestant, equals: Sequence[Contestant]) -> Contestant:
+    """Return the one with clearly the fewest parameters, or else FLOPs; or else the best."""
+    for cost in ("parameters", "flops_per_step"):
+        least = min(equals, key=lambda one: getattr(one, cost))
+        if getattr(least, cost) * _SAME_SIZE < getattr(best, cost):
+            return least
+    return best
+
+
+def _size_words(best: Contestant, smallest: Contestant, equals: Sequence[Contestant]) -> list[str]:
+    cost = f"{best.name} has {best.parameters:,} parameters and takes {best.flops_per_step:,} FLOPs"
+    if len(equals) == 1:
+        return [f"{cost} a step."]
+    if smallest is best:
+        return [f"{cost} a step; no cell that cannot be told from it is clearly smaller."]
+    return [
+        f"{cost} a step; where size counts, take {smallest.name}, which cannot be told from it: "
+        f"{smallest.parameters:,} parameters, {smallest.flops_per_step:,} FLOPs a step."
+    ]
+
+
+def _speed(
+    best: Contestant, equals: Sequence[Contestant], cells: Sequence[Contestant], score: str
+) -> dict[str, object]:
+    """Return what rests on measured time, kept apart as it differs from run to run."""
+    timed = [one for one in equals if one.times]
+    if best not in timed:
+        return {}
+    fastest = min(timed, key=lambda one: one.times["predict"])
+    ratio = best.times["predict"] / fastest.times["predict"]
+    if ratio < _SAME_SPEED:
+        fastest = best
+    words = (
+        f"{best.name} predicts all test windows in {_seconds(best.times['predict'])} and takes "
+        f"{_seconds(best.times['step'])} a training step"
+    )
+    if fastest is not best:
+        words += f"; where speed counts, take {fastest.name}, {ratio:.2g} times as fast to predict"
+    elif len(timed) > 1:
+        words += "; no cell that cannot be told from it is clearly faster"
+    clock = min((c for c in cells if c.times), key=lambda c: _at_clock(c, score))
+    same = f"Within the time of the fastest cell's training, {clock.name} has the lowest {score}"
+    return {"fastest": fastest.name, "sentences": [f"{words}.", f"{same}."]}
+
+
+def _at_clock(one: Contestant, score: str) -> float:
+    found: float = one.times["same_clock"]["metrics"][score]
+    return found
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2g} s" if value >= 1 else f"{1000 * value:.2g} ms"

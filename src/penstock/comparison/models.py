@@ -1,0 +1,147 @@
+"""Trained models on disk: <name>.safetensors with the weights, <name>.json with the rest.
+
+The JSON has the keys schema ("penstock.model/2"), task, cell, width, seed, spec (what the task
+needs to rebuild the network and to use it on other data), settings (as the task gave them), columns
+(read in training) and metrics (on the test windows).
+"""
+
+import os
+from pathlib import Path
+from typing import Any, TypedDict
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from penstock.atomic import write
+from penstock.conform import Count, conform
+from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
+from penstock.opening import open_plain, read_json
+from penstock.record.results import load_results, write_json
+from penstock.tasks import Task, find_task
+
+SCHEMA = "penstock.model/2"
+_TYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
+Shapes = dict[str, tuple[tuple[int, ...], torch.dtype | str]]
+
+
+class About(TypedDict):
+    """What a model's JSON file holds."""
+
+    schema: str
+    task: str
+    cell: str
+    width: Count
+    spec: dict[str, Any]
+    settings: dict[str, Any]
+    columns: dict[str, Any]
+    metrics: dict[str, float]
+
+
+def save_model(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Write a model's two files; `path` is without suffix."""
+    whole = {name: value.contiguous() for name, value in weights.items()}
+    write(path.with_name(f"{path.name}.safetensors"), safetensors.torch.save(whole))
+    write_json(path.with_name(f"{path.name}.json"), {"schema": SCHEMA, **about})
+
+
+def find_model(path: Path) -> Path:
+    """Return a model's JSON file, given one of its files or the folder of a comparison.
+
+    Of a comparison, the model recommended is taken, or else that of the best cell.
+
+    Raises:
+        ModelFileError: there is no such file.
+    """
+    if os.path.isdir(path):  # False too where its name is too long
+        results = load_results(path / "results.json")
+        cells = [one.name for one in results.contestants if one.model]
+        if not cells:
+            raise ModelFileError(f"{path}: every trial diverged, so there is no model")
+        path = path / "models" / f"{_file_name(results.verdict.recommended or cells[0])}.json"
+    if path.suffix not in (".json", ".safetensors"):
+        raise ArgumentError(
+            f"{path} is no model; give models/<cell>.json or the folder of a comparison"
+        )
+    path = path.with_suffix(".json")
+    try:
+        open_plain(path).close()
+    except DataError as error:
+        raise ModelFileError(f"{error}; `penstock compare` leaves models behind") from None
+    return path
+
+
+def _file_name(name: str) -> str:
+    """Return a name from results.json if it leads to no other folder.
+
+    Raises:
+        ModelFileError: it does.
+    """
+    if not name or Path(name).name != name or name == ".." or {*name} & {*"/\\:\0"}:
+        raise ModelFileError(f"results.json names the model {name!r}, which is no name of a file")
+    return name
+
+
+def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a trained network, and what its JSON file says.
+
+    Raises:
+        ModelFileError: one of the two files is missing or damaged, or they do not fit together.
+        UnknownCellError: its cell is not known here; import the user's own first.
+    """
+    path = find_model(path)
+    try:
+        about = read_json(path)
+        conform(about, About, "the model")
+        if about["schema"] != SCHEMA:
+            raise ModelFileError(f"{path} has the schema {about['schema']!r}; this is {SCHEMA}")
+        task = find_task(about["task"])
+        task.check_spec(about["spec"])
+        return _network(task, about, path.with_suffix(".safetensors")), about
+    except (ModelFileError, UnknownCellError):
+        raise
+    except (
+        DataError,
+        ArgumentError,
+        SafetensorError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = str(error).removeprefix(f"{path} ").partition("\n")[0]
+        raise ModelFileError(f"{path} cannot be used as a model ({reason[:200]})") from None
+    except ArithmeticError:
+        raise ModelFileError(f"{path} cannot be used as a model (a size is too large)") from None
+
+
+def _network(task: type[Task], about: dict[str, Any], path: Path) -> nn.Module:
+    """Return the network, once its weights are known to have the shapes that it takes.
+
+    On the device "meta" a network has shapes but no memory, however wide a file says it is.
+    """
+    given = about["spec"], about["cell"], about["width"]
+    with torch.device("meta"):
+        state = task.rebuild(*given).state_dict()
+    wanted: Shapes = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
+    stored = _shapes(path)
+    for name in sorted({*wanted, *stored}):
+        if wanted.get(name) != stored.get(name):
+            raise DataError(f"the weight {name!r} of {path.name} does not fit what is said of it")
+    network = task.rebuild(*given)
+    weights = safetensors.torch.load_file(path)
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise DataError(f"a weight in {path.name} is not a finite number")
+    network.load_state_dict(weights)
+    return network
+
+
+def _shapes(path: Path) -> Shapes:
+    """Return the shape and type of each tensor in a file; its values are not read."""
+    open_plain(path).close()
+    with safe_open(path, framework="pt") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        return {
+            name: (tuple(one.get_shape()), _TYPES.get(one.get_dtype(), one.get_dtype()))
+            for name, one in slices.items()
+        }

@@ -1,0 +1,183 @@
+"""results.json → report.html, one file that opens offline; report.md; results.csv. No torch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from penstock.atomic import write
+from penstock.comparison.report import exports, figures, table
+from penstock.errors import DataError
+from penstock.record import markup
+from penstock.record.markup import Figure, Table
+from penstock.record.results import Contestant, Results, load_results
+
+
+def write_reports(results: Results, out: Path) -> None:
+    """Write the three files, each whole or not at all."""
+    _write(reports(results), out)
+
+
+def rebuild_reports(folder: Path) -> None:
+    """Write the reports of a comparison's folder anew from its results.json.
+
+    Raises:
+        DataError: there is no results.json of this schema, or its parts do not fit together.
+    """
+    path = folder / "results.json"
+    results = load_results(path)
+    try:
+        texts = reports(results)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise DataError(f"{path}: what is in it does not fit together ({reason})") from None
+    _write(texts, folder)
+
+
+def reports(results: Results) -> dict[str, str]:
+    """Return the text of each report by the name of its file."""
+    return {
+        "report.html": render(results),
+        "report.md": exports.markdown(results),
+        "results.csv": exports.comma_separated(results),
+    }
+
+
+def _write(texts: dict[str, str], out: Path) -> None:
+    for name, text in texts.items():
+        write(out / name, text)
+
+
+def render(results: Results) -> str:
+    """Return the report as HTML."""
+    head, *reasons = results.verdict.sentences
+    trials = _trials(results)
+    lost = sum(map(bool, trials.kinds))
+    return markup.page(
+        "report.html",
+        f"Which cell for {results.data['name']}?",
+        _about(results),
+        f"Made by Penstock {results.versions['penstock']}. Rebuilt from results.json alone by "
+        "penstock report.",
+        mood="doubt" if _in_doubt(results) else "good" if results.verdict.recommended else "naive",
+        verdict=head,
+        picks=_picks(results),
+        reasons=[*reasons, *results.verdict.times.get("sentences", [])],
+        cut=results.cut,
+        **_checks(results),
+        contestants=_contestants(results),
+        meanings=[f"{column.head}: {column.meaning}" for column in table.columns(results)],
+        figures=list(_figures(results)),
+        examples=[_example(results, n) for n in range(len(results.examples))],
+        trials=trials,
+        trials_head=f"All {len(trials.rows)} trials"
+        + (f", {lost} without a result" if lost else ""),
+        notes=results.notes,
+        settings=exports.settings(results),
+    )
+
+
+def _about(results: Results) -> str:
+    rows = f"{results.data['rows']:,} rows" if "rows" in results.data else ""
+    trials = sum(len(one.trials) + len(one.tuning) for one in results.contestants)
+    parts = [results.task, rows, f"{trials} trials", f"{results.budget['parameters']:,} parameters"]
+    return " · ".join(part for part in parts if part)
+
+
+def _in_doubt(results: Results) -> bool:
+    return any(one.grave and one.status == "fired" for one in results.checks)
+
+
+def _picks(results: Results) -> list[tuple[str, str, str]]:
+    """Return what to take under each aim; equals of the best alone are taken for an aim."""
+    verdict = results.verdict
+    if verdict.recommended is None:
+        return [("take", verdict.best, "a naive method: no training, no model")]
+    picks = [
+        ("best", verdict.best, f"lowest {results.metrics[0]}"),
+        ("smallest", verdict.smallest, "of those that cannot be told from the best"),
+        ("fastest", verdict.times.get("fastest"), "of those, to predict, as measured"),
+    ]
+    return [(aim, name, why) for aim, name, why in picks if name is not None]
+
+
+def _checks(results: Results) -> dict[str, Any]:
+    fired = [one for one in results.checks if one.status == "fired"]
+    rest = [one for one in results.checks if one.status != "fired"]
+    head = f"{len(rest)} checks found nothing or were switched off" if fired else "Nothing found"
+    quiet = [f"{one.code} {one.name} ({one.status}): {one.about}" for one in rest]
+    return {"fired": fired, "quiet_head": head, "quiet": quiet}
+
+
+def _contestants(results: Results) -> Table:
+    columns = table.columns(results)
+    return Table(
+        "The contestants",
+        [column.head for column in columns],
+        [[column.cell(one) for column in columns] for one in results.contestants],
+        [_row_kind(results, one) for one in results.contestants],
+    )
+
+
+def _row_kind(results: Results, one: Contestant) -> str:
+    return f"{one.kind} chosen" if one.name == results.verdict.best else one.kind
+
+
+def _figures(results: Results) -> Iterator[Figure]:
+    score = results.metrics[0]
+    yield Figure(
+        "errors",
+        figures.errors(results),
+        f"{score} of each contestant with its 95 % interval over seeds (no bar: one seed, or a "
+        "naive method). Lower is better. Circles are cells, small ones a seed each; diamonds are "
+        "naive methods.",
+    )
+    if any(one.times for one in results.contestants):
+        yield Figure(
+            "cost",
+            figures.cost(results),
+            f"{score} against time: down and to the left is better. Dotted: the best naive method.",
+        )
+    yield _profile(results)
+    if any(trial.losses for one in results.contestants for trial in one.trials):
+        caption = "How each trial learned: its loss on validation data after each round of steps."
+        yield Figure("learning", figures.learning(results), caption)
+    if any(one.tuning for one in results.contestants):
+        caption = "The learning rates tried; the large filled circle is the one that was taken."
+        yield Figure("tuning", figures.tuning(results), caption)
+
+
+def _profile(results: Results) -> Figure:
+    able = [one for one in results.contestants if one.rank]
+    values = [
+        [name, *(f"{one.profile[k]:.4g}" for one in able)]
+        for k, name in enumerate(results.profile_names)
+    ]
+    heads = [results.profile_of, *(one.name for one in able)]
+    caption = f"{results.metrics[0]} by {results.profile_of}."
+    numbers = Table(f"{results.metrics[0]} by {results.profile_of}", heads, values)
+    return Figure("profile", figures.profile(results), caption, numbers)
+
+
+def _example(results: Results, number: int) -> Figure:
+    shown, able = results.examples[number], [c for c in results.contestants if c.rank]
+    start = shown["context"]
+    rows = [
+        [str(time), "–" if actual is None else f"{actual:.4g}"]
+        + [f"{one.predictions[number][k]:.4g}" for one in able]
+        for k, (time, actual) in enumerate(
+            zip(shown["times"][start:], shown["actual"][start:], strict=True)
+        )
+    ]
+    known = f" Known up to {shown['times'][start - 1]}, the dotted line." if start else ""
+    caption = (
+        f"Test window {number + 1}, {shown['series']}: what came, and what was foretold.{known}"
+    )
+    heads = ["place", "actual", *(one.name for one in able)]
+    numbers = Table(f"Test window {number + 1}", heads, rows)
+    return Figure(f"example-{number}", figures.example(results, number), caption, numbers)
+
+
+def _trials(results: Results) -> Table:
+    rows = table.trial_rows(results)
+    kinds = ["" if row[3] == "finished" else "lost" for row in rows]
+    return Table("Trials", table.TRIAL_HEADS, rows, kinds)

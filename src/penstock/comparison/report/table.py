@@ -1,0 +1,147 @@
+"""The tables of a comparison as text: for the terminal, the reports and the CSV file."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.record.results import Bounds, Contestant, Results, Trial
+
+_DASH = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of contestants.
+
+    Attributes:
+        head: its name.
+        meaning: of its numbers, in words.
+        cell: what it shows of a contestant.
+        wide: left out where there is little room.
+    """
+
+    head: str
+    meaning: str
+    cell: Callable[[Contestant], str]
+    wide: bool = False
+
+
+def columns(results: Results) -> list[Column]:
+    """Return the columns of the table of contestants."""
+    score, *others = results.metrics
+    spread = "mean over seeds ± half its 95 % interval" if len(results.seeds) > 1 else "one seed"
+    steps = "of matrix products in one time step of one sequence"
+    return [
+        Column("contestant", f"a cell or a naive method, by {score}", lambda one: one.name),
+        Column(score, f"{spread}, on the test windows", lambda one: _score(one, score)),
+        Column("same clock", f"{score} in the time the fastest cell trains", _at_clock(score)),
+        *(
+            Column(metric, "mean over seeds, on the test windows", _plain(metric), place > 0)
+            for place, metric in enumerate(others)
+        ),
+        Column("trials", "that finished, of those begun", _trials, wide=True),
+        Column("params", "learned values of the whole network", _of_cell("parameters")),
+        Column("FLOPs/step", steps, _of_cell("flops_per_step")),
+        Column("rate", "the learning rate that validation chose", _rate, wide=True),
+        Column("ms/step", "of one optimisation step, at its quickest", _time("step", 1000)),
+        Column("train s", "seconds to train one seed", _time("train"), wide=True),
+        Column(
+            "predict s",
+            "seconds to predict all test windows, at the quickest",
+            _time("predict"),
+            wide=True,
+        ),
+    ]
+
+
+def trial_rows(results: Results) -> list[list[str]]:
+    """Return a row for each trial, in the order of TRIAL_HEADS."""
+    score = results.metrics[0]
+    return [
+        [
+            one.name,
+            f"seed {trial.seed}" if purpose == "test" else purpose,
+            f"{trial.learning_rate:g}",
+            trial.status,
+            trial.ended,
+            _loss(trial),
+            f"{trial.metrics[score]:.4g}" if trial.metrics else _DASH,
+        ]
+        for one in results.contestants
+        for purpose, trial in _trials_of(one)
+    ]
+
+
+TRIAL_HEADS = ("cell", "for", "rate", "status", "ended by", "validation loss", "score")
+
+
+def records(results: Results) -> Iterator[dict[str, Any]]:
+    """Give a record for each trial and each naive method, for results.csv."""
+    for one in results.contestants:
+        about = {"contestant": one.name, "kind": one.kind, "rank": one.rank}
+        cost = {"width": one.width, "parameters": one.parameters, "flops": one.flops_per_step}
+        if one.kind == "baseline":
+            yield {**about, "purpose": "test", "status": "finished", **one.metrics}
+        for purpose, trial in _trials_of(one):
+            yield {
+                **about,
+                "purpose": purpose,
+                "seed": trial.seed,
+                "learning_rate": trial.learning_rate,
+                "status": trial.status,
+                "ended": trial.ended,
+                "best_round": trial.best_round,
+                "validation_loss": trial.losses[trial.best_round][1] if trial.losses else None,
+                **trial.metrics,
+                **cost,
+                "train_seconds": trial.times.get("train"),
+                "predict_seconds": trial.times.get("predict"),
+            }
+
+
+def number(value: float) -> str:
+    """Return a number in three digits, or whole."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def plus_minus(mean: float, interval: Bounds | None) -> str:
+    """Return "1.17 ± 0.05", or the mean alone where there is no interval."""
+    return number(mean) + (f" ± {(interval[1] - interval[0]) / 2:.2g}" if interval else "")
+
+
+def _score(one: Contestant, score: str) -> str:
+    return plus_minus(one.metrics[score], one.intervals[score]) if one.metrics else _DASH
+
+
+def _plain(metric: str) -> Callable[[Contestant], str]:
+    return lambda one: number(one.metrics[metric]) if one.metrics else _DASH
+
+
+def _at_clock(score: str) -> Callable[[Contestant], str]:
+    return lambda one: number(one.times["same_clock"]["metrics"][score]) if one.times else _DASH
+
+
+def _of_cell(name: str) -> Callable[[Contestant], str]:
+    return lambda one: f"{getattr(one, name):,}" if one.kind == "cell" else _DASH
+
+
+def _time(name: str, unit: float = 1) -> Callable[[Contestant], str]:
+    return lambda one: f"{unit * one.times[name]:.2g}" if one.times else _DASH
+
+
+def _trials(one: Contestant) -> str:
+    return f"{len(one.finished)} of {len(one.trials)}" if one.kind == "cell" else _DASH
+
+
+def _rate(one: Contestant) -> str:
+    return _DASH if one.learning_rate is None else f"{one.learning_rate:g}"
+
+
+def _trials_of(one: Contestant) -> Iterator[tuple[str, Trial]]:
+    yield from (("test", trial) for trial in one.trials)
+    yield from (("tuning", trial) for trial in one.tuning)
+
+
+def _loss(trial: Trial) -> str:
+    loss = trial.losses[trial.best_round][1] if trial.losses else None
+    return _DASH if loss is None else f"{loss:.4g}"

@@ -1,0 +1,289 @@
+"""The comparison: trials, baselines, checks, verdict, and the files that it leaves."""
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from penstock import __version__
+from penstock.cells import find_cell
+from penstock.comparison.chosen import Chosen, choose, network_of, of_each, weights_of
+from penstock.comparison.folder import check_folder, make_folder
+from penstock.comparison.inspection import Health, diagnose
+from penstock.comparison.judging.checks import Case, cautioned, find_checks, run_checks
+from penstock.comparison.judging.clock import Outcomes, same_clock
+from penstock.comparison.judging.comparisons import compare_all
+from penstock.comparison.judging.contestants import (
+    baseline_contestants,
+    cell_contestant,
+    ranked,
+)
+from penstock.comparison.judging.verdict import judge
+from penstock.comparison.models import save_model
+from penstock.comparison.report.report import write_reports
+from penstock.comparison.trials.damage import discard_damaged
+from penstock.comparison.trials.design import Plan
+from penstock.comparison.trials.schedule import (
+    LEARNING_RATES,
+    Rung,
+    Schedule,
+    best_rates,
+    cut_words,
+)
+from penstock.comparison.trials.trial import Job
+from penstock.comparison.trials.workers import Bench, Here, Pool, Run
+from penstock.errors import ArgumentError
+from penstock.record.results import Contestant, Results, Trial
+from penstock.tasks import Data, find_task
+from penstock.training.loop import Budget, Progress
+
+DEFAULT_CELLS = ("rnn", "lstm", "gru")
+DEFAULT_SEEDS = 5
+
+
+class Watcher:
+    """Hears how a run goes on; this one does nothing with it."""
+
+    def begins(self, trials: int) -> None:
+        """Hear how many trials there are to be."""
+
+    def round(self, job: Job, progress: Progress) -> None:
+        """Hear of a round of training."""
+
+    def ends(self, job: Job, trial: Trial) -> None:
+        """Hear of the end of a trial."""
+
+    def discarded(self, why: str) -> None:
+        """Hear that a trial kept from an earlier run is thrown away, and why."""
+
+
+def compare(
+    dataset: Data,
+    out: Path,
+    *,
+    task: str = "forecast",
+    cells: Sequence[str] = DEFAULT_CELLS,
+    seeds: int = DEFAULT_SEEDS,
+    horizon: int | None = None,
+    budget: Budget | None = None,
+    learning_rates: Sequence[float] = LEARNING_RATES,
+    seconds: float | None = None,
+    pool: Pool | None = None,
+    watcher: Watcher | None = None,
+    skip_checks: Sequence[str] = (),
+) -> Results:
+    """Train cells under equal budgets, measure them against naive forecasts, and judge.
+
+    Every cell gets the same number of parameters (its width is chosen so), of steps at most, the
+    same patience, and the same learning rates to try: a trial each, among which validation data
+    choose. Then each is trained with the same seeds. Test windows are used once, at the end of a
+    trial, and in none that tunes; of a cell slower than the fastest once more, for what it reaches
+    in that one's time (see `penstock.comparison.judging.clock`).
+
+    Leaves in `out`: results.json, results.csv, report.html, report.md, models/<cell>.safetensors
+    and .json, and the trials in trials/. A run that was cut off goes on from there; a trial that
+    is there is not repeated.
+
+    Args:
+        dataset: what the task's `read` returned.
+        out: the folder to write to; it is made, once the arguments are known to be right.
+        task: the name of a task.
+        cells: names of cells.
+        seeds: trials of each cell that are measured, with seeds 0 to seeds − 1.
+        horizon: steps to forecast; None leaves it to the task.
+        budget: what each trial may use, but for the learning rate.
+        learning_rates: to try for each cell, in this order; a single one is taken as it is.
+        seconds: the time for all. Rates and seeds are left out where it is short.
+        pool: where trials run; in this process if left out.
+        watcher: hears how the run goes on.
+        skip_checks: names or codes of checks to switch off; see `comparison.judging.checks`.
+
+    Raises:
+        ArgumentError: an argument cannot work.
+        DataError: the data do not suffice.
+    """
+    check_arguments(out, cells, seeds, skip_checks)
+    started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
+    bound = find_task(task).prepare(dataset, horizon)
+    plan = Plan(
+        bound,
+        dataset.fingerprint(),
+        tuple(cells),
+        seeds,
+        budget or Budget(),
+        tuple(learning_rates),
+    )
+    plan.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
+    make_folder(out)
+    schedule = Schedule(seconds, out / "trials", started, len(cells))
+    run = _Run(plan, out, schedule, pool, watcher, find_checks(skip_checks))
+    results = run.results(dataset)
+    results.save(out / "results.json")  # first: of it the reports can be made anew
+    write_reports(results, out)
+    return results
+
+
+def check_arguments(
+    out: Path, cells: Sequence[str], seeds: int, skip_checks: Sequence[str] = ()
+) -> None:
+    """Raise unless folder, cells, number of seeds and names of checks can work; touches nothing.
+
+    Raises:
+        ArgumentError: one of them cannot.
+    """
+    if not cells:
+        raise ArgumentError("no cell to compare; name some, such as rnn,lstm,gru")
+    for cell in cells:
+        find_cell(cell)
+    if len({*cells}) < len(cells):
+        raise ArgumentError(f"a cell is named twice in {','.join(cells)}; name each once")
+    if seeds < 1:
+        raise ArgumentError(f"the number of seeds is {seeds}; it must be at least 1")
+    find_checks(skip_checks)
+    check_folder(out)
+
+
+@dataclass
+class _Run:
+    """One comparison on its way from a plan to results."""
+
+    plan: Plan
+    out: Path
+    schedule: Schedule
+    pool: Pool
+    watcher: Watcher
+    skip: Collection[str]
+
+    def __post_init__(self) -> None:
+        trials, deadline = self.schedule.root, self.schedule.deadline
+        self.bench = Bench(self.plan.task, trials, deadline, self.watcher.round)
+
+    def results(self, dataset: Data) -> Results:
+        """Train, measure, check and judge."""
+        plan, task = self.plan, self.plan.task
+        tuning, testing, tuned, tested = self._trials()
+        found = {cell: [one for one in tested if one[0].cell == cell] for cell in plan.cells}
+        clock, entrants = self._contestants(found, tuned)
+        about = dataset.about()
+        contestants, lacking = self._completed(entrants, choose(found), about["columns"])
+        comparisons = compare_all(contestants)
+        naive = list(task.baselines())
+        case = Case(task, contestants, comparisons, naive, plan.budget.rounds)
+        findings = run_checks(case, self.skip)
+        return Results(
+            task=task.name,
+            metrics=list(task.metrics),
+            profile_of=task.profile_of,
+            profile_names=task.profile_names(),
+            data=about,
+            settings=task.settings(),
+            budget=plan.record(),
+            seeds=sorted({job.seed for job, _ in tested}),
+            notes=list(task.notes()),
+            contestants=contestants,
+            comparisons=comparisons,
+            verdict=cautioned(judge(contestants, comparisons, naive), findings),
+            checks=findings,
+            cut=[*cut_words(tuning, testing, [*tuned, *tested]), *lacking],
+            examples=task.examples(),
+            versions={"penstock": __version__, "torch": torch.__version__},
+            times={
+                "total": time.monotonic() - self.schedule.started,
+                "clock": clock,
+                "workers": self.pool.workers,
+            },
+        )
+
+    def _trials(self) -> tuple[list[Rung], list[Rung], Outcomes, Outcomes]:
+        """Return the rungs that tune and that are measured, and what came out of each."""
+        plan, tuning = self.plan, self.plan.tuning()
+        self.watcher.begins((len(tuning) + plan.seeds) * len(plan.cells))
+        with self.pool.open(self.bench) as run:
+            self._discard_damaged(tuning)
+            tuned = self._train(run, self.schedule.tuning(tuning))
+            testing = plan.testing(best_rates(plan.cells, tuned, plan.learning_rates[0]))
+            self._discard_damaged(testing)
+            return tuning, testing, tuned, self._train(run, self.schedule.testing(testing))
+
+    def _discard_damaged(self, rungs: Sequence[Rung]) -> None:
+        for job in (job for rung in rungs for job in rung):
+            if why := discard_damaged(self.plan.task, job, self.bench.root):
+                self.watcher.discarded(why)
+
+    def _train(self, run: Run, jobs: Iterator[Job]) -> Outcomes:
+        """Run jobs and return them with their trials, in the order of the jobs."""
+        begun: list[Job] = []
+
+        def noted() -> Iterator[Job]:
+            for job in jobs:
+                begun.append(job)
+                yield job
+
+        found = {}
+        for job, trial in run(noted()):
+            self.schedule.note(job)
+            self.watcher.ends(job, trial)
+            found[job] = trial
+        return [(job, found[job]) for job in begun]
+
+    def _contestants(
+        self, found: Mapping[str, Outcomes], tuned: Outcomes
+    ) -> tuple[float | None, list[Contestant]]:
+        """Return the clock, and the contestants by rank."""
+        task = self.plan.task
+        clock, within = same_clock(task, found, self.bench.root)
+        entrants = [
+            cell_contestant(
+                task, outcomes, [t for j, t in tuned if j.cell == cell], within.get(cell)
+            )
+            for cell, outcomes in found.items()
+        ]
+        return clock, ranked([*entrants, *baseline_contestants(task)], task.metrics[0])
+
+    def _completed(
+        self, entrants: Sequence[Contestant], chosen: Chosen, columns: Any
+    ) -> tuple[list[Contestant], list[str]]:
+        """Return contestants with their models saved and looked into, and what could not be."""
+        unsaved = self._save_models(chosen, columns)
+        health, unknown = self._looked_into(chosen)
+        completed = [
+            replace(
+                one,
+                health=health.get(one.name, {}),
+                model=None if one.name in unsaved else one.model,
+            )
+            for one in entrants
+        ]
+        return completed, [*unsaved.values(), *unknown.values()]
+
+    def _looked_into(self, chosen: Chosen) -> tuple[dict[str, Health], dict[str, str]]:
+        """Return memory span and gradient growth of each cell's best trial, or why they lack."""
+        task, root, until = self.plan.task, self.bench.root, self.schedule.ending
+
+        def look(job: Job, trial: Trial) -> Health:
+            return diagnose(task, network_of(task, job, trial, root))
+
+        return of_each(chosen, "Memory span and gradients", look, until)
+
+    def _save_models(self, chosen: Chosen, columns: Any) -> dict[str, str]:
+        """Write each cell's best trial as a model; return which cannot be, and why."""
+        task = self.plan.task
+
+        def save(job: Job, trial: Trial) -> None:
+            about = {
+                "task": task.name,
+                "cell": job.cell,
+                "width": job.width,
+                "seed": job.seed,
+                "spec": task.spec(),
+                "settings": task.settings(),
+                "columns": columns,
+                "metrics": trial.metrics,
+            }
+            weights = weights_of(job, trial, self.bench.root)
+            save_model(self.out / "models" / job.cell, weights, about)
+
+        return of_each(chosen, "The model", save)[1]

@@ -1,0 +1,61 @@
+"""Trials that were kept but cannot be used: a file cut off, emptied or changed.
+
+They are thrown away, so that they are trained again; a comparison never stops at one.
+"""
+
+import math
+import shutil
+from pathlib import Path
+
+from penstock.comparison.trials.trial import CHECKPOINT, RESULT, Job, kept_trial, make_training
+from penstock.conform import same_length
+from penstock.errors import DataError
+from penstock.record.results import Trial
+from penstock.tasks import Task
+from penstock.training import checkpoint
+from penstock.training.loop import make_fabric, weights_at
+
+
+def discard_damaged(task: Task, job: Job, root: Path) -> str:
+    """Throw a trial away that was kept but cannot be used; return why, or "" if it is well.
+
+    What is damaged may be the result, the checkpoint, or the weights of a round.
+    """
+    folder = job.folder(root)
+    for name, check in ((RESULT, _check_result), (CHECKPOINT, _check_checkpoint)):
+        if (folder / name).exists():
+            try:
+                check(task, job, root)
+            except Exception as error:  # whatever it is: it would come again at each run
+                shutil.rmtree(folder)
+                reason = str(error).partition("\n")[0][:200]
+                return f"{folder / name} cannot be used ({reason})"
+    return ""
+
+
+def best_rounds(trial: Trial) -> list[int]:
+    """Return the rounds that were the best so far by validation, whose weights are kept."""
+    found, best = [0], math.inf
+    for number, (trained, validated) in enumerate(trial.losses):
+        if validated is None or (trained is None and number):
+            break  # it diverged
+        if validated < best:
+            found, best = [*found, number], validated
+    return list(dict.fromkeys(found))
+
+
+def _check_checkpoint(task: Task, job: Job, root: Path) -> None:
+    make_training(task, job, root, make_fabric()).restore()
+
+
+def _check_result(task: Task, job: Job, root: Path) -> None:
+    trial = kept_trial(job, root)
+    if trial.status not in ("finished", "diverged") or trial.seed != job.seed:
+        raise DataError("it is the result of no such trial")
+    if job.purpose == "tuning":
+        return
+    if trial.status == "finished":
+        same_length("metrics", {*trial.metrics} & {*task.metrics}, task.metrics)
+    network = task.network(job.cell, job.width)
+    for number in best_rounds(trial):
+        network.load_state_dict(checkpoint.load(weights_at(job.trail(root), number))[0])

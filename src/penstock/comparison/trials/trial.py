@@ -1,0 +1,203 @@
+"""One trial: a cell with a seed, trained, measured, kept in its folder."""
+
+import hashlib
+import inspect
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from penstock import __version__
+from penstock.cells import find_cell
+from penstock.conform import conform
+from penstock.opening import read_json
+from penstock.record.results import Trial, write_json
+from penstock.tasks import Task
+from penstock.training.loop import Budget, Progress, Training, derive_seed, make_fabric
+
+RESULT, CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
+
+Purpose = Literal["tuning", "test"]
+Report = Callable[["Job", Progress], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a trial does.
+
+    Attributes:
+        cell: its name.
+        width: hidden units.
+        seed: what weights and batches depend on.
+        budget: what it may use, the learning rate with it.
+        purpose: "tuning" sees training and validation data alone; "test" is measured in the end.
+        digest: a hash of all that the result depends on beside cell and seed.
+    """
+
+    cell: str
+    width: int
+    seed: int
+    budget: Budget
+    purpose: Purpose
+    digest: str
+
+    @classmethod
+    def make(
+        cls,
+        task: Task,
+        data: str,
+        cell: str,
+        width: int,
+        seed: int,
+        budget: Budget,
+        purpose: Purpose,
+    ) -> "Job":
+        """Return the job of a task on the data with that fingerprint."""
+        depends = {
+            "penstock": __version__,
+            "torch": torch.__version__,
+            "task": [task.name, task.settings()],
+            "data": data,
+            "cell": [cell, width, _source(cell)],
+            "budget": asdict(budget),
+            "purpose": purpose,
+        }
+        digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+        return cls(cell, width, seed, budget, purpose, digest[:16])
+
+    def folder(self, root: Path) -> Path:
+        """Return where the trial is kept: root/<digest>/<cell>-<seed>."""
+        return root / self.digest / f"{self.cell}-{self.seed}"
+
+    def trail(self, root: Path) -> Path:
+        """Return the folder of the weights of each round that was the best so far."""
+        return self.folder(root) / _TRAIL
+
+    def unfinished(self, status: Literal["failed", "cut"], why: str) -> Trial:
+        """Return the row of a trial that came to no end of its own."""
+        return Trial(self.seed, self.budget.learning_rate, status, why)
+
+
+class OutOfTimeError(Exception):
+    """The time of the whole run was up in the middle of a trial."""
+
+
+def stored(job: Job, root: Path) -> bool:
+    """Whether the trial's result is there."""
+    return (job.folder(root) / RESULT).exists()
+
+
+def attempt(
+    task: Task, job: Job, root: Path, *, deadline: float = float("inf"), report: Report
+) -> Trial:
+    """Run a trial and return its row, also where it fails, or where time is up at `deadline`.
+
+    The deadline is one of `time.monotonic()`, which all processes of a machine share. A trial that
+    failed or was cut leaves no result behind: the same run started again tries it again, a cut one
+    from its last checkpoint. One whose result is there takes no time, so that no deadline counts.
+    """
+
+    def in_time() -> None:
+        if time.monotonic() > deadline:
+            raise OutOfTimeError
+
+    try:
+        if not stored(job, root):
+            in_time()
+        return run_trial(task, job, root, make_fabric(), partial(report, job), in_time)
+    except OutOfTimeError:
+        return job.unfinished("cut", "the time of the run was up")
+    except Exception as error:  # a row in the table, not the end of the other trials
+        return job.unfinished("failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+
+
+def conclude(task: Task, job: Job, root: Path) -> Trial:
+    """Return the row of a trial for which there is no time: cut, unless its result is there."""
+    return attempt(task, job, root, deadline=0.0, report=lambda _job, _progress: None)
+
+
+def run_trial(
+    task: Task,
+    job: Job,
+    root: Path,
+    fabric: Fabric,
+    report: Callable[[Progress], None] = lambda _: None,
+    pulse: Callable[[], None] = lambda: None,
+) -> Trial:
+    """Return the trial's result: from its folder if it is there, else from training.
+
+    A training that was cut off goes on from its checkpoint; see `Training.run` for the functions.
+    """
+    folder = job.folder(root)
+    if stored(job, root):
+        return kept_trial(job, root)
+    fabric.seed_everything(derive_seed(job.seed), verbose=False)
+    training = make_training(task, job, root, fabric)
+    trial = _result(task, job, training.network, training.run(report, pulse))
+    write_json(folder / RESULT, asdict(trial))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return trial
+
+
+def make_training(task: Task, job: Job, root: Path, fabric: Fabric) -> Training:
+    """Return the training of a trial, whose checkpoint is in its folder."""
+    return Training(
+        task,
+        task.network(job.cell, job.width),
+        seed=job.seed,
+        budget=job.budget,
+        path=job.folder(root) / CHECKPOINT,
+        trail=None if job.purpose == "tuning" else job.trail(root),
+        fabric=fabric,
+    )
+
+
+def kept_trial(job: Job, root: Path) -> Trial:
+    """Return the result that a trial's folder holds.
+
+    Raises:
+        DataError: it holds none.
+    """
+    raw = read_json(job.folder(root) / RESULT)
+    conform(raw, Trial, "the trial")
+    return Trial(**raw)
+
+
+def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Trial:
+    rounds = progress.times
+    trial = Trial(
+        job.seed,
+        job.budget.learning_rate,
+        "diverged" if progress.diverged else "finished",
+        progress.ended(job.budget),
+        progress.losses,
+        progress.best_round,
+        times={"train": sum(rounds), "rounds": rounds},
+    )
+    if progress.diverged or job.purpose == "tuning":
+        return trial
+    start = time.process_time()  # the network is on the CPU again
+    predictions = task.predict(network)
+    trial.times["predict"] = time.process_time() - start
+    found = task.measure(predictions)
+    trial.metrics.update(found.metrics)
+    trial.blocks.extend(found.blocks)
+    trial.profile.extend(found.profile)
+    trial.predictions.extend(task.example_predictions(predictions))
+    trial.bands.extend(task.example_bands(predictions))
+    return trial
+
+
+def _source(cell: str) -> str:
+    """Return a cell's source, so that a user who changes an equation gets new trials."""
+    try:
+        return inspect.getsource(find_cell(cell))
+    except OSError:  # typed into an interpreter
+        return ""

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+import pytest
+from comparing import QUICK, RATES
+
+from penstock.comparison.run import compare
+from penstock.data import sunspots
+from penstock.record.results import Results
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
+    """A comparison of two cells with two rates and two seeds on the sunspots, and its folder."""
+    out = tmp_path_factory.mktemp("compare") / "out"
+    cells = ["rnn", "gru"]
+    return compare(sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES), out

@@ -1,0 +1,115 @@
+"""What is left out when time is short, and that it is the same for every cell."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from comparing import QUICK, RATES, stored
+
+from penstock.comparison.run import compare
+from penstock.comparison.trials import schedule as module
+from penstock.comparison.trials.schedule import Schedule, best_rates, cut_words
+from penstock.comparison.trials.trial import Job
+from penstock.data import sunspots
+from penstock.record.results import Results, Trial
+from penstock.training.loop import Budget
+
+
+def job(cell: str, seed: int, rate: float = 1e-3) -> Job:
+    purpose = "tuning" if seed == module.TUNING_SEED else "test"
+    return Job(cell, 4, seed, Budget(learning_rate=rate), purpose, "digest")
+
+
+RUNGS = [[job(cell, seed) for cell in ("rnn", "gru")] for seed in range(5)]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    now = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    return now
+
+
+def run(schedule: Schedule, jobs: Iterator[Job], clock: SimpleNamespace, took: float) -> list[Job]:
+    done = []
+    for one in jobs:
+        clock.seconds += took
+        schedule.note(one)
+        done.append(one)
+    return done
+
+
+def test_time_is_kept_back_for_what_comes_after_the_trials(tmp_path: Path) -> None:
+    schedule = Schedule(60.0, tmp_path, 0.0, cells=3)
+    assert (schedule.deadline, schedule.ending) == (48.0, 54.0)
+    many = Schedule(600.0, tmp_path, 0.0, cells=100)
+    assert (many.deadline, many.ending) == (507.0, 567.0)
+
+
+def test_without_a_bound_nothing_is_left_out(tmp_path: Path, clock: SimpleNamespace) -> None:
+    schedule = Schedule(None, tmp_path, 0.0)
+    assert schedule.deadline == float("inf")
+    assert len(run(schedule, schedule.testing(RUNGS), clock, 1e6)) == 10
+
+
+def test_whole_rungs_are_left_out(tmp_path: Path, clock: SimpleNamespace) -> None:
+    schedule = Schedule(31.0, tmp_path, 0.0)  # 26.45 for trials of 4 seconds: 3 rungs of 2
+    done = run(schedule, schedule.testing(RUNGS), clock, 4.0)
+    assert done == [one for rung in RUNGS[:3] for one in rung]
+    assert clock.seconds <= 31
+    outcomes = [(one, Trial(one.seed, 1e-3, "finished", "steps")) for one in done]
+    assert cut_words([], RUNGS, outcomes) == ["Seeds not trained, as time was short: 3, 4 of 5."]
+
+
+def test_tuning_takes_its_share(tmp_path: Path, clock: SimpleNamespace) -> None:
+    schedule = Schedule(100.0, tmp_path, 0.0)
+    assert len(run(schedule, schedule.tuning(RUNGS), clock, 8.0)) == 4  # 32 of 40 seconds
+    assert len(run(schedule, schedule.testing(RUNGS), clock, 8.0)) == 6  # 80 of 92 seconds
+
+
+def test_one_rung_always_runs(tmp_path: Path, clock: SimpleNamespace) -> None:
+    schedule = Schedule(1.0, tmp_path, 0.0)
+    assert len(run(schedule, schedule.testing(RUNGS), clock, 50.0)) == 2
+
+
+def test_trials_that_are_there_take_no_time(tmp_path: Path, clock: SimpleNamespace) -> None:
+    for one in (one for rung in RUNGS[:4] for one in rung):
+        one.folder(tmp_path).mkdir(parents=True)
+        (one.folder(tmp_path) / "trial.json").write_text("{}")
+    schedule = Schedule(1.0, tmp_path, 0.0)
+    assert len(run(schedule, schedule.testing(RUNGS), clock, 0.0)) >= 8
+
+
+def test_validation_chooses_the_rate_and_lost_trials_have_no_say() -> None:
+    def tried(cell: str, rate: float, loss: float, status: Any = "finished") -> tuple[Job, Trial]:
+        one = Trial(module.TUNING_SEED, rate, status, "steps", [[None, loss]])
+        return job(cell, module.TUNING_SEED, rate), one
+
+    tuned = [
+        tried("rnn", 1e-3, 0.5),
+        tried("rnn", 1e-2, 0.4),
+        tried("gru", 1e-3, 0.3),
+        tried("gru", 1e-2, 0.2, "diverged"),
+        tried("lstm", 1e-2, 0.1, "failed"),
+    ]
+    assert best_rates(["rnn", "gru", "lstm"], tuned, 3e-3) == {
+        "rnn": 1e-2,
+        "gru": 1e-3,
+        "lstm": 3e-3,
+    }
+
+
+def test_a_run_that_is_cut_says_so_and_goes_on(
+    finished: tuple[Results, Path], tmp_path: Path
+) -> None:
+    same: dict[str, Any] = {"cells": ["rnn", "gru"], "budget": QUICK, "learning_rates": RATES}
+    found = compare(sunspots(), tmp_path, seeds=2, seconds=0.01, **same)
+    assert found.cut[0].startswith("Learning rates not tried, as time was short: 0.01")
+    statuses = {trial.status for one in found.contestants for trial in one.trials}
+    assert statuses == {"cut"}
+    assert found.verdict.kind == "failed"
+    assert "Seeds not trained" in (tmp_path / "report.md").read_text("utf-8")
+    compare(sunspots(), tmp_path, seeds=2, **same)
+    assert stored(tmp_path) == stored(finished[1])

@@ -1,0 +1,120 @@
+"""Trials in other processes: the same results, and a crash costs one trial."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from comparing import QUICK, RATES, stored
+
+from penstock.comparison.run import Watcher, compare
+from penstock.comparison.trials import trial
+from penstock.comparison.trials.trial import Job, attempt
+from penstock.comparison.trials.workers import Bench, Processes
+from penstock.data import sunspots
+from penstock.record.results import Results, Trial
+from penstock.tasks.forecast import Forecast
+from penstock.training.loop import Progress
+
+SAME: dict[str, Any] = {"seeds": 2, "budget": QUICK, "learning_rates": RATES}
+
+
+class Killer(Watcher):
+    """Kills the process that trains a job, after its first round; notes how trials ended."""
+
+    def __init__(self, cell: str, seed: int) -> None:
+        self.wanted, self.ended = (cell, seed), dict[tuple[str, int], Trial]()
+
+    def round(self, job: Job, progress: Progress) -> None:
+        if (job.cell, job.seed, progress.round) == (*self.wanted, 1):
+            (child,) = multiprocessing.active_children()
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGKILL)
+
+    def ends(self, job: Job, trial: Trial) -> None:
+        self.ended[job.cell, job.seed] = trial
+
+
+def test_parallel_processes_give_the_same_results(
+    finished: tuple[Results, Path], tmp_path: Path
+) -> None:
+    results = compare(sunspots(), tmp_path, cells=["rnn", "gru"], pool=Processes(3), **SAME)
+    assert results.times["workers"] == 3
+    assert stored(tmp_path) == stored(finished[1])
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_killed_costs_its_own_trial(tmp_path: Path) -> None:
+    killer = Killer("gru", 0)
+    found = compare(sunspots(), tmp_path, cells=["gru"], pool=Processes(1), watcher=killer, **SAME)
+    (gru,) = (one for one in found.contestants if one.kind == "cell")
+    assert [trial.status for trial in gru.trials] == ["failed", "finished"]
+    assert gru.trials[0].ended == "its process was killed by signal 9"
+    assert "Trials that failed: gru (1)." in found.verdict.sentences
+    assert any(one.name == "trials-lost" and one.status == "fired" for one in found.checks)
+    assert "its process was killed" in (tmp_path / "report.html").read_text("utf-8")
+    # Once more, and undisturbed: what failed is tried again.
+    again = compare(sunspots(), tmp_path, cells=["gru"], **SAME)
+    assert [trial.status for trial in again.contestants[0].trials if again] != ["failed"]
+    assert not again.checks[2].messages
+
+
+class Sleeper:
+    """In place of a task: in a process of its own time stands still, and no network is made."""
+
+    def __reduce__(self) -> Any:
+        return _stand_still, ()
+
+    def network(self, *_: Any) -> None:
+        time.sleep(30)
+
+
+def _stand_still() -> Sleeper:
+    trial.time = SimpleNamespace(monotonic=lambda: 0.0)  # type: ignore[assignment]
+    return Sleeper()
+
+
+def test_a_trial_is_ended_when_time_is_up_whatever_it_does(tmp_path: Path) -> None:
+    jobs = [Job("gru", 3, seed, QUICK, "test", "digest") for seed in range(3)]
+    bench = Bench(Sleeper(), tmp_path, time.monotonic() + 1, lambda *_: None)  # type: ignore[arg-type]
+    with Processes(2).open(bench) as run:
+        found = dict(run(iter(jobs)))
+    assert {found[job].status for job in jobs} == {"cut"}
+    assert not multiprocessing.active_children()
+
+
+def test_what_is_there_is_read_when_time_is_up(
+    finished: tuple[Results, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(finished[1], tmp_path / "out")
+    pool = Processes(2)
+    again = compare(
+        sunspots(), tmp_path / "out", cells=["rnn", "gru"], pool=pool, seconds=0.01, **SAME
+    )
+    assert again.contestants[-1].finished == finished[0].contestants[-1].finished
+
+
+def test_a_round_is_cut_where_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))  # a second for each batch
+    monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    rounds = []
+    task = Forecast.prepare(sunspots())
+    job = Job("rnn", 3, 0, replace(QUICK, round_steps=12), "tuning", "digest")
+    found = attempt(task, job, tmp_path, deadline=8.5, report=lambda *said: rounds.append(said))
+    assert (found.status, next(clock), rounds) == ("cut", 10, [])
+
+
+def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
+    class Interrupt(Watcher):
+        def round(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(sunspots(), tmp_path, cells=["rnn"], pool=Processes(2), watcher=Interrupt(), **SAME)
+    assert not multiprocessing.active_children()
