@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import penstock
 from penstock.cells import cells
-from penstock.compiler.backends import c
+from penstock.compiler.backends.c import kernel as c
 from penstock.compiler.backends.c import threads as pool
 
 needs_pool = pytest.mark.skipif(pool.pool() is None, reason="torch has no OpenMP pool here")
