@@ -9,10 +9,10 @@ from penstock.loading import register_operators
 if TYPE_CHECKING:
     from penstock.cells import Cell, Gate, Matrix, Vector, cells
     from penstock.data.understanding import describe
-    from penstock.layers.dropin import GRU, LSTM, RNN
-    from penstock.layers.function import backend
+    from penstock.layers.dropins.modules import GRU, LSTM, RNN
+    from penstock.layers.dropins.swapping import from_torch, patch_torch, to_torch
     from penstock.layers.recurrent import Recurrent
-    from penstock.layers.swapping import from_torch, patch_torch, to_torch
+    from penstock.layers.running.function import backend
 
 # Public name → the module that holds it, imported on first use: `import penstock` stays quick.
 _HOME = {
@@ -21,14 +21,14 @@ _HOME = {
     "Matrix": "penstock.cells",
     "Vector": "penstock.cells",
     "cells": "penstock.cells",
-    "GRU": "penstock.layers.dropin",
-    "LSTM": "penstock.layers.dropin",
-    "RNN": "penstock.layers.dropin",
+    "GRU": "penstock.layers.dropins.modules",
+    "LSTM": "penstock.layers.dropins.modules",
+    "RNN": "penstock.layers.dropins.modules",
     "Recurrent": "penstock.layers.recurrent",
-    "backend": "penstock.layers.function",
-    "from_torch": "penstock.layers.swapping",
-    "patch_torch": "penstock.layers.swapping",
-    "to_torch": "penstock.layers.swapping",
+    "backend": "penstock.layers.running.function",
+    "from_torch": "penstock.layers.dropins.swapping",
+    "patch_torch": "penstock.layers.dropins.swapping",
+    "to_torch": "penstock.layers.dropins.swapping",
     "describe": "penstock.data.understanding",
 }
 

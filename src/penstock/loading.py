@@ -14,7 +14,9 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-_OPERATORS = "penstock.layers.operator"  # imports torch and nothing of ours, whoever is half loaded
+_OPERATORS = (
+    "penstock.layers.running.operator"  # imports torch and nothing of ours, whoever is half loaded
+)
 
 
 def register_operators() -> None:

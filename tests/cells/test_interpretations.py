@@ -12,7 +12,7 @@ from penstock.compiler.passes.trace import trace
 from penstock.compiler.pipeline import Sweep
 from penstock.errors import CellError
 from penstock.explain.equations import equations
-from penstock.layers.eager import run
+from penstock.layers.running.eager import run
 
 B, I, H = 2, 3, 4
 

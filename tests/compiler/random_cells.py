@@ -33,7 +33,7 @@ from penstock.cells import Cell, Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Sweep
-from penstock.layers import eager, function
+from penstock.layers.running import eager, function
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 

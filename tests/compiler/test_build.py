@@ -17,7 +17,7 @@ import penstock
 from penstock.compiler.runtime import build, made
 from penstock.compiler.runtime.build import BuildError
 from penstock.errors import BackendError
-from penstock.layers import function
+from penstock.layers.running import function
 
 SAID = "the compiler's own last words"
 

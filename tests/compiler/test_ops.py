@@ -22,7 +22,7 @@ from penstock.compiler.ir.builder import Value
 from penstock.compiler.ir.ops import OPS
 from penstock.compiler.pipeline import Sweep
 from penstock.errors import TraceError
-from penstock.layers import eager
+from penstock.layers.running import eager
 
 # expand is for the gradient pass, which knows its width; held has no gradient, on purpose
 TABLE = sorted(set(OPS) - {"expand", "held"})

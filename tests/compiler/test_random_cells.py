@@ -19,7 +19,7 @@ from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.ir.ops import OPS
 from penstock.compiler.ir.plan import Access
-from penstock.layers import eager
+from penstock.layers.running import eager
 
 CELLS, DRAWS = 52, 40
 SOME = [random.Random(seed) for seed in range(120)]

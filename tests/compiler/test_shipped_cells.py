@@ -11,7 +11,7 @@ import random_cells as rc
 
 from penstock.cells import Place, cells
 from penstock.compiler import pipeline
-from penstock.layers import eager
+from penstock.layers.running import eager
 
 SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
 DRAWS = 8

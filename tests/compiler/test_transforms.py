@@ -10,7 +10,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import penstock
 from penstock.cells import cells
-from penstock.layers import eager
+from penstock.layers.running import eager
 
 SHIPPED = sorted(n for n, c in cells().items() if c.__module__.startswith("penstock.cells."))
 OPTIONS = {"projected_lstm": {"proj_size": 2}}

@@ -16,7 +16,7 @@ from penstock.cells import Cell, Gate, Matrix, Place, Vector
 from penstock.compiler.pipeline import Sweep
 from penstock.errors import TraceError
 from penstock.explain.equations import equations
-from penstock.layers.eager import run
+from penstock.layers.running.eager import run
 
 sys.path.append(str(Path(__file__).parents[1] / "compiler"))
 import random_cells

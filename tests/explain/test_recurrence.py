@@ -9,7 +9,7 @@ from penstock.cells import Cell, Gate, Matrix, Place
 from penstock.compiler.ir.ops import OPS
 from penstock.compiler.pipeline import Sweep, lower
 from penstock.explain.recurrence import recurrence
-from penstock.layers.eager import run
+from penstock.layers.running.eager import run
 
 I, H = 3, 4
 

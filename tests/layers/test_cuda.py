@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import penstock
-from penstock.layers import native
+from penstock.layers.running import native
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

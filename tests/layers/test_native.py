@@ -5,7 +5,7 @@ import torch
 
 from penstock.cells import Place, find_cell
 from penstock.compiler.pipeline import Sweep
-from penstock.layers import eager, native
+from penstock.layers.running import eager, native
 
 CASES = [("rnn", {}), ("rnn", {"nonlinearity": "relu"}), ("lstm", {}), ("gru", {})]
 

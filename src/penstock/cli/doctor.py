@@ -20,7 +20,7 @@ def doctor(
 
     from penstock import __version__, cells  # noqa: PLC0415
     from penstock.compiler import diagnosis  # noqa: PLC0415
-    from penstock.layers import native  # noqa: PLC0415
+    from penstock.layers.running import native  # noqa: PLC0415
 
     say = _terminal.say
     cuda = f"{torch.cuda.get_device_name()}" if torch.cuda.is_available() else "none"

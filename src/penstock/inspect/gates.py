@@ -16,8 +16,8 @@ from torch.overrides import TorchFunctionMode
 
 from penstock.errors import ArgumentError
 from penstock.inspect.gradients import as_tuple
-from penstock.layers.function import backend
 from penstock.layers.recurrent import Recurrent, State
+from penstock.layers.running.function import backend
 
 NEAR = 0.1  # a gate below this is near 0; above 1 less this it is near 1
 

@@ -16,15 +16,17 @@ from penstock.cells import Cell, Place, Usage, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler.pipeline import Sweep
 from penstock.errors import ArgumentError
-from penstock.layers import arguments, connections, function, graphs, options
-from penstock.layers.chunks import run_in_chunks
-from penstock.layers.connections import Connection
-from penstock.layers.eager import Swept
-from penstock.layers.followed import is_traced
+from penstock.layers.calling import arguments
+from penstock.layers.calling.lengths import Packing, backward_reset, reset_mask, valid_mask
+from penstock.layers.calling.masks import draw_masks
 from penstock.layers.initialisers import Initialiser, draw, find_initialiser
-from penstock.layers.lengths import Packing, backward_reset, reset_mask, valid_mask
-from penstock.layers.masks import draw_masks
-from penstock.layers.parts import Architecture, Part, build
+from penstock.layers.making import connections, options
+from penstock.layers.making.connections import Connection
+from penstock.layers.making.parts import Architecture, Part, build
+from penstock.layers.running import function, graphs
+from penstock.layers.running.chunks import run_in_chunks
+from penstock.layers.running.eager import Swept
+from penstock.layers.running.followed import is_traced
 from penstock.layers.stream import Stream
 
 State = Tensor | tuple[Tensor, ...]

@@ -15,9 +15,10 @@ from penstock.cells import Cell, Place
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Bound, Sweep
 from penstock.errors import ArgumentError, BackendError
-from penstock.layers import arguments, eager, function, native
-from penstock.layers.connections import Connection
-from penstock.layers.followed import ORDINARY, is_followed
+from penstock.layers.calling import arguments
+from penstock.layers.making.connections import Connection
+from penstock.layers.running import eager, function, native
+from penstock.layers.running.followed import ORDINARY, is_followed
 
 State = Tensor | tuple[Tensor, ...]
 

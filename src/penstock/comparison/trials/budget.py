@@ -5,8 +5,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from penstock.cells import Cell
-from penstock.layers.function import backend
 from penstock.layers.recurrent import Recurrent
+from penstock.layers.running.function import backend
 from penstock.tasks import Task
 
 PARAMETERS = 4000

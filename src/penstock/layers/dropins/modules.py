@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
 from penstock.errors import ArgumentError
-from penstock.layers import swapping
+from penstock.layers.dropins import swapping
 from penstock.layers.recurrent import Recurrent, State
 
 Device = torch.device | str | None

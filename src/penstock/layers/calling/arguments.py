@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from penstock.errors import ArgumentError
-from penstock.layers import autocast
+from penstock.layers.running import autocast
 
 
 def check_input(x: Tensor, input_size: int, dtype: torch.dtype) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from penstock.compiler.pipeline import Sweep
-from penstock.layers.eager import Swept
+from penstock.layers.running.eager import Swept
 
 Run = Callable[[Sweep], Swept]
 

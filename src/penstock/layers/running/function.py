@@ -16,9 +16,9 @@ from penstock.cells import Cell
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Kept, Program, Sweep
 from penstock.errors import BackendError
-from penstock.layers import autocast, eager, native, op
-from penstock.layers.eager import Swept
-from penstock.layers.followed import is_followed
+from penstock.layers.running import autocast, eager, native, op
+from penstock.layers.running.eager import Swept
+from penstock.layers.running.followed import is_followed
 
 _everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)

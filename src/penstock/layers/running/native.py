@@ -8,8 +8,8 @@ from torch.backends.cudnn import rnn as cudnn_rnn
 
 from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
 from penstock.compiler.pipeline import Sweep
-from penstock.layers.eager import Swept
-from penstock.layers.followed import is_followed, is_traced
+from penstock.layers.running.eager import Swept
+from penstock.layers.running.followed import is_followed, is_traced
 
 _MODES = {gru.GRU: "GRU", lstm.LSTM: "LSTM", projected_lstm.ProjectedLSTM: "LSTM", rnn.RNN: "RNN"}
 

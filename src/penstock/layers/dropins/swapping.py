@@ -63,9 +63,9 @@ def to_torch(module: nn.Module) -> nn.Module:
 
 def _classes() -> dict[str, Any]:
     """Return the drop-ins by name."""
-    from penstock.layers import dropin  # noqa: PLC0415  (which can be put back by this module)
+    from penstock.layers.dropins import modules  # noqa: PLC0415  (they can be put back by this)
 
-    return {name: getattr(dropin, name) for name in _NAMES}
+    return {name: getattr(modules, name) for name in _NAMES}
 
 
 def _swap(module: nn.Module, pairs: dict[Any, Any]) -> nn.Module:

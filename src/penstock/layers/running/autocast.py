@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from penstock.compiler.pipeline import Sweep
-from penstock.layers.eager import Swept
+from penstock.layers.running.eager import Swept
 
 
 def is_on(x: Tensor) -> bool:

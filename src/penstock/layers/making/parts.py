@@ -13,8 +13,8 @@ from torch import nn
 from penstock.cells import Cell, Place
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
-from penstock.layers import op
-from penstock.layers.connections import Connection
+from penstock.layers.making.connections import Connection
+from penstock.layers.running import op
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def _work() -> Any:
-    return importlib.import_module("penstock.layers.op")
+    return importlib.import_module("penstock.layers.running.op")
 
 
 @torch.library.custom_op("penstock::sweep", mutates_args=())

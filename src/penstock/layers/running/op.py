@@ -1,4 +1,4 @@
-"""What the operator of `penstock.layers.operator` does, and how a layer calls it.
+"""What the operator of `penstock.layers.running.operator` does, and how a layer calls it.
 
 An operator's arguments are tensors and plain values: cell and place travel as a key, which says
 all that another process needs to compile them again.
@@ -17,8 +17,8 @@ from penstock.cells import Cell, Place, cell_name, find_cell
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Kept, Program, Sweep
-from penstock.layers import eager, operator
-from penstock.layers.eager import Swept
+from penstock.layers.running import eager, operator
+from penstock.layers.running.eager import Swept
 
 __all__ = ["backward", "differentiable", "fake", "forward", "operator", "register", "run"]
 

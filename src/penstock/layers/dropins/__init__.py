@@ -1,0 +1,1 @@
+"""penstock's layers in the place of torch.nn's: the same names, arguments, errors and weights."""
