@@ -15,7 +15,7 @@ from sympy import Expr, Integer, Symbol
 
 from penstock.cells import Cell, Matrix, Place, Vector
 from penstock.compiler.ir.flops import flops, product_flops
-from penstock.compiler.ir.graph import Graph, Origin, StepInput
+from penstock.compiler.ir.graph import BIASES, Graph, Origin, StepInput
 from penstock.compiler.ir.plan import Access, Buffer, BufferKind, Loop, LoopPlan, Owner
 from penstock.compiler.pipeline import Lowered, lower, lower_output
 
@@ -125,7 +125,7 @@ class Sizes:
     def parameters(self, place: Place, bias: bool) -> dict[str, tuple[Expr, ...]]:
         """Return the shape of every parameter."""
         shapes = self.cell.shapes(place)
-        names = [name for name in shapes if bias or not name.startswith("bias")]
+        names = [name for name in shapes if bias or name not in BIASES]
         return {name: tuple(self.symbolic(size) for size in shapes[name]) for name in names}
 
     def symbolic(self, size: int) -> Expr:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sympy import Expr, Integer, Symbol
 
 from penstock.cells import Cell, Place, cell_name, find_cell
+from penstock.compiler.ir.graph import BIASES
 from penstock.compiler.pipeline import Lowered, lower
 from penstock.errors import TraceError
 from penstock.explain.about import Docstring, about
@@ -100,7 +101,7 @@ class Description:
     def glossary(self) -> Iterator[tuple[str, str]]:
         """Yield what the signs in the equations mean, and the hyperparameters' values."""
         text = " ".join(e.text for _, group in self.equations for e in group)
-        if any(name.startswith("bias") for name in self.cell.shapes(self.place)):
+        if any(stack in self.cell.shapes(self.place) for stack in BIASES):
             yield "b", "a gate's bias: its rows of bias_ih and of bias_hh, added"
         yield from (meaning for sign, meaning in _GLOSSARY.items() if sign in text)
         widths = Sizes(self.cell).own

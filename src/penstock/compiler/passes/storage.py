@@ -63,23 +63,28 @@ def store(
     columns = {
         StepInput(Origin.LIFTED, g): Slot(LIFTED, Access.TIME, c) for c, g in enumerate(lifted)
     }
-    stores = _Stores(forward)
-    for k, slot in reused(forward, saving.nodes, columns).items():
-        stores.put(k, slot)
-    for k in saving.nodes:
-        if k not in stores.slots and nodes[k].op != Origin.LIFTED:
-            stores.column(BufferKind.SAVED, k, Access.TIME)
-    for state, k in forward.outputs.items():
-        stores.put(k, Slot(Buffer(BufferKind.STATE, state, stores.width(k)), Access.NEW))
+    stores = _forward_stores(forward, saving, columns)
+    lies = {k: slots[0] for k, slots in stores.slots.items()}
     saved = {
-        StepInput(Origin.SAVED, n): stores.slots[k][0]
-        if k in stores.slots
-        else columns[nodes[k].leaf]
+        StepInput(Origin.SAVED, n): lies[k] if k in lies else columns[nodes[k].leaf]
         for n, k in enumerate(saving.nodes)
     }
     forward_loop = _loop(forward, stages[0], columns, stores)
     backward_loop, operands = _backward_loop(saving, stages[1], columns | saved, lifted)
     return LoopPlan(forward_loop, backward_loop, operands, lifted)
+
+
+def _forward_stores(forward: Graph[str], saving: Saving, columns: SharedSlots) -> "_Stores":
+    """Return where the loop forward puts what it saves, and the new states."""
+    stores = _Stores(forward)
+    for k, slot in reused(forward, saving.nodes, columns).items():
+        stores.put(k, slot)
+    for k in saving.nodes:
+        if k not in stores.slots and forward.nodes[k].op != Origin.LIFTED:
+            stores.column(BufferKind.SAVED, k, Access.TIME)
+    for state, k in forward.outputs.items():
+        stores.put(k, Slot(Buffer(BufferKind.STATE, state, stores.width(k)), Access.NEW))
+    return stores
 
 
 def put_forward(forward: Graph[str], saving: Saving) -> set[int]:
