@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from penstock.data.spacing import find_spacing, grid_size
-from penstock.data.understanding.cells import Cells, shown
-from penstock.data.understanding.dates import Reading, clock, looks_clocked, read_dates
+from penstock.data.understanding.cells.cells import Cells, shown
+from penstock.data.understanding.cells.dates import Reading, clock, looks_clocked, read_dates
 from penstock.data.understanding.remarks import Remarks
 from penstock.errors import DataError
 
