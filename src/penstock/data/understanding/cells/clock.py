@@ -174,7 +174,10 @@ def _regular(cells: Cells, readings: list[Reading], ids: pl.Series, remarks: Rem
             "the order that makes their spacing regular"
         )
         return regular[0]
-    row = int((readings[0].local != readings[1].local).arg_true()[0])
+    differ = (readings[0].local != readings[1].local).arg_true()
+    if not len(differ):  # but in cells that one of them cannot read, which are refused later
+        return readings[0]
+    row = int(differ[0])
     one, other = (f"{r.local[row]:%Y-%m-%d}" for r in readings[:2])
     separator = next((mark for mark in "/-. " if mark in str(cells.raw[row])), "/")
     raise DataError(
