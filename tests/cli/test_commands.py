@@ -155,6 +155,6 @@ def test_an_interrupt_exits_130_and_leaves_what_is_done(tmp_path: Path) -> None:
     _, printed = process.communicate()
     assert process.returncode == 130
     assert printed.startswith("Task forecast: ")
-    assert printed.endswith(".\npenstock: interrupted; the same command goes on from here\n")
+    assert printed.endswith("\npenstock: interrupted; the same command goes on from here\n")
     assert not (out / "results.json").exists()
     assert not list(out.rglob("*.tmp"))

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 import polars as pl
 
 from penstock.data.series import Options
-from penstock.data.understanding.cells import Cells
-from penstock.data.understanding.clock import Clock, read_times
-from penstock.data.understanding.labels import Question, labelled_question
-from penstock.data.understanding.layouts import (
+from penstock.data.understanding.cells.cells import Cells
+from penstock.data.understanding.cells.clock import Clock, read_times
+from penstock.data.understanding.columns.labels import Question, labelled_question
+from penstock.data.understanding.columns.roles import (
+    Told,
+    find_id,
+    find_label,
+    find_times,
+    infer_ids,
+)
+from penstock.data.understanding.layouts.spread import (
     Form,
     Long,
     find_sequences,
@@ -18,7 +25,6 @@ from penstock.data.understanding.layouts import (
 )
 from penstock.data.understanding.names import IDS, first_named
 from penstock.data.understanding.remarks import Remarks
-from penstock.data.understanding.roles import Told, find_id, find_label, find_times, infer_ids
 from penstock.errors import ArgumentError, DataError
 
 _FEWEST_ROWS = 8  # steps, for series that stand in a row each without a label

@@ -13,15 +13,15 @@ import polars as pl
 
 from penstock.data.files import Source
 from penstock.data.series import Options
-from penstock.data.understanding import arrays as of_arrays
-from penstock.data.understanding.assigned import frames_roles, roles_of
-from penstock.data.understanding.cells import find_cells
+from penstock.data.understanding.cells.cells import find_cells
+from penstock.data.understanding.columns.assigned import frames_roles, roles_of
+from penstock.data.understanding.columns.labels import TASKS
+from penstock.data.understanding.columns.roles import Told, counters
 from penstock.data.understanding.draft import make_draft
-from penstock.data.understanding.finished import finished
-from penstock.data.understanding.labels import TASKS
-from penstock.data.understanding.layouts import melt_dates
+from penstock.data.understanding.layouts import arrays as of_arrays
+from penstock.data.understanding.layouts.spread import melt_dates
 from penstock.data.understanding.remarks import Remarks
-from penstock.data.understanding.roles import Told, counters
+from penstock.data.understanding.rows.finished import finished
 from penstock.data.understanding.texts import understand_frames, understand_text
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError, DataError, nearest

@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penstock.data.spacing import Spacing
-from penstock.data.understanding.layouts import Form
-from penstock.data.understanding.roles import Kind, Role
+from penstock.data.understanding.columns.roles import Kind, Role
+from penstock.data.understanding.layouts.spread import Form
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from penstock.data.spacing import find_spacing, grid_size
-from penstock.data.understanding.cells import Cells, shown
-from penstock.data.understanding.dates import Reading, clock, looks_clocked, read_dates
+from penstock.data.understanding.cells.cells import Cells, shown
+from penstock.data.understanding.cells.dates import Reading, clock, looks_clocked, read_dates
 from penstock.data.understanding.remarks import Remarks
 from penstock.errors import DataError
 
@@ -174,7 +174,10 @@ def _regular(cells: Cells, readings: list[Reading], ids: pl.Series, remarks: Rem
             "the order that makes their spacing regular"
         )
         return regular[0]
-    row = int((readings[0].local != readings[1].local).arg_true()[0])
+    differ = (readings[0].local != readings[1].local).arg_true()
+    if not len(differ):  # but in cells that one of them cannot read, which are refused later
+        return readings[0]
+    row = int(differ[0])
     one, other = (f"{r.local[row]:%Y-%m-%d}" for r in readings[:2])
     separator = next((mark for mark in "/-. " if mark in str(cells.raw[row])), "/")
     raise DataError(

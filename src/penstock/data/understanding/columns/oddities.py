@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from penstock.data.understanding.cells import Cells
+from penstock.data.understanding.cells.cells import Cells
+from penstock.data.understanding.columns.roles import Role
 from penstock.data.understanding.names import GROUPS
 from penstock.data.understanding.remarks import Remarks
-from penstock.data.understanding.roles import Role
 
 _FEWEST_CELLS = 20  # for a column that tells every label to be more than chance
 _FEWEST_GROUPS = 3  # values; a column of two is rather a property, such as the sex

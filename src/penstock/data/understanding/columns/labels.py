@@ -5,9 +5,9 @@ from typing import Literal
 
 import polars as pl
 
-from penstock.data.understanding.cells import Cells
+from penstock.data.understanding.cells.cells import Cells
+from penstock.data.understanding.columns.oddities import constant_within
 from penstock.data.understanding.names import LABELS
-from penstock.data.understanding.oddities import constant_within
 from penstock.errors import ArgumentError
 
 TASKS = ("forecast", "classify", "regress", "tag", "frames", "text", "bytes")

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from penstock.data.understanding.cells import Cells, shown
+from penstock.data.understanding.cells.cells import Cells, shown
 from penstock.errors import DataError
 
 _WORDS = {"train": "train", "training": "train", "tr": "train", "fit": "train",

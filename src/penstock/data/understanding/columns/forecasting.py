@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from penstock.data.understanding.cells import Cells
-from penstock.data.understanding.oddities import constant_within
+from penstock.data.understanding.cells.cells import Cells
+from penstock.data.understanding.columns.oddities import constant_within
+from penstock.data.understanding.columns.roles import Role, Told
 from penstock.data.understanding.remarks import Remarks, listed
-from penstock.data.understanding.roles import Role, Told
 from penstock.errors import DataError
 
 _CALENDAR = ("year", "month", "day", "weekday", "hour", "minute", "quarter", "ordinal_day", "week")

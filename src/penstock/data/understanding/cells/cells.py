@@ -7,9 +7,9 @@ from typing import Literal
 
 import polars as pl
 
-from penstock.data.understanding.dates import looks_dated
+from penstock.data.understanding.cells.dates import looks_dated
+from penstock.data.understanding.cells.sampling import sampled
 from penstock.data.understanding.remarks import Remarks, listed
-from penstock.data.understanding.sampling import sampled
 from penstock.errors import DataError
 
 Sort = Literal["number", "boolean", "time", "list", "text", "other"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from penstock.data.understanding.sampling import sampled
+from penstock.data.understanding.cells.sampling import sampled
 
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
          "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")  # fmt: skip

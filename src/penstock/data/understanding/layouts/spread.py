@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.understanding.cells import Cells, find_cells
-from penstock.data.understanding.dates import read_dates
+from penstock.data.understanding.cells.cells import Cells, find_cells
+from penstock.data.understanding.cells.dates import read_dates
+from penstock.data.understanding.cells.sampling import sampled
 from penstock.data.understanding.names import SEQUENCES, first_named
 from penstock.data.understanding.remarks import Remarks, listed
-from penstock.data.understanding.sampling import sampled
 from penstock.errors import DataError
 
 Form = Literal["long", "row", "one"]

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from penstock.data.understanding.cells import Cells
-from penstock.data.understanding.roles import Kind, Role
+from penstock.data.understanding.cells.cells import Cells
+from penstock.data.understanding.columns.roles import Kind, Role
 
 
 def kinds_of(

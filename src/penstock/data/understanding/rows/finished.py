@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 
 from penstock.data.season import find_season
 from penstock.data.splits import split
-from penstock.data.understanding.cells import Cells
+from penstock.data.understanding.cells.cells import Cells
+from penstock.data.understanding.columns.kinds import kinds_of
+from penstock.data.understanding.columns.labels import Question
+from penstock.data.understanding.columns.parts import count_parts, part_of
+from penstock.data.understanding.columns.roles import Kind, Role
 from penstock.data.understanding.draft import Draft
-from penstock.data.understanding.kinds import kinds_of
-from penstock.data.understanding.labels import Question
-from penstock.data.understanding.parts import count_parts, part_of
-from penstock.data.understanding.roles import Kind, Role
-from penstock.data.understanding.sorted_rows import (
+from penstock.data.understanding.rows.sorted_rows import (
     Order,
     check_once,
     in_order,

@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from penstock.data.understanding.cells import Cells, shown
+from penstock.data.understanding.cells.cells import Cells, shown
+from penstock.data.understanding.columns.forecasting import forecast_roles
+from penstock.data.understanding.columns.oddities import roles_beside
+from penstock.data.understanding.columns.parts import check_within
+from penstock.data.understanding.columns.roles import Role
 from penstock.data.understanding.draft import Draft
-from penstock.data.understanding.forecasting import forecast_roles
-from penstock.data.understanding.oddities import roles_beside
-from penstock.data.understanding.parts import check_within
-from penstock.data.understanding.roles import Role
 from penstock.errors import ArgumentError, DataError
 
 _FEWEST_FRAMES = 8  # columns, for a table of ones and zeros to be taken for frames

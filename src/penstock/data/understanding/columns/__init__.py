@@ -1,0 +1,1 @@
+"""What each column is for, and what its labels ask."""

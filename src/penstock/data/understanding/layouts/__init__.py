@@ -1,0 +1,1 @@
+"""From the ways in which data hold sequences to one: a row a step."""
