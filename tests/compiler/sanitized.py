@@ -67,7 +67,7 @@ WRONG = {
 
 
 def attempt(what: str, call: Callable[[], object]) -> None:
-    """Fail unless a wrong call raises, and before a kernel is reached."""
+    """Fail unless a wrong call raises, or the equations run: no kernel may be reached."""
     reached: list[str] = []
     run, fill = c.CLoop.run, c.CLoop.fill
 
@@ -78,11 +78,12 @@ def attempt(what: str, call: Callable[[], object]) -> None:
     try:
         call()
     except (PenstockError, RuntimeError, NotImplementedError, TypeError):
-        assert not reached, what
+        pass
     else:
-        raise AssertionError(f"{what} is taken")
+        assert what.endswith("no numbers"), what  # zeros without memory, which torch can read
     finally:
         c.CLoop.run, c.CLoop.fill = run, fill  # type: ignore[method-assign]
+    assert not reached, what
 
 
 def wrong_weights(cell: str, name: str, spoil: str, x: torch.Tensor) -> None:

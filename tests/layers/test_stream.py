@@ -157,9 +157,11 @@ def test_a_stream_of_half_the_bits(cell, dtype):
     torch.manual_seed(0)
     layer = penstock.Recurrent(cell, 8, 64, 2, dtype=dtype)
     x = draw(20, 1, 8).to(dtype)
-    output, final = layer(x)
+    with penstock.backend("eager"):
+        output, final = layer(x)
     stream = layer.stream(1)
     assert torch.equal(walk(stream, x), output)
+    torch.testing.assert_close(output, layer(x)[0], atol=2e-2, rtol=2e-2)  # torch's own operator
     assert all(torch.equal(a, b) for a, b in zip(stream.state, final, strict=True))
 
 

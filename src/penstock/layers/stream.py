@@ -59,9 +59,17 @@ class Stream:
             ]
             self._initial = None if initial is None else [s.detach().clone() for s in initial]
             self._made_of = cell, places, own, batch_size, [deepcopy(c) for c in connections]
-            both = [tuple(self._parts(parity)) for parity in (0, 1)]
+            # Held, for a step knows its memory by addresses alone.
+            self._layers = both = [tuple(self._parts(parity)) for parity in (0, 1)]
         # What a step looks up, ready to hand: a look-up is a hundredth of its time.
-        self._steps = tuple((steps[0].bound.read, steps, steps[-1].output) for steps in both)
+        self._steps = tuple(
+            (
+                steps[0].bound.read,
+                tuple((step.bound.walk, step.map if step.maps else None) for step in steps),
+                steps[-1].output,
+            )
+            for steps in both
+        )
         self._dtype, self._shape = first.dtype, self._x.shape[1:]
         self._turn = [0]  # the place of the newest state; empty while a step runs
         self.reset()
@@ -130,10 +138,10 @@ class Stream:
         try:
             read, steps, output = self._steps[old]
             read(x)
-            for step in steps:
-                step.walk()
-                if step.maps:
-                    step.map(x if step is steps[0] else None)
+            for walk, then in steps:
+                walk()
+                if then is not None:
+                    then(x)
             new = 1 - old
         finally:
             self._turn.append(new)
@@ -195,7 +203,7 @@ class Stream:
 
 def _copy(name: str, weight: Tensor) -> Tensor:
     """Return a weight that nobody else changes or frees."""
-    if weight.is_cpu and type(weight) in ORDINARY and weight.layout is torch.strided:
+    if weight.is_cpu and type(weight) in ORDINARY:
         pipeline.check(name, weight, weight.dtype, weight.shape)
     return weight.detach().clone()
 
@@ -250,14 +258,14 @@ class _LayerStep:
         connection: Connection | None,
         joined: Tensor,
     ) -> None:
-        self.bound, self.walk, self.sweep, self.place = bound, bound.walk, sweep, place
+        self.bound, self.sweep, self.place = bound, sweep, place
         self.connection, self.joined, self.output = connection, joined, joined[0]
         self.maps = sweep.cell.output is not None or connection is not None
 
-    def map(self, x: Tensor | None) -> None:
+    def map(self, x: Tensor) -> None:
         """Apply the cell's output map to the new states, and what stands between layers."""
         sweep = self.sweep
-        if x is not None:
+        if sweep.place.lowest:
             sweep.x.copy_(x)
         with torch.no_grad():
             if sweep.cell.output is not None:
