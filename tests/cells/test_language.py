@@ -599,16 +599,34 @@ def matrix_that_is_not_called():
             return self.a(x, h) if self.q else h
 
 
+def branch_on_a_value():
+    class Branching(Cell):
+        a = Gate()
+
+        def step(self, x, h):
+            return self.a(x, h) if h.sum() > 0 else h
+
+
+def number_read_from_a_value():
+    class Reading(Cell):
+        a = Gate()
+
+        def step(self, x, h):
+            return float(h.sum()) * self.a(x, h)
+
+
 MISTAKES = {
+    branch_on_a_value: ("Branching", "branches on a value", "torch.where", "line"),
+    number_read_from_a_value: ("Reading", "branches on a value", "torch.where", "line"),
     hyperparameter_with_a_name_of_cells: ("NameTaken", "shape", "choose another"),
     gate_with_a_name_of_cells: ("OutputGate", "output", "choose another"),
     matrix_that_is_not_called: ("NotCalled", "q declared", "use it", "delete"),
     undeclared_gate: ("Undeclared", "forgot", "did you mean 'forget'", "Gate()", "line"),
     too_few_states: ("TooFew", "returns 1", "2 states", "h, c", "return"),
     too_many_states: ("TooMany", "returns 2", "1 states", "return"),
-    wrong_shape: ("WrongShape", "'h'", "[2, 10]", "[2, 5]", "check"),
-    wrong_shape_of_the_second: ("SecondWrong", "'c'", "[2, 3]", "[2, 5]", "check"),
-    no_tensor: ("NoTensor", "'h'", "NoneType", "[2, 5]"),
+    wrong_shape: ("WrongShape", "'h'", "[B, 10]", "[B, 5]", "check"),
+    wrong_shape_of_the_second: ("SecondWrong", "'c'", "[B, 3]", "[B, 5]", "check"),
+    no_tensor: ("NoTensor", "'h'", "NoneType", "[B, 5]"),
     unused: ("Unused", "spare", "use it", "delete"),
     unused_vector: ("UnusedVector", "p declared", "use it", "delete"),
     no_step: ("NoStep", "no step", "def step(self, x, h)"),

@@ -81,16 +81,16 @@ def check_uses(cls: type[Equations], uses: Iterable[Usage]) -> None:
 
 
 def probe(cell: Equations, place: Place) -> Usage:
-    """Run the equations once on tensors without storage, noting what they use."""
+    """Run the equations once on a batch of no rows, noting what they use."""
     cls, shapes = type(cell), Shapes(cell, place)
     x, states, below = shapes.inputs(
-        lambda _kind, _name, width: _empty(2, cell.size_of(width, place)), place.lowest
+        lambda _kind, _name, width: _empty(0, cell.size_of(width, place)), place.lowest
     )
     shapes.first = states[0]
     new = _run(shapes, "step", x, states, below)
     _check_states(cls, new, [cell.size_of(cell.width_of(s), place) for s in cls.states])
     output = _run(shapes, "output", x, new)
-    if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != 2:
+    if not isinstance(output, Tensor) or output.ndim != 2 or len(output):
         raise CellError(f"{cls.__name__}: output must return one tensor of shape [B, features]")
     declared = [d for d in cls.declared.values() if d.name in shapes.used]
     gates = [d for d in declared if isinstance(d, Gate)]
@@ -104,7 +104,10 @@ def probe(cell: Equations, place: Place) -> Usage:
 
 
 class Shapes(Interpretation[Tensor]):
-    """The equations on two rows of tensors without storage, which have a shape and no more.
+    """The equations on no rows: tensors that have shapes and no values.
+
+    Tensors on the device "meta" have shapes alone, too, but at their first sum torch imports its
+    compiler, which takes longer than all else that a command such as `penstock cells` does.
 
     used: the declarations that the equations have used. on_state: the gates whose h was `first`,
     the old first state.
@@ -142,11 +145,11 @@ def _check_states(cls: type[Equations], new: tuple[Any, ...], sizes: Sequence[in
             f"{cls.states}; return the new {_list(cls.states)}, in that order"
         )
     for state, value, size in zip(cls.states, new, sizes, strict=True):
-        if not isinstance(value, Tensor) or value.shape != (2, size):
-            got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        if not isinstance(value, Tensor) or value.shape != (0, size):
+            got = _spelled(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise CellError(
-                f"{name}: the new state {state!r} is {got}, but for B=2 and a width of {size} it "
-                f"must be [2, {size}]; check the equation that makes it"
+                f"{name}: the new state {state!r} is {got}, but for a width of {size} it "
+                f"must be [B, {size}]; check the equation that makes it"
             )
 
 
@@ -179,8 +182,29 @@ def line_of(error: Exception, equations: Callable[..., Any]) -> str:
     return f" ({own[-1].name}, line {own[-1].lineno}: {own[-1].line})" if own else ""
 
 
+class _Unread(Tensor):
+    """A tensor that has a shape, and no values that equations could ask for."""
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Do what torch does, but for a branch on a value, or the like."""
+        if function in _READING:
+            raise TypeError("the step branches on a value; use torch.where for that")
+        return super().__torch_function__(function, types, args, kwargs or {})
+
+
+_READING = {Tensor.__bool__, Tensor.__float__, Tensor.__int__, Tensor.item, Tensor.tolist}
+
+
 def _empty(*shape: int) -> Tensor:
-    return torch.empty(shape, device="meta")
+    """Return a tensor of a shape that keeps one number in memory at most."""
+    return torch.zeros((), device="cpu").expand(shape).as_subclass(_Unread)
+
+
+def _spelled(shape: Sequence[int]) -> str:
+    return f"[{', '.join(str(size) if size else 'B' for size in shape)}]"
 
 
 def _list(names: Sequence[str]) -> str:

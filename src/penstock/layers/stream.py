@@ -16,12 +16,10 @@ from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Bound, Sweep
 from penstock.errors import ArgumentError, BackendError
 from penstock.layers.calling import arguments
+from penstock.layers.calling.arguments import State
 from penstock.layers.making.connections import Connection
 from penstock.layers.running import eager, function, native
 from penstock.layers.running.followed import ORDINARY, is_followed
-
-State = Tensor | tuple[Tensor, ...]
-
 
 _BUSY = (
     "another thread is in the midst of a step of this stream; give each its own, by "

@@ -11,6 +11,8 @@ from torch import Tensor
 from penstock.errors import ArgumentError
 from penstock.layers.running import autocast
 
+State = Tensor | tuple[Tensor, ...]  # a tuple, in the cell's order, where it has several
+
 
 def check_input(x: Tensor, input_size: int, dtype: torch.dtype) -> None:
     """Raise unless x is [T, B, I], and of the dtype of the layer's weights.
@@ -39,7 +41,7 @@ def _go_together(x: Tensor, dtype: torch.dtype) -> bool:
 
 
 def states(
-    state: Tensor | tuple[Tensor, ...], x: Tensor, sizes: Mapping[str, int], rows: int, single: bool
+    state: State, x: Tensor, sizes: Mapping[str, int], rows: int, single: bool
 ) -> tuple[Tensor, ...]:
     """Return initial states as [rows, B, S] each.
 
