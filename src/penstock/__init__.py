@@ -8,6 +8,9 @@ from penstock.loading import register_operators
 
 if TYPE_CHECKING:
     from penstock.cells import Cell, Gate, Matrix, Vector, cells
+    from penstock.comparison.compare import compare
+    from penstock.comparison.models import Model, load
+    from penstock.comparison.results import Results
     from penstock.data.understanding import describe
     from penstock.layers.dropins.modules import GRU, LSTM, RNN
     from penstock.layers.dropins.swapping import from_torch, patch_torch, to_torch
@@ -30,13 +33,17 @@ _HOME = {
     "patch_torch": "penstock.layers.dropins.swapping",
     "to_torch": "penstock.layers.dropins.swapping",
     "describe": "penstock.data.understanding",
+    "compare": "penstock.comparison.compare",
+    "load": "penstock.comparison.models",
+    "Model": "penstock.comparison.models",
+    "Results": "penstock.comparison.results",
 }
 
 __all__ = [  # noqa: RUF022  (the order in which a reader meets them)
     "RNN", "LSTM", "GRU", "Recurrent",
     "Cell", "Gate", "Vector", "Matrix", "cells", "backend",
     "patch_torch", "from_torch", "to_torch",
-    "describe",
+    "describe", "compare", "Results", "load", "Model",
 ]  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import pytest
 
 import penstock
 from penstock.cells import cells
-from penstock.cli import compare as command
 from penstock.cli.main import run
+from penstock.comparison import compare as command
 from penstock.comparison import run as compare_module
 from penstock.comparison.trials.workers import Here
 from penstock.data import samples

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from penstock.cli import compare as command
-from penstock.cli._duration import process_start, seconds
+from penstock.cli._started import process_start
 from penstock.cli.main import run
+from penstock.comparison import compare as command
 from penstock.comparison import run as module
+from penstock.comparison.duration import seconds
 from penstock.errors import ArgumentError
 
 WRITTEN = {
@@ -37,7 +38,7 @@ def test_what_is_no_duration(text: str) -> None:
 
 def test_a_process_knows_when_it_began() -> None:
     script = (
-        "import time; time.sleep(1.2); from penstock.cli._duration import process_start; "
+        "import time; time.sleep(1.2); from penstock.cli._started import process_start; "
         "print(time.monotonic() - process_start())"
     )
     started = time.monotonic()
@@ -60,7 +61,7 @@ def test_start_and_reading_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         told.update(given)
         raise ArgumentError("enough")
 
-    monkeypatch.setattr(module, "compare", stop)
+    monkeypatch.setattr(module, "run_comparison", stop)
     monkeypatch.setattr(command, "_pool", lambda _workers, _ray: None)
     began = time.monotonic() - 100
     assert run(["compare", "--time", "10m", "--out", str(tmp_path / "o")], began) == 2

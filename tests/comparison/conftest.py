@@ -3,14 +3,16 @@ from pathlib import Path
 import pytest
 from comparing import QUICK, RATES
 
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.data import sunspots
-from penstock.record.results import Results
+from penstock.record.results import Record
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
     """A comparison of two cells with two rates and two seeds on the sunspots, and its folder."""
     out = tmp_path_factory.mktemp("compare") / "out"
     cells = ["rnn", "gru"]
-    return compare(sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES), out
+    return run_comparison(
+        sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES
+    ), out

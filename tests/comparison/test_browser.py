@@ -16,7 +16,7 @@ from penstock.comparison.report import inspection_page
 from penstock.comparison.report.report import render
 from penstock.data.samples import sample
 from penstock.record import markup
-from penstock.record.results import Results, load_results
+from penstock.record.results import Record, load_results
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -103,7 +103,7 @@ every_view = pytest.mark.parametrize(
 
 @every_view
 def test_the_report_in_chromium(
-    finished: tuple[Results, Path], tmp_path: Path, options: str
+    finished: tuple[Record, Path], tmp_path: Path, options: str
 ) -> None:
     results, out = finished
     found = probe((out / "report.html").read_text("utf-8"), tmp_path, options)
@@ -119,7 +119,7 @@ def test_the_report_in_chromium(
 
 @every_view
 def test_the_page_of_a_model_in_chromium(
-    finished: tuple[Results, Path], tmp_path: Path, options: str
+    finished: tuple[Record, Path], tmp_path: Path, options: str
 ) -> None:
     model = finished[1] / "models" / "gru.json"
     page = inspection_page.render(inspect_model(model, sample("sunspots")))
@@ -134,7 +134,7 @@ def test_the_page_of_a_model_in_chromium(
 EVIL = "<a href='http://evil.example'>&lt;b&gt;%{x}</a>"
 
 
-def test_a_name_in_a_picture_is_no_link(finished: tuple[Results, Path], tmp_path: Path) -> None:
+def test_a_name_in_a_picture_is_no_link(finished: tuple[Record, Path], tmp_path: Path) -> None:
     """In axes, in what hovers, and in the legends, which show it as it is."""
     text = (finished[1] / "results.json").read_text("utf-8")
     for name in ("gru", "last value", finished[0].examples[0]["unit"]):
@@ -160,7 +160,7 @@ STRANGERS = (
 
 
 def test_what_gets_into_a_page_all_the_same_does_not_run(
-    finished: tuple[Results, Path], tmp_path: Path
+    finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
     """The policy holds where escaping should ever fail; all else in the page goes on."""
     page = (finished[1] / "report.html").read_text("utf-8")

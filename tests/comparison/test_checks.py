@@ -17,11 +17,11 @@ from penstock.comparison.judging.checks import Case, cautioned, checks, find_che
 from penstock.comparison.judging.checks.data import _hash as hashed
 from penstock.comparison.judging.checks.data import fingerprints
 from penstock.comparison.judging.comparisons import compare_all
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.data import Dataset, Options, Source, read
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError
-from penstock.record.results import Contestant, Finding, Results, Trial
+from penstock.record.results import Contestant, Finding, Record, Trial
 from penstock.tasks import Task, find_task
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.forecast import Forecast
@@ -265,7 +265,7 @@ def test_a_check_is_switched_off_by_name_or_code() -> None:
         assert (found.status, bool(found.messages)) == (status, status == "fired")
 
 
-def test_what_puts_all_in_doubt_leads_the_verdict(finished: tuple[Results, Path]) -> None:
+def test_what_puts_all_in_doubt_leads_the_verdict(finished: tuple[Record, Path]) -> None:
     verdict = finished[0].verdict
     grave = Finding("P004", "duplicates", "fired", True, "", ["30 % are copies"])
     found = cautioned(verdict, [grave])
@@ -274,10 +274,10 @@ def test_what_puts_all_in_doubt_leads_the_verdict(finished: tuple[Results, Path]
     assert cautioned(verdict, [replace(grave, grave=False)]) == verdict
 
 
-def run(source: Any, out: Path, task: str, **more: Any) -> Results:
+def run(source: Any, out: Path, task: str, **more: Any) -> Record:
     budget = replace(QUICK, steps=40, round_steps=10, batch_size=32)
     same = {"cells": ["rnn", "gru"], "seeds": 2, "budget": budget, "learning_rates": RATES}
-    return compare(source, out, task=task, **{**same, **more})
+    return run_comparison(source, out, task=task, **{**same, **more})
 
 
 def test_random_labels_are_said_to_be_chance(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from torch import nn
 
 from penstock.comparison import run as module
 from penstock.comparison.chosen import of_each
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.comparison.trials.trial import Job
 from penstock.data import sunspots
-from penstock.record.results import Results, Trial
+from penstock.record.results import Record, Trial
 from penstock.training import checkpoint
 from penstock.training.loop import Budget
 
@@ -24,7 +24,7 @@ SAME: dict[str, Any] = {"cells": ["rnn", "gru"], "seeds": 2, "learning_rates": R
 
 
 @pytest.fixture
-def out(finished: tuple[Results, Path], tmp_path: Path) -> Path:
+def out(finished: tuple[Record, Path], tmp_path: Path) -> Path:
     """A copy of the folder of a comparison, to be made again with the trials that are there."""
     return Path(shutil.copytree(finished[1], tmp_path / "out"))
 
@@ -46,9 +46,9 @@ def of_others(record: Any) -> Any:
     return {name: value for name, value in record.items() if name != "cut"}
 
 
-def again(out: Path, finished: tuple[Results, Path], *, cut: int) -> Results:
+def again(out: Path, finished: tuple[Record, Path], *, cut: int) -> Record:
     """Make the results again: all but gru's diagnosis is as it was, and the report says why."""
-    results = compare(sunspots(), out, budget=QUICK, **SAME)
+    results = run_comparison(sunspots(), out, budget=QUICK, **SAME)
     assert of_others(stored(out)) == of_others(stored(finished[1]))
     health = {one.name: one.health for one in results.contestants if one.kind == "cell"}
     assert health["gru"] == {}
@@ -61,7 +61,7 @@ def again(out: Path, finished: tuple[Results, Path], *, cut: int) -> Results:
 
 
 def test_an_error_in_a_diagnosis(
-    finished: tuple[Results, Path], out: Path, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Record, Path], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = module.diagnose
 
@@ -75,7 +75,7 @@ def test_an_error_in_a_diagnosis(
     assert "(RuntimeError: no such luck)" in results.cut[0]
 
 
-def test_a_model_of_nan(finished: tuple[Results, Path], out: Path) -> None:
+def test_a_model_of_nan(finished: tuple[Record, Path], out: Path) -> None:
     path = trail(out)
     weights, about = checkpoint.load(path)
     checkpoint.save(path, {k: torch.full_like(v, torch.nan) for k, v in weights.items()}, about)
@@ -83,7 +83,7 @@ def test_a_model_of_nan(finished: tuple[Results, Path], out: Path) -> None:
 
 
 def test_a_file_that_is_gone_by_then(
-    finished: tuple[Results, Path], out: Path, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Record, Path], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "discard_damaged", lambda *_: "")
     trail(out).unlink()
@@ -97,7 +97,7 @@ def test_no_diagnosis_begins_without_time(out: Path, monkeypatch: pytest.MonkeyP
         raise AssertionError("looked into")
 
     monkeypatch.setattr(module, "diagnose", forbidden)
-    found = compare(sunspots(), out, budget=QUICK, seconds=0.01, **SAME)
+    found = run_comparison(sunspots(), out, budget=QUICK, seconds=0.01, **SAME)
     words = [
         f"Memory span and gradients of {c}: left out, as time was short." for c in SAME["cells"]
     ]

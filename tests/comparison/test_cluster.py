@@ -10,24 +10,25 @@ from comparing import stored
 
 from penstock.comparison.trials.cluster import Cluster
 from penstock.errors import ArgumentError
-from penstock.record.results import Results
+from penstock.record.results import Record
 
 # In a process of its own: Ray leaves threads, signal handlers and warnings behind.
 RUN = """
 import sys
 from pathlib import Path
 from penstock.comparison.trials.cluster import Cluster
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.data import sunspots
 from penstock.training.loop import Budget
-compare(sunspots(), Path(sys.argv[1]), cells=["rnn", "gru"], seeds=2, learning_rates=(3e-3, 1e-2),
+run_comparison(sunspots(), Path(sys.argv[1]), cells=["rnn", "gru"], seeds=2,
+        learning_rates=(3e-3, 1e-2),
         budget=Budget(steps=12, round_steps=4, batch_size=8), pool=Cluster("local", 2))
 """
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray (extra `ray`) is not installed")
 def test_a_local_cluster_gives_the_same_results(
-    finished: tuple[Results, Path], tmp_path: Path
+    finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(tmp_path / "out")],

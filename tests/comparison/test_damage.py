@@ -12,9 +12,9 @@ from comparing import QUICK, RATES, stored
 
 from penstock import atomic
 from penstock.atomic import write
-from penstock.comparison.run import Watcher, compare
+from penstock.comparison.run import Watcher, run_comparison
 from penstock.data import sunspots
-from penstock.record.results import Results
+from penstock.record.results import Record
 
 SAME: dict[str, Any] = {"cells": ["rnn", "gru"], "seeds": 2, "learning_rates": RATES}
 
@@ -51,12 +51,12 @@ KEPT = {"result": "gru-0/trial.json", "weights": "gru-0/trail/0.safetensors",
 @pytest.mark.parametrize("spoil", [halved, emptied, other])
 @pytest.mark.parametrize("kind", KEPT)
 def test_a_damaged_file_is_trained_again(
-    kind: str, spoil: Callable[[Path], None], finished: tuple[Results, Path], tmp_path: Path
+    kind: str, spoil: Callable[[Path], None], finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
     out, ears = Path(shutil.copytree(finished[1], tmp_path / "out")), Ears()
     path = min(out.glob(f"trials/*/{KEPT[kind]}"))
     spoil(path)
-    compare(sunspots(), out, budget=QUICK, watcher=ears, **SAME)
+    run_comparison(sunspots(), out, budget=QUICK, watcher=ears, **SAME)
     assert stored(out) == stored(finished[1])
     assert len(ears.heard) == 1
     assert str(path.parent if kind != "weights" else path.parent.parent) in ears.heard[0]
@@ -64,13 +64,13 @@ def test_a_damaged_file_is_trained_again(
 
 
 def test_weights_that_are_gone_are_made_again(
-    finished: tuple[Results, Path], tmp_path: Path
+    finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
     out, ears = Path(shutil.copytree(finished[1], tmp_path / "out")), Ears()
     weights = sorted(out.glob("trials/*/*/trail/*.safetensors"))
     for path in weights:
         path.unlink()
-    compare(sunspots(), out, budget=QUICK, watcher=ears, **SAME)
+    run_comparison(sunspots(), out, budget=QUICK, watcher=ears, **SAME)
     assert stored(out) == stored(finished[1])
     assert len(ears.heard) == 4
     assert sorted(out.glob("trials/*/*/trail/*.safetensors")) == weights
@@ -78,7 +78,7 @@ def test_weights_that_are_gone_are_made_again(
 
 @pytest.mark.parametrize("content", [b"", b"x" * 99, b"other"])
 def test_a_damaged_checkpoint(
-    content: bytes, finished: tuple[Results, Path], tmp_path: Path
+    content: bytes, finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
     out, ears = Path(shutil.copytree(finished[1], tmp_path / "out")), Ears()
     folder = min(out.glob("trials/*/gru-0"))
@@ -86,7 +86,7 @@ def test_a_damaged_checkpoint(
     shutil.rmtree(folder)
     folder.mkdir()
     (folder / "checkpoint.safetensors").write_bytes(whole if content == b"other" else content)
-    compare(sunspots(), out, budget=QUICK, watcher=ears, **SAME)
+    run_comparison(sunspots(), out, budget=QUICK, watcher=ears, **SAME)
     assert stored(out) == stored(finished[1])
     assert len(ears.heard) == 1
     assert not list(out.rglob("checkpoint*"))
@@ -124,7 +124,9 @@ def test_all_that_a_comparison_writes_is_synced(
         replace(before, after)
 
     monkeypatch.setattr(atomic.os, "replace", replaced)
-    compare(sunspots(), tmp_path / "o", budget=QUICK, **{**SAME, "cells": ["rnn"], "seeds": 1})
+    run_comparison(
+        sunspots(), tmp_path / "o", budget=QUICK, **{**SAME, "cells": ["rnn"], "seeds": 1}
+    )
     files = {path for path in (tmp_path / "o").rglob("*") if path.is_file()}
     assert len(files) > 8
     assert files <= named

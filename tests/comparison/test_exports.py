@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from penstock.comparison.report import exports, table
-from penstock.record.results import Results
+from penstock.record.results import Record
 
 
 def test_the_csv_has_a_row_for_every_trial_and_naive_method(
-    finished: tuple[Results, Path],
+    finished: tuple[Record, Path],
 ) -> None:
     results, out = finished
     rows = list(csv.DictReader(io.StringIO((out / "results.csv").read_text("utf-8"))))
@@ -25,7 +25,7 @@ def test_the_csv_has_a_row_for_every_trial_and_naive_method(
         assert [trial.metrics["MASE"] for trial in one.trials] in ([], scores)
 
 
-def test_markdown_says_all_that_matters(finished: tuple[Results, Path]) -> None:
+def test_markdown_says_all_that_matters(finished: tuple[Record, Path]) -> None:
     results, out = finished
     text = (out / "report.md").read_text("utf-8")
     assert all(sentence in text for sentence in results.verdict.sentences)
@@ -40,7 +40,7 @@ def test_markdown_says_all_that_matters(finished: tuple[Results, Path]) -> None:
     assert "## Left out" in exports.markdown(evil)
 
 
-def test_numbers_in_the_table(finished: tuple[Results, Path]) -> None:
+def test_numbers_in_the_table(finished: tuple[Record, Path]) -> None:
     assert table.number(0.012345) == "0.0123"
     assert table.number(123456.7) == "123,457"
     assert table.plus_minus(1.0, (0.5, 1.5)) == "1 ± 0.5"

@@ -10,13 +10,13 @@ import pytest
 from comparing import QUICK
 
 from penstock.cli.main import run
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.data import sunspots
 from penstock.record.results import load_results
 
 SCRIPT = """
 import resource, sys
-from penstock.cli import compare as command
+from penstock.comparison import compare as command
 from penstock.cli.main import run
 from penstock.comparison import run as module
 from penstock.comparison.trials.workers import Here
@@ -88,7 +88,7 @@ def test_a_folder_of_other_things_is_shared(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()  # empty
     same: dict[str, Any] = {"cells": ["rnn"], "seeds": 1, "learning_rates": (1e-2,)}
     for _ in range(2):  # the second time it is ours
-        compare(sunspots(), tmp_path, budget=QUICK, **same)
+        run_comparison(sunspots(), tmp_path, budget=QUICK, **same)
     assert (tmp_path / "data.csv").read_text() == "mine"
 
 

@@ -27,12 +27,11 @@ from penstock.comparison.inspection import inspect_model
 from penstock.comparison.models import find_model
 from penstock.comparison.report import exports, inspection_page
 from penstock.comparison.report.report import render
-from penstock.comparison.run import compare
-from penstock.data import Options
-from penstock.data.files import load
+from penstock.comparison.run import run_comparison
+from penstock.data import Options, load
 from penstock.errors import ModelFileError
 from penstock.record.markup import Figure
-from penstock.record.results import Results, load_results
+from penstock.record.results import Record, load_results
 from penstock.tasks import find_task, infer
 
 LINK, IMAGE = "http://evil.example", "<img src=x onerror=alert(3)>"
@@ -90,8 +89,8 @@ def hostile(value: Any, words: Any, known: set[str]) -> Any:
 
 
 @pytest.fixture
-def results(finished: tuple[Results, Path], tmp_path: Path) -> Results:
-    """Results whose every string is hostile, as read from a file that is whole."""
+def results(finished: tuple[Record, Path], tmp_path: Path) -> Record:
+    """Record whose every string is hostile, as read from a file that is whole."""
     text = (finished[1] / "results.json").read_text("utf-8")
     for place, name in enumerate(finished[0].metrics):
         text = text.replace(json.dumps(name), json.dumps(f"{EVIL[place - 4]} {EVIL[place]}"))
@@ -118,7 +117,7 @@ def results(finished: tuple[Results, Path], tmp_path: Path) -> Results:
 
 
 def test_the_page_holds_no_element_that_the_template_did_not_make(
-    results: Results, finished: tuple[Results, Path]
+    results: Record, finished: tuple[Record, Path]
 ) -> None:
     page, good = Markup(render(results)), Markup((finished[1] / "report.html").read_text("utf-8"))
     new = {made for made in page.made if made not in good.made}
@@ -135,7 +134,7 @@ def test_the_page_holds_no_element_that_the_template_did_not_make(
     assert not obeyed(page.text)
 
 
-def test_the_pictures_hold_no_tag_and_no_link(results: Results) -> None:
+def test_the_pictures_hold_no_tag_and_no_link(results: Record) -> None:
     """plotly draws links of <a>, and takes other tags for letters in bold or smaller."""
     figures = [json.loads(text) for text in Markup(render(results)).scripts if text[:1] == "{"]
     assert len(figures) == 9
@@ -169,7 +168,7 @@ def obeyed(text: str) -> list[str]:
     return re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", text)
 
 
-def test_markdown(results: Results, finished: tuple[Results, Path]) -> None:
+def test_markdown(results: Record, finished: tuple[Record, Path]) -> None:
     """As CommonMark with tables reads it, there is nothing but our lists, tables and words."""
     text, good = exports.markdown(results), exports.markdown(finished[0])
     assert not obeyed(text)
@@ -205,7 +204,7 @@ def formulas(text: str) -> list[str]:
     ]
 
 
-def test_csv(results: Results) -> None:
+def test_csv(results: Record) -> None:
     assert formulas("a,b\n=1,2\n")  # the test can fail
     text = exports.comma_separated(results)
     assert not formulas(text)
@@ -213,7 +212,7 @@ def test_csv(results: Results) -> None:
     assert len({len(row) for row in csv.reader(io.StringIO(text))}) == 1
 
 
-def test_the_terminal(results: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_terminal(results: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _screen.show(results, tmp_path / "\x1b[2J[red]:warning:")
     said = capsys.readouterr().out
     assert not obeyed(said)
@@ -233,7 +232,7 @@ def test_a_line_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_model_outside_the_folder(
-    finished: tuple[Results, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: tuple[Record, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The recommended cell's name is a path, and so is the contestant's."""
     raw = json.loads((finished[1] / "results.json").read_text("utf-8"))
@@ -280,7 +279,7 @@ WRONG = {
 
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG.keys())
 def test_a_results_json_of_the_wrong_kind(
-    finished: tuple[Results, Path],
+    finished: tuple[Record, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     change: tuple[Any, ...],
@@ -301,7 +300,7 @@ def test_a_results_json_of_the_wrong_kind(
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
-def test_further_keys_do_no_harm(finished: tuple[Results, Path], tmp_path: Path) -> None:
+def test_further_keys_do_no_harm(finished: tuple[Record, Path], tmp_path: Path) -> None:
     """A later version may add some."""
     raw = json.loads((finished[1] / "results.json").read_text("utf-8"))
     for one in (raw, raw["verdict"], raw["checks"][0], raw["contestants"][0], raw["data"]):
@@ -350,7 +349,7 @@ FILES: dict[str, tuple[Any, dict[str, Any]]] = {
 def test_a_hostile_data_file(
     make: Any,
     options: dict[str, Any],
-    finished: tuple[Results, Path],
+    finished: tuple[Record, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -361,7 +360,7 @@ def test_a_hostile_data_file(
     task, _ = infer(source, chosen)
     dataset = find_task(task).read(source, chosen)
     learned = {"cells": ["rnn"], "seeds": 1, "budget": QUICK, "learning_rates": RATES[:1]}
-    results = compare(dataset, out, task=task, **learned)
+    results = run_comparison(dataset, out, task=task, **learned)
     _screen.show(results, out)
     assert not obeyed(capsys.readouterr().out)
     page = Markup((out / "report.html").read_text("utf-8"))
@@ -397,7 +396,7 @@ def test_a_column_as_csv() -> None:
 
 
 def test_a_model_of_hostile_words(
-    finished: tuple[Results, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: tuple[Record, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A model's JSON file too may come from a stranger: its words are said, and not obeyed."""
     model = tmp_path / "gru.json"

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from penstock.cli import compare as command
 from penstock.cli.main import run
+from penstock.comparison import compare as command
 from penstock.comparison.judging.checks.data import leak
 from penstock.comparison.trials.workers import Here
 from penstock.data import Options, Source, load

@@ -18,7 +18,7 @@ import torch
 from penstock.cli.main import run
 from penstock.comparison.inspection import _bind
 from penstock.comparison.models import load_model
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.data.files import Source
 from penstock.data.samples import sample, samples
 from penstock.data.series import Options
@@ -38,7 +38,9 @@ def trained(name: str, out: Path) -> Path:
     source, options = sample(name), OPTIONS.get(name, Options())
     task = infer(source, options)[0]
     data = find_task(task).read(source, options)
-    compare(data, out, task=task, cells=["gru"], seeds=1, budget=TINY, learning_rates=(1e-2,))
+    run_comparison(
+        data, out, task=task, cells=["gru"], seeds=1, budget=TINY, learning_rates=(1e-2,)
+    )
     return out / "models" / "gru.json"
 
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from penstock.comparison.report.report import rebuild_reports, render
-from penstock.record.results import Results, load_results
+from penstock.record.results import Record, load_results
 
 REBUILT = """
 import sys
@@ -38,7 +38,7 @@ class Page(HTMLParser):
             self.text += data
 
 
-def test_a_report_is_one_file_that_loads_nothing(finished: tuple[Results, Path]) -> None:
+def test_a_report_is_one_file_that_loads_nothing(finished: tuple[Record, Path]) -> None:
     html = (finished[1] / "report.html").read_text("utf-8")
     page = Page(html)
     for _, attributes in page.tags:
@@ -48,7 +48,7 @@ def test_a_report_is_one_file_that_loads_nothing(finished: tuple[Results, Path])
     assert not re.search(r"@import|url\(", html[: html.index("<script>")])
 
 
-def test_it_says_the_verdict_and_all_contestants(finished: tuple[Results, Path]) -> None:
+def test_it_says_the_verdict_and_all_contestants(finished: tuple[Record, Path]) -> None:
     results, out = finished
     text = Page((out / "report.html").read_text("utf-8")).text
     assert all(sentence in text for sentence in results.verdict.sentences)
@@ -56,7 +56,7 @@ def test_it_says_the_verdict_and_all_contestants(finished: tuple[Results, Path])
         assert one.name in text
 
 
-def test_every_figure_has_a_caption_of_its_own(finished: tuple[Results, Path]) -> None:
+def test_every_figure_has_a_caption_of_its_own(finished: tuple[Record, Path]) -> None:
     page = Page((finished[1] / "report.html").read_text("utf-8"))
     captions = [a["id"] for tag, a in page.tags if tag == "figcaption"]
     labels = [a["aria-labelledby"] for tag, a in page.tags if tag == "figure"]
@@ -64,20 +64,20 @@ def test_every_figure_has_a_caption_of_its_own(finished: tuple[Results, Path]) -
     assert len({*captions}) == len(captions) == 9
 
 
-def test_light_dark_and_phone(finished: tuple[Results, Path]) -> None:
+def test_light_dark_and_phone(finished: tuple[Record, Path]) -> None:
     html = (finished[1] / "report.html").read_text("utf-8")
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport"' in html
 
 
-def test_names_in_the_data_are_no_markup(finished: tuple[Results, Path]) -> None:
+def test_names_in_the_data_are_no_markup(finished: tuple[Record, Path]) -> None:
     results, evil = finished[0], "<script>alert(1)</script>"
     examples = [{**shown, "series": evil} for shown in results.examples]
     html = render(replace(results, examples=examples, data={**results.data, "name": evil}))
     assert evil not in html
 
 
-def test_it_is_rebuilt_from_results_without_torch(finished: tuple[Results, Path]) -> None:
+def test_it_is_rebuilt_from_results_without_torch(finished: tuple[Record, Path]) -> None:
     results, out = finished
     subprocess.run([sys.executable, "-c", REBUILT, str(out)], check=True)
     assert Page((out / "report.html").read_text("utf-8")).text == Page(render(results)).text

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from comparing import QUICK, RATES, stored
 
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.data import sunspots
-from penstock.record.results import Results
+from penstock.record.results import Record
 
 KILLS = int(os.environ.get("PENSTOCK_KILLS", "2"))
 SPAN = 6.0  # seconds after the first sign of life in which such a run ends
@@ -24,18 +24,19 @@ SPAN = 6.0  # seconds after the first sign of life in which such a run ends
 RUN = """
 import sys
 from pathlib import Path
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.comparison.trials.workers import Processes
 from penstock.data import sunspots
 from penstock.training.loop import Budget
-compare(sunspots(), Path(sys.argv[1]), cells=["rnn", "gru"], seeds=2, learning_rates=(3e-3, 1e-2),
+run_comparison(sunspots(), Path(sys.argv[1]), cells=["rnn", "gru"], seeds=2,
+        learning_rates=(3e-3, 1e-2),
         budget=Budget(steps=12, round_steps=4, batch_size=8), pool=Processes(2))
 """
 
 
 @pytest.mark.parametrize("moment", range(KILLS))
 def test_after_kill_9_it_ends_as_an_undisturbed_run(
-    finished: tuple[Results, Path], tmp_path: Path, moment: int
+    finished: tuple[Record, Path], tmp_path: Path, moment: int
 ) -> None:
     out = tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", RUN, str(out)])
@@ -45,14 +46,12 @@ def test_after_kill_9_it_ends_as_an_undisturbed_run(
     process.send_signal(signal.SIGKILL)
     process.wait()
     cells = ["rnn", "gru"]
-    compare(sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES)
+    run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES)
     assert stored(out) == stored(finished[1])
     assert not list(out.rglob("*checkpoint*"))
 
 
-def test_a_trial_goes_on_from_its_last_round(
-    finished: tuple[Results, Path], tmp_path: Path
-) -> None:
+def test_a_trial_goes_on_from_its_last_round(finished: tuple[Record, Path], tmp_path: Path) -> None:
     script = RUN.replace("pool=Processes(2)", "watcher=Kill()").replace(
         "compare(",
         """
@@ -62,7 +61,7 @@ class Kill(Watcher):
     def round(self, job, progress):
         if (job.cell, job.seed, progress.round) == ("gru", 0, 2):
             os.kill(os.getpid(), signal.SIGKILL)
-compare(""",
+run_comparison(""",
         1,
     )
     out = tmp_path / "out"
@@ -70,5 +69,5 @@ compare(""",
     assert done.returncode == -signal.SIGKILL
     assert len(list(out.rglob("checkpoint.safetensors"))) == 1
     cells = ["rnn", "gru"]
-    compare(sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES)
+    run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES)
     assert stored(out) == stored(finished[1])

@@ -13,7 +13,7 @@ from torch import nn
 import penstock
 from penstock.cells import cells, find_cell
 from penstock.comparison.models import find_model, load_model
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.comparison.trials import trial as trial_module
 from penstock.comparison.trials.budget import (
     PARAMETERS,
@@ -24,14 +24,14 @@ from penstock.comparison.trials.budget import (
 from penstock.data import read, sunspots
 from penstock.errors import ArgumentError, DataError, ModelFileError
 from penstock.layers.recurrent import Recurrent
-from penstock.record.results import Results, load_results
+from penstock.record.results import Record, load_results
 from penstock.tasks.forecast import Forecast
 from penstock.training.loop import Budget
 
 SAME = {"cells": ["rnn", "gru"], "seeds": 2, "budget": QUICK, "learning_rates": RATES}
 
 
-def test_the_outputs_and_nothing_half_written(finished: tuple[Results, Path]) -> None:
+def test_the_outputs_and_nothing_half_written(finished: tuple[Record, Path]) -> None:
     _, out = finished
     reports = {"results.json", "results.csv", "report.html", "report.md"}
     assert {p.name for p in out.iterdir()} == reports | {"models", "trials"}
@@ -41,7 +41,7 @@ def test_the_outputs_and_nothing_half_written(finished: tuple[Results, Path]) ->
     assert not list(out.rglob("*checkpoint*"))
 
 
-def test_results_come_back_from_the_file(finished: tuple[Results, Path]) -> None:
+def test_results_come_back_from_the_file(finished: tuple[Record, Path]) -> None:
     results, out = finished
     loaded = load_results(out / "results.json")
     assert loaded.verdict == results.verdict
@@ -52,13 +52,13 @@ def test_results_come_back_from_the_file(finished: tuple[Results, Path]) -> None
     assert [one.rank for one in loaded.contestants] == [1, 2, 3, 4, 5, 6]
 
 
-def test_two_runs_differ_in_times_alone(finished: tuple[Results, Path], tmp_path: Path) -> None:
-    compare(sunspots(), tmp_path / "b", **SAME)
+def test_two_runs_differ_in_times_alone(finished: tuple[Record, Path], tmp_path: Path) -> None:
+    run_comparison(sunspots(), tmp_path / "b", **SAME)
     assert stored(finished[1]) == stored(tmp_path / "b")
 
 
 def test_finished_trials_are_not_repeated(
-    finished: tuple[Results, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "copy"
     shutil.copytree(finished[1], out)
@@ -67,9 +67,9 @@ def test_finished_trials_are_not_repeated(
         raise AssertionError("trained again")
 
     monkeypatch.setattr(trial_module, "Training", forbidden)
-    compare(sunspots(), out, **SAME)
+    run_comparison(sunspots(), out, **SAME)
     assert stored(out) == stored(finished[1])
-    others = compare(sunspots(), out, **{**SAME, "budget": Budget(steps=8)})
+    others = run_comparison(sunspots(), out, **{**SAME, "budget": Budget(steps=8)})
     failed = [trial for one in others.contestants for trial in one.trials]
     assert {(trial.status, trial.ended) for trial in failed} == {
         ("failed", "AssertionError: trained again")
@@ -79,7 +79,7 @@ def test_finished_trials_are_not_repeated(
 @pytest.mark.parametrize("seed", [0, 1])
 def test_nothing_beats_the_last_value_on_a_random_walk(tmp_path: Path, seed: int) -> None:
     same = {**SAME, "budget": Budget(steps=60)}
-    found = compare(walk(seed), tmp_path, horizon=2, **same)
+    found = run_comparison(walk(seed), tmp_path, horizon=2, **same)
     assert found.verdict.recommended is None
     assert found.verdict.best == "last value"
     assert found.verdict.kind in ("nothing beats naive", "naive is better")
@@ -91,7 +91,7 @@ def test_a_cell_wins_where_there_is_something_to_learn(tmp_path: Path) -> None:
         x.append(3.9 * x[-1] * (1 - x[-1]))  # the logistic map: no naive forecast sees it
     data = read(pl.DataFrame({"ds": np.arange(400), "x": x}))
     same = {**SAME, "cells": ["rnn"], "budget": Budget(steps=100)}
-    found = compare(data, tmp_path, horizon=1, **same)
+    found = run_comparison(data, tmp_path, horizon=1, **same)
     assert (found.verdict.kind, found.verdict.recommended) == ("winner", "rnn")
 
 
@@ -104,7 +104,7 @@ def test_a_diverged_trial_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return loss * float("nan") if is_gru else loss
 
     monkeypatch.setattr(Forecast, "loss", broken)
-    found = compare(sunspots(), tmp_path, **SAME)
+    found = run_comparison(sunspots(), tmp_path, **SAME)
     gru = found.contestants[-1]
     assert (gru.name, gru.rank, gru.trials[0].status) == ("gru", None, "diverged")
     for report in ("report.html", "report.md", "results.csv"):
@@ -119,7 +119,7 @@ def test_a_cell_of_ones_own_is_compared(tmp_path: Path) -> None:
         def step(self, x, h):  # type: ignore[no-untyped-def]
             return 0.5 * h + 0.5 * torch.tanh(self.n(x, h))
 
-    found = compare(sunspots(), tmp_path, **{**SAME, "cells": ["leaky"]})
+    found = run_comparison(sunspots(), tmp_path, **{**SAME, "cells": ["leaky"]})
     assert "leaky" in {one.name for one in found.contestants}
 
 
@@ -138,7 +138,7 @@ def test_flops_of_a_step_by_hand(cell: str, gates: int) -> None:
     assert flops_per_step(nn.Sequential(Recurrent(cell, 3, 7, batch_first=True))) == 140 * gates
 
 
-def test_models_are_those_of_the_best_seed_by_validation(finished: tuple[Results, Path]) -> None:
+def test_models_are_those_of_the_best_seed_by_validation(finished: tuple[Record, Path]) -> None:
     results, out = finished
     network, about = load_model(out / "models" / "gru.safetensors")
     gru = next(one for one in results.contestants if one.name == "gru")
@@ -148,7 +148,7 @@ def test_models_are_those_of_the_best_seed_by_validation(finished: tuple[Results
     assert task.measure(task.predict(network)).metrics == best.metrics
 
 
-def test_the_model_of_a_folder_is_the_one_recommended(finished: tuple[Results, Path]) -> None:
+def test_the_model_of_a_folder_is_the_one_recommended(finished: tuple[Record, Path]) -> None:
     results, out = finished
     cell = next(one.name for one in results.contestants if one.kind == "cell")
     assert find_model(out).stem == (results.verdict.recommended or cell)
@@ -169,7 +169,7 @@ def test_the_model_of_a_folder_is_the_one_recommended(finished: tuple[Results, P
     ],
 )
 def test_models_that_do_not_fit_are_named(
-    finished: tuple[Results, Path], tmp_path: Path, change: dict[str, Any], words: str
+    finished: tuple[Record, Path], tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     for file in (finished[1] / "models").iterdir():
         shutil.copy(file, tmp_path)
@@ -187,19 +187,19 @@ def test_results_that_cannot_be_read_are_named(tmp_path: Path, content: str | No
         load_results(tmp_path / "results.json")
 
 
-def test_threads_are_left_as_they_were(finished: tuple[Results, Path], tmp_path: Path) -> None:
+def test_threads_are_left_as_they_were(finished: tuple[Record, Path], tmp_path: Path) -> None:
     before = torch.get_num_threads()
-    compare(sunspots(), Path(shutil.copytree(finished[1], tmp_path / "out")), **SAME)
+    run_comparison(sunspots(), Path(shutil.copytree(finished[1], tmp_path / "out")), **SAME)
     assert torch.get_num_threads() == before
 
 
 def test_wrong_arguments_make_no_folder(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(ArgumentError, match="did you mean"):
-        compare(sunspots(), out, cells=["gruu"])
+        run_comparison(sunspots(), out, cells=["gruu"])
     with pytest.raises(ArgumentError, match="at least 1"):
-        compare(sunspots(), out, seeds=0)
+        run_comparison(sunspots(), out, seeds=0)
     with pytest.raises(ArgumentError, match="horizon"):
-        compare(sunspots(), out, horizon=900)
+        run_comparison(sunspots(), out, horizon=900)
     assert not out.exists()
     assert find_cell("gru")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from comparing import QUICK, RATES, stored
 
-from penstock.comparison.run import compare
+from penstock.comparison.run import run_comparison
 from penstock.comparison.trials import schedule as module
 from penstock.comparison.trials.schedule import Schedule, best_rates, cut_words
 from penstock.comparison.trials.trial import Job
 from penstock.data import sunspots
-from penstock.record.results import Results, Trial
+from penstock.record.results import Record, Trial
 from penstock.training.loop import Budget
 
 
@@ -102,14 +102,14 @@ def test_validation_chooses_the_rate_and_lost_trials_have_no_say() -> None:
 
 
 def test_a_run_that_is_cut_says_so_and_goes_on(
-    finished: tuple[Results, Path], tmp_path: Path
+    finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
     same: dict[str, Any] = {"cells": ["rnn", "gru"], "budget": QUICK, "learning_rates": RATES}
-    found = compare(sunspots(), tmp_path, seeds=2, seconds=0.01, **same)
+    found = run_comparison(sunspots(), tmp_path, seeds=2, seconds=0.01, **same)
     assert found.cut[0].startswith("Learning rates not tried, as time was short: 0.01")
     statuses = {trial.status for one in found.contestants for trial in one.trials}
     assert statuses == {"cut"}
     assert found.verdict.kind == "failed"
     assert "Seeds not trained" in (tmp_path / "report.md").read_text("utf-8")
-    compare(sunspots(), tmp_path, seeds=2, **same)
+    run_comparison(sunspots(), tmp_path, seeds=2, **same)
     assert stored(tmp_path) == stored(finished[1])

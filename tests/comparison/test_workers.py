@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from comparing import QUICK, RATES, stored
 
-from penstock.comparison.run import Watcher, compare
+from penstock.comparison.run import Watcher, run_comparison
 from penstock.comparison.trials import trial
 from penstock.comparison.trials.trial import Job, attempt
 from penstock.comparison.trials.workers import Bench, Processes
 from penstock.data import sunspots
-from penstock.record.results import Results, Trial
+from penstock.record.results import Record, Trial
 from penstock.tasks.forecast import Forecast
 from penstock.training.loop import Progress
 
@@ -42,9 +42,9 @@ class Killer(Watcher):
 
 
 def test_parallel_processes_give_the_same_results(
-    finished: tuple[Results, Path], tmp_path: Path
+    finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
-    results = compare(sunspots(), tmp_path, cells=["rnn", "gru"], pool=Processes(3), **SAME)
+    results = run_comparison(sunspots(), tmp_path, cells=["rnn", "gru"], pool=Processes(3), **SAME)
     assert results.times["workers"] == 3
     assert stored(tmp_path) == stored(finished[1])
     assert not multiprocessing.active_children()
@@ -52,7 +52,9 @@ def test_parallel_processes_give_the_same_results(
 
 def test_a_process_that_is_killed_costs_its_own_trial(tmp_path: Path) -> None:
     killer = Killer("gru", 0)
-    found = compare(sunspots(), tmp_path, cells=["gru"], pool=Processes(1), watcher=killer, **SAME)
+    found = run_comparison(
+        sunspots(), tmp_path, cells=["gru"], pool=Processes(1), watcher=killer, **SAME
+    )
     (gru,) = (one for one in found.contestants if one.kind == "cell")
     assert [trial.status for trial in gru.trials] == ["failed", "finished"]
     assert gru.trials[0].ended == "its process was killed by signal 9"
@@ -60,7 +62,7 @@ def test_a_process_that_is_killed_costs_its_own_trial(tmp_path: Path) -> None:
     assert any(one.name == "trials-lost" and one.status == "fired" for one in found.checks)
     assert "its process was killed" in (tmp_path / "report.html").read_text("utf-8")
     # Once more, and undisturbed: what failed is tried again.
-    again = compare(sunspots(), tmp_path, cells=["gru"], **SAME)
+    again = run_comparison(sunspots(), tmp_path, cells=["gru"], **SAME)
     assert [trial.status for trial in again.contestants[0].trials if again] != ["failed"]
     assert not again.checks[2].messages
 
@@ -90,11 +92,11 @@ def test_a_trial_is_ended_when_time_is_up_whatever_it_does(tmp_path: Path) -> No
 
 
 def test_what_is_there_is_read_when_time_is_up(
-    finished: tuple[Results, Path], tmp_path: Path
+    finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
     shutil.copytree(finished[1], tmp_path / "out")
     pool = Processes(2)
-    again = compare(
+    again = run_comparison(
         sunspots(), tmp_path / "out", cells=["rnn", "gru"], pool=pool, seconds=0.01, **SAME
     )
     assert again.contestants[-1].finished == finished[0].contestants[-1].finished
@@ -116,5 +118,7 @@ def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare(sunspots(), tmp_path, cells=["rnn"], pool=Processes(2), watcher=Interrupt(), **SAME)
+        run_comparison(
+            sunspots(), tmp_path, cells=["rnn"], pool=Processes(2), watcher=Interrupt(), **SAME
+        )
     assert not multiprocessing.active_children()

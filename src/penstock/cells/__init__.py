@@ -9,10 +9,12 @@ from types import ModuleType
 from penstock.cells.cell import Cell
 from penstock.cells.check import Usage
 from penstock.cells.language import Gate, Matrix, Place, Vector
+from penstock.cells.own import cell_in_file, is_in_file
 from penstock.errors import UnknownCellError, nearest
 
 __all__ = [  # noqa: RUF022  (the language, then where its cells are)
     "Cell", "Gate", "Matrix", "Vector", "Place", "Usage", "cell_name", "cells", "find_cell",
+    "is_shipped",
 ]  # fmt: skip
 
 
@@ -26,32 +28,36 @@ def cells() -> dict[str, type[Cell]]:
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     checked = [c for c in Cell.__subclasses__() if c.is_checked]
-    classes = sorted(checked, key=lambda c: not _shipped(c))
+    classes = sorted(checked, key=lambda c: not is_shipped(c))
     return dict(sorted({cell_name(c): c for c in classes}.items()))
 
 
 def cell_name(cell: type[Cell]) -> str:
     """Return the name under which `cells` lists a class."""
-    if _shipped(cell):
+    if is_shipped(cell):
         return cell.__module__.rpartition(".")[2]
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cell.__name__).lower()
 
 
 def find_cell(cell: str | type[Cell]) -> type[Cell]:
-    """Return the class that a name, or the class itself, stands for.
+    """Return the class that a name, ``path/to/file.py:MyCell``, or the class itself stands for.
 
     Raises:
         UnknownCellError: no cell has that name; the message suggests the nearest ones.
+        ArgumentError: the file cannot be read or run, or has no such cell.
     """
     if isinstance(cell, type) and issubclass(cell, Cell):
         return cell
+    if isinstance(cell, str) and is_in_file(cell):
+        return cell_in_file(cell)
     known = cells()
     if not isinstance(cell, str) or cell not in known:
         raise UnknownCellError(f"unknown cell {cell!r}: {nearest(str(cell), known)}")
     return known[cell]
 
 
-def _shipped(cell: type[Cell]) -> bool:
+def is_shipped(cell: type[Cell]) -> bool:
+    """Whether a cell is one of Penstock's own."""
     return cell.__module__.startswith(f"{__name__}.")
 
 

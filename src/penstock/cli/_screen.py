@@ -20,15 +20,16 @@ from penstock.cli import _terminal
 from penstock.comparison.report import table
 from penstock.comparison.run import Watcher
 from penstock.comparison.trials.trial import Job
-from penstock.record.results import Results, Trial
+from penstock.data.understanding.understanding import Understanding
+from penstock.record.results import Record, Trial
 from penstock.training.loop import Progress as Trained
 
 
 class Bar(Watcher):
     """Progress over trials, with the time left; nothing where stderr is no terminal."""
 
-    def __init__(self, about: str = "") -> None:
-        self._about = about
+    def __init__(self, *, inferred: bool) -> None:
+        self._inferred, self._about = inferred, ""
         console = _terminal.console(error=True)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -52,6 +53,13 @@ class Bar(Watcher):
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+
+    def understood(self, data: Understanding) -> None:
+        """Say which task it is, where that was told by the data."""
+        if self._inferred:
+            words = f"Task {data.task}: {data.why}. Another is chosen with --task."
+            _terminal.say(words, error=True)
+        self._about = "\n".join(data.lines()[1:])
 
     def begins(self, trials: int) -> None:
         """Show what the data are, and how many trials there are to be."""
@@ -86,7 +94,7 @@ def _label(job: Job) -> str:
     return f"{name}, {rate}" if job.purpose == "tuning" else f"{name}, seed {job.seed}"
 
 
-def show(results: Results, out: Path) -> None:
+def show(results: Record, out: Path) -> None:
     """Print what was compared on what, the table, the verdict, and where the files are."""
     console = _terminal.console()
     console.print(_about(results), *(f"Note: {note}." for note in results.notes), sep="\n")
@@ -109,7 +117,7 @@ def show(results: Results, out: Path) -> None:
     console.print(f"Written to {out}: {files}", soft_wrap=True)
 
 
-def _about(results: Results) -> str:
+def _about(results: Record) -> str:
     data, settings = results.data, results.settings
     chosen = [f"{n} {settings[n]}" for n in ("horizon", "context", "season") if n in settings]
     read = f"{data['rows']:,} rows, {data['series']:,} series, {data['missing']:,} missing"

@@ -2,17 +2,11 @@
 
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from penstock.cli import _terminal
-from penstock.cli._duration import seconds
 from penstock.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from penstock.comparison.trials.workers import Pool
-    from penstock.training.loop import Budget
 
 _SEVERAL = "with commas between, or repeated."
 
@@ -29,7 +23,9 @@ def compare(
         list[str] | None, typer.Option(help=f"Columns to learn: values or labels, {_SEVERAL}")
     ] = None,
     horizon: Annotated[int | None, typer.Option(help="Steps to forecast.")] = None,
-    cells: Annotated[str, typer.Option(help="Cells, with commas between.")] = "rnn,lstm,gru",
+    cells: Annotated[
+        str, typer.Option(help="Cells, with commas between; your own as file.py:MyCell.")
+    ] = "rnn,lstm,gru",
     seeds: Annotated[int, typer.Option(help="Trainings of each cell that are measured.")] = 5,
     steps: Annotated[int | None, typer.Option(help="Steps of a training at most.")] = None,
     rates: Annotated[
@@ -72,77 +68,43 @@ def compare(
     """
     # Imported here: torch takes seconds, which `penstock --help` need not.
     from penstock.cli import _screen  # noqa: PLC0415
-    from penstock.comparison import run  # noqa: PLC0415
-    from penstock.comparison.trials.schedule import LEARNING_RATES  # noqa: PLC0415
-    from penstock.data import Options  # noqa: PLC0415
-    from penstock.data.understanding.describe import source_of  # noqa: PLC0415
-    from penstock.data.understanding.understand import understand  # noqa: PLC0415
-    from penstock.tasks import find_task  # noqa: PLC0415
+    from penstock.comparison.compare import compare as compare_cells  # noqa: PLC0415
+    from penstock.comparison.duration import seconds  # noqa: PLC0415
 
-    ends = context.obj + seconds(time) if time else None
-    names, numbers = _names(cells), _rates(rates) or LEARNING_RATES
-    run.check_arguments(out, names, seeds, skip_check or ())
-    options = Options(
-        tuple(target or ()), id_column, time_column, tuple(known or ()), tuple(past or ()),
-        tuple(static or ()), task=task, frequency=frequency, date_format=date_format,
-    )  # fmt: skip
-    if task is not None:
-        find_task(task)
-    source = source_of(data)
-    found = understand(source, options)
-    if task is None:
-        task = found.task
-        _terminal.say(f"Task {task}: {found.why}. Another is chosen with --task.", error=True)
-    dataset = find_task(task).read(source, options)
-    with _screen.Bar("\n".join(found.lines()[1:])) as bar:
-        results = run.compare(
-            dataset,
-            out,
+    left = seconds(time) - (monotonic() - context.obj) if time else None
+    with _screen.Bar(inferred=task is None) as bar:
+        results = compare_cells(
+            data,
+            _names(cells),
             task=task,
-            cells=names,
-            seeds=seeds,
+            target=target or (),
             horizon=horizon,
-            budget=_budget(steps),
-            learning_rates=numbers,
-            seconds=None if ends is None else ends - monotonic(),
-            pool=_pool(workers, ray),
-            watcher=bar,
+            id=id_column,
+            time_column=time_column,
+            known=known or (),
+            past=past or (),
+            static=static or (),
+            frequency=frequency,
+            date_format=date_format,
+            seeds=seeds,
+            steps=steps,
+            rates=_rates(rates),
+            time=left,
+            out=out,
+            workers=workers,
+            ray=ray or None,
             skip_checks=skip_check or (),
+            progress=bar,
         )
-    _screen.show(results, out)
+    _screen.show(results.record, out)
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _rates(text: str) -> tuple[float, ...]:
+def _rates(text: str) -> tuple[float, ...] | None:
     try:
-        rates = tuple(map(float, _names(text)))
+        return tuple(map(float, _names(text))) or None
     except ValueError:
-        rates = (-1.0,)
-    if not all(0 < rate < float("inf") for rate in rates):
-        raise ArgumentError(f"--rates is {text!r}; give numbers above 0, such as 1e-3,1e-2")
-    return tuple(dict.fromkeys(rates))
-
-
-def _budget(steps: int | None) -> "Budget | None":
-    from penstock.training.loop import Budget  # noqa: PLC0415
-
-    if steps is None:
-        return None
-    if steps < 1:
-        raise ArgumentError(f"--steps is {steps}; it must be at least 1")
-    return Budget(steps=steps)
-
-
-def _pool(workers: int | None, ray: str) -> "Pool":
-    from penstock.comparison.trials.workers import Processes, usable_cores  # noqa: PLC0415
-
-    if workers is not None and workers < 1:
-        raise ArgumentError(f"--workers is {workers}; it must be at least 1")
-    if ray:
-        from penstock.comparison.trials.cluster import Cluster  # noqa: PLC0415
-
-        return Cluster(ray, workers)
-    return Processes(workers or usable_cores())
+        raise ArgumentError(f"--rates is {text!r}; give numbers, such as 1e-3,1e-2") from None

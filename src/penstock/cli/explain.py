@@ -28,9 +28,10 @@ def explain(
     latex: Annotated[bool, typer.Option("--latex", help="Print the equations as LaTeX.")] = False,
 ) -> None:
     """Explain a cell: equations, shapes, parameters, FLOPs and bytes, kind of recurrence."""
+    from penstock.cells import find_cell  # noqa: PLC0415
     from penstock.explain.describe import Description  # noqa: PLC0415  (torch takes seconds)
 
-    described = Description(_cell.find(cell), input_size, hidden_size, batch)
+    described = Description(find_cell(cell), input_size, hidden_size, batch)
     if latex:
         _terminal.say(described.latex)
     else:

@@ -17,7 +17,7 @@ import typer
 
 from penstock import __version__, cli
 from penstock.cli import _terminal
-from penstock.cli._duration import process_start
+from penstock.cli._started import process_start
 from penstock.errors import PenstockError
 
 # Typer carries a click of its own in some versions; the base of its errors is found through it.

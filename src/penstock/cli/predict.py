@@ -20,15 +20,14 @@ def predict(
 ) -> None:
     """Print what a model makes of other data, as CSV: of series, what comes after their ends."""
     from penstock.atomic import write  # noqa: PLC0415
-    from penstock.comparison.models import load_model  # noqa: PLC0415  (torch takes seconds)
+    from penstock.comparison.models import load  # noqa: PLC0415  (torch takes seconds)
     from penstock.comparison.report.exports import csv_of  # noqa: PLC0415
     from penstock.data.understanding.describe import source_of  # noqa: PLC0415
-    from penstock.tasks import find_task  # noqa: PLC0415
 
     if out is not None:
         check_output(out, model, data)
-    network, about = load_model(model)
-    frame, notes = find_task(about["task"]).apply(network, about["spec"], source_of(data))
+    found = load(model)
+    frame, notes = found.apply(source_of(data))
     for note in notes:
         _terminal.say(f"penstock: {note}", error=True)
     text = csv_of(frame)

@@ -2,20 +2,27 @@
 
 The JSON has the keys schema ("penstock.model/2"), task, cell, width, seed, spec (what the task
 needs to rebuild the network and to use it on other data), settings (as the task gave them), columns
-(read in training) and metrics (on the test windows).
+(read in training), metrics (on the test windows) and, of a user's own cell, written (where).
 """
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any, TypedDict
 
+import polars as pl
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from penstock.atomic import write
+from penstock.cells import Cell, find_cell, is_shipped
+from penstock.cells.own import is_in_file, written_in
+from penstock.comparison.native import Native, native_of
 from penstock.conform import Count, conform
+from penstock.data.files import Source
+from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
 from penstock.opening import open_plain, read_json
 from penstock.record.results import load_results, write_json
@@ -24,6 +31,13 @@ from penstock.tasks import Task, find_task
 SCHEMA = "penstock.model/2"
 _TYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
 Shapes = dict[str, tuple[tuple[int, ...], torch.dtype | str]]
+
+
+class Written(TypedDict):
+    """Where a user's own cell was written: its class, and the file or module."""
+
+    name: str
+    place: str
 
 
 class About(TypedDict):
@@ -37,6 +51,79 @@ class About(TypedDict):
     settings: dict[str, Any]
     columns: dict[str, Any]
     metrics: dict[str, float]
+
+
+class OwnAbout(About, total=False):
+    """And of a user's own cell."""
+
+    written: Written
+
+
+class Model:
+    """A trained model, and what it needs to be used on other data.
+
+    Attributes:
+        name: of its cell.
+        network: the trained module.
+        about: what its file says: task, width, settings, columns, and its errors in the comparison.
+    """
+
+    def __init__(self, network: nn.Module, about: dict[str, Any], native: Native | None) -> None:
+        self.name: str = about["cell"]
+        self.network, self.about, self._native = network, about, native
+
+    def apply(self, source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Return predictions for a source, and notes on them."""
+        return find_task(self.about["task"]).apply(self.network, self.about["spec"], source)
+
+    def predict(self, data: Any) -> Any:
+        """Return predictions for other data, as a dataframe of their kind.
+
+        Of series, what comes after their ends; of sequences, the label of each. Data that are no
+        dataframe give one of the kind that the model was trained on, or of polars. What had to be
+        decided about the data is a warning.
+
+        Raises:
+            DataError: the data or one of their cells cannot be used.
+        """
+        frame, notes = self.apply(source_of(data))
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
+        return native_of(data, self._native)(frame)
+
+    def __repr__(self) -> str:
+        return f"Model({self.name}: {self.about['task']}, {self.about['width']} hidden units)"
+
+
+def load(path: str | Path, name: str | None = None, native: Native | None = None) -> Model:
+    """Return a trained model: of a comparison's folder that of `name`, or else the one to take.
+
+    ```python
+    penstock.compare("sunspots", ["gru"], seeds=1, steps=40, rates=[0.01], out="found")
+    model = penstock.load("found", "gru")
+    model.predict("sunspots.csv")
+    ```
+
+    Args:
+        path: the folder that a comparison left, or a model's file.
+        name: of a cell.
+        native: makes the dataframes that `predict` returns for paths and arrays.
+
+    Raises:
+        ModelFileError: there is no such model, or its files are damaged.
+        UnknownCellError: its cell is one of a user's; the message says which to import first.
+    """
+    folder = Path(path)
+    if name is not None:
+        folder = folder / "models" / f"{_file_name(name)}.json"
+    return Model(*load_model(folder), native)
+
+
+def written(cell: type[Cell]) -> dict[str, Written]:
+    """Return where a user's own cell was written, as a model's file says it; nothing of others."""
+    return (
+        {} if is_shipped(cell) else {"written": Written(name=cell.__name__, place=written_in(cell))}
+    )
 
 
 def save_model(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -93,9 +180,10 @@ def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     path = find_model(path)
     try:
         about = read_json(path)
-        conform(about, About, "the model")
+        conform(about, OwnAbout, "the model")
         if about["schema"] != SCHEMA:
             raise ModelFileError(f"{path} has the schema {about['schema']!r}; this is {SCHEMA}")
+        _check_cell(about)
         task = find_task(about["task"])
         task.check_spec(about["spec"])
         return _network(task, about, path.with_suffix(".safetensors")), about
@@ -113,6 +201,27 @@ def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         raise ModelFileError(f"{path} cannot be used as a model ({reason[:200]})") from None
     except ArithmeticError:
         raise ModelFileError(f"{path} cannot be used as a model (a size is too large)") from None
+
+
+def _check_cell(about: dict[str, Any]) -> None:
+    """Raise where a model's cell is not known here, and say which class to import.
+
+    Raises:
+        DataError: the name is that of a file, which would be run.
+        UnknownCellError: the name is not known.
+    """
+    if is_in_file(about["cell"]):
+        raise DataError(f"its cell is {about['cell']!r}, a file that a model must not run")
+    try:
+        find_cell(about["cell"])
+    except UnknownCellError as error:
+        if "written" not in about:
+            raise
+        name, place = about["written"]["name"], about["written"]["place"]
+        raise UnknownCellError(
+            f"the model's cell {about['cell']!r} is the class {name} of {place}, which is not "
+            "known here; import it first"
+        ) from error
 
 
 def _network(task: type[Task], about: dict[str, Any], path: Path) -> nn.Module:

@@ -1,17 +1,17 @@
 """The comparison: trials, baselines, checks, verdict, and the files that it leaves."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from penstock import __version__
-from penstock.cells import find_cell
+from penstock._version import __version__
+from penstock.cells import Cell, cell_name, find_cell
 from penstock.comparison.chosen import Chosen, choose, network_of, of_each, weights_of
-from penstock.comparison.folder import check_folder, make_folder
+from penstock.comparison.folder import make_folder
 from penstock.comparison.inspection import Health, diagnose
 from penstock.comparison.judging.checks import Case, cautioned, find_checks, run_checks
 from penstock.comparison.judging.clock import Outcomes, same_clock
@@ -22,10 +22,10 @@ from penstock.comparison.judging.contestants import (
     ranked,
 )
 from penstock.comparison.judging.verdict import judge
-from penstock.comparison.models import save_model
+from penstock.comparison.models import save_model, written
 from penstock.comparison.report.report import write_reports
 from penstock.comparison.trials.damage import discard_damaged
-from penstock.comparison.trials.design import Plan
+from penstock.comparison.trials.design import Design
 from penstock.comparison.trials.schedule import (
     LEARNING_RATES,
     Rung,
@@ -35,8 +35,9 @@ from penstock.comparison.trials.schedule import (
 )
 from penstock.comparison.trials.trial import Job
 from penstock.comparison.trials.workers import Bench, Here, Pool, Run
+from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError
-from penstock.record.results import Contestant, Results, Trial
+from penstock.record.results import Contestant, Record, Trial
 from penstock.tasks import Data, find_task
 from penstock.training.loop import Budget, Progress
 
@@ -46,6 +47,9 @@ DEFAULT_SEEDS = 5
 
 class Watcher:
     """Hears how a run goes on; this one does nothing with it."""
+
+    def understood(self, data: Understanding) -> None:
+        """Hear what the data were taken for."""
 
     def begins(self, trials: int) -> None:
         """Hear how many trials there are to be."""
@@ -60,12 +64,12 @@ class Watcher:
         """Hear that a trial kept from an earlier run is thrown away, and why."""
 
 
-def compare(
+def run_comparison(
     dataset: Data,
     out: Path,
     *,
     task: str = "forecast",
-    cells: Sequence[str] = DEFAULT_CELLS,
+    cells: Iterable[str | type[Cell]] = DEFAULT_CELLS,
     seeds: int = DEFAULT_SEEDS,
     horizon: int | None = None,
     budget: Budget | None = None,
@@ -74,7 +78,7 @@ def compare(
     pool: Pool | None = None,
     watcher: Watcher | None = None,
     skip_checks: Sequence[str] = (),
-) -> Results:
+) -> Record:
     """Train cells under equal budgets, measure them against naive forecasts, and judge.
 
     Every cell gets the same number of parameters (its width is chosen so), of steps at most, the
@@ -91,7 +95,7 @@ def compare(
         dataset: what the task's `read` returned.
         out: the folder to write to; it is made, once the arguments are known to be right.
         task: the name of a task.
-        cells: names of cells.
+        cells: names, classes, or classes in files: "mine.py:MyCell".
         seeds: trials of each cell that are measured, with seeds 0 to seeds − 1.
         horizon: steps to forecast; None leaves it to the task.
         budget: what each trial may use, but for the learning rate.
@@ -105,21 +109,21 @@ def compare(
         ArgumentError: an argument cannot work.
         DataError: the data do not suffice.
     """
-    check_arguments(out, cells, seeds, skip_checks)
+    named, skipped = check_arguments(cells, seeds, learning_rates), find_checks(skip_checks)
     started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
     bound = find_task(task).prepare(dataset, horizon)
-    plan = Plan(
+    design = Design(
         bound,
         dataset.fingerprint(),
-        tuple(cells),
+        named,
         seeds,
         budget or Budget(),
         tuple(learning_rates),
     )
-    plan.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
+    design.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
     make_folder(out)
-    schedule = Schedule(seconds, out / "trials", started, len(cells))
-    run = _Run(plan, out, schedule, pool, watcher, find_checks(skip_checks))
+    schedule = Schedule(seconds, out / "trials", started, len(named))
+    run = _Run(design, out, schedule, pool, watcher, skipped)
     results = run.results(dataset)
     results.save(out / "results.json")  # first: of it the reports can be made anew
     write_reports(results, out)
@@ -127,30 +131,36 @@ def compare(
 
 
 def check_arguments(
-    out: Path, cells: Sequence[str], seeds: int, skip_checks: Sequence[str] = ()
-) -> None:
-    """Raise unless folder, cells, number of seeds and names of checks can work; touches nothing.
+    cells: Iterable[str | type[Cell]], seeds: int, rates: Sequence[float]
+) -> dict[str, type[Cell]]:
+    """Return the cells by name; raise unless they, the number of seeds and the rates can work.
 
     Raises:
         ArgumentError: one of them cannot.
     """
-    if not cells:
+    classes = [find_cell(cell) for cell in ([cells] if isinstance(cells, str) else cells)]
+    if not classes:
         raise ArgumentError("no cell to compare; name some, such as rnn,lstm,gru")
-    for cell in cells:
-        find_cell(cell)
-    if len({*cells}) < len(cells):
-        raise ArgumentError(f"a cell is named twice in {','.join(cells)}; name each once")
+    named = {cell_name(cell): cell for cell in classes}
+    for name, cell in named.items():
+        if find_cell(name) is not cell:
+            raise ArgumentError(f"another cell is named {name} too; give one class another name")
+    if len(named) < len(classes):
+        names = ",".join(map(cell_name, classes))
+        raise ArgumentError(f"a cell is named twice in {names}; name each once")
     if seeds < 1:
         raise ArgumentError(f"the number of seeds is {seeds}; it must be at least 1")
-    find_checks(skip_checks)
-    check_folder(out)
+    if not rates or not all(0 < rate < float("inf") for rate in rates):
+        given = ",".join(f"{rate:g}" for rate in rates)
+        raise ArgumentError(f"the learning rates are {given!r}; give numbers above 0: 1e-3,1e-2")
+    return named
 
 
 @dataclass
 class _Run:
-    """One comparison on its way from a plan to results."""
+    """One comparison on its way from a design to results."""
 
-    plan: Plan
+    design: Design
     out: Path
     schedule: Schedule
     pool: Pool
@@ -159,28 +169,29 @@ class _Run:
 
     def __post_init__(self) -> None:
         trials, deadline = self.schedule.root, self.schedule.deadline
-        self.bench = Bench(self.plan.task, trials, deadline, self.watcher.round)
+        cells = tuple(self.design.cells.values())
+        self.bench = Bench(self.design.task, trials, deadline, self.watcher.round, cells)
 
-    def results(self, dataset: Data) -> Results:
+    def results(self, dataset: Data) -> Record:
         """Train, measure, check and judge."""
-        plan, task = self.plan, self.plan.task
+        design, task = self.design, self.design.task
         tuning, testing, tuned, tested = self._trials()
-        found = {cell: [one for one in tested if one[0].cell == cell] for cell in plan.cells}
+        found = {cell: [one for one in tested if one[0].cell == cell] for cell in design.cells}
         clock, entrants = self._contestants(found, tuned)
         about = dataset.about()
         contestants, lacking = self._completed(entrants, choose(found), about["columns"])
         comparisons = compare_all(contestants)
         naive = list(task.baselines())
-        case = Case(task, contestants, comparisons, naive, plan.budget.rounds)
+        case = Case(task, contestants, comparisons, naive, design.budget.rounds)
         findings = run_checks(case, self.skip)
-        return Results(
+        return Record(
             task=task.name,
             metrics=list(task.metrics),
             profile_of=task.profile_of,
             profile_names=task.profile_names(),
             data=about,
             settings=task.settings(),
-            budget=plan.record(),
+            budget=design.record(),
             seeds=sorted({job.seed for job, _ in tested}),
             notes=list(task.notes()),
             contestants=contestants,
@@ -199,18 +210,18 @@ class _Run:
 
     def _trials(self) -> tuple[list[Rung], list[Rung], Outcomes, Outcomes]:
         """Return the rungs that tune and that are measured, and what came out of each."""
-        plan, tuning = self.plan, self.plan.tuning()
-        self.watcher.begins((len(tuning) + plan.seeds) * len(plan.cells))
+        design, tuning = self.design, self.design.tuning()
+        self.watcher.begins((len(tuning) + design.seeds) * len(design.cells))
         with self.pool.open(self.bench) as run:
             self._discard_damaged(tuning)
             tuned = self._train(run, self.schedule.tuning(tuning))
-            testing = plan.testing(best_rates(plan.cells, tuned, plan.learning_rates[0]))
+            testing = design.testing(best_rates([*design.cells], tuned, design.learning_rates[0]))
             self._discard_damaged(testing)
             return tuning, testing, tuned, self._train(run, self.schedule.testing(testing))
 
     def _discard_damaged(self, rungs: Sequence[Rung]) -> None:
         for job in (job for rung in rungs for job in rung):
-            if why := discard_damaged(self.plan.task, job, self.bench.root):
+            if why := discard_damaged(self.design.task, job, self.bench.root):
                 self.watcher.discarded(why)
 
     def _train(self, run: Run, jobs: Iterator[Job]) -> Outcomes:
@@ -233,7 +244,7 @@ class _Run:
         self, found: Mapping[str, Outcomes], tuned: Outcomes
     ) -> tuple[float | None, list[Contestant]]:
         """Return the clock, and the contestants by rank."""
-        task = self.plan.task
+        task = self.design.task
         clock, within = same_clock(task, found, self.bench.root)
         entrants = [
             cell_contestant(
@@ -261,7 +272,7 @@ class _Run:
 
     def _looked_into(self, chosen: Chosen) -> tuple[dict[str, Health], dict[str, str]]:
         """Return memory span and gradient growth of each cell's best trial, or why they lack."""
-        task, root, until = self.plan.task, self.bench.root, self.schedule.ending
+        task, root, until = self.design.task, self.bench.root, self.schedule.ending
 
         def look(job: Job, trial: Trial) -> Health:
             return diagnose(task, network_of(task, job, trial, root))
@@ -270,7 +281,7 @@ class _Run:
 
     def _save_models(self, chosen: Chosen, columns: Any) -> dict[str, str]:
         """Write each cell's best trial as a model; return which cannot be, and why."""
-        task = self.plan.task
+        task = self.design.task
 
         def save(job: Job, trial: Trial) -> None:
             about = {
@@ -282,6 +293,7 @@ class _Run:
                 "settings": task.settings(),
                 "columns": columns,
                 "metrics": trial.metrics,
+                **written(self.design.cells[job.cell]),
             }
             weights = weights_of(job, trial, self.bench.root)
             save_model(self.out / "models" / job.cell, weights, about)

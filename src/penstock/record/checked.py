@@ -1,6 +1,6 @@
 """results.json as it is read: each value has its type, each word is a known one. No torch.
 
-`Results` says the types of what it holds; here are those of the objects in it whose further keys
+`Record` says the types of what it holds; here are those of the objects in it whose further keys
 depend on the task. A file from a stranger that passes holds strings of any kind, and they are
 escaped where they are shown.
 """

@@ -77,6 +77,11 @@ def page(template: str, title: str, about: str, origin: str, **parts: Any) -> st
     )  # fmt: skip
 
 
+def fragment(template: str, **parts: Any) -> str:
+    """Return a part of a page, without scripts or a style, by the template of that name."""
+    return _environment().get_template(template).render(parts)
+
+
 def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
     """Return the rule that nothing but these scripts and styles counts, and nothing is loaded."""
     allowed = {

@@ -1,6 +1,6 @@
 """What a comparison leaves behind: the schema of results.json, version penstock.results/2.
 
-The file is a `Results` as JSON: an object's keys are the attributes below. All that is a time is
+The file is a `Record` as JSON: an object's keys are the attributes below. All that is a time is
 under a key `times`, so that two runs with the same seeds differ nowhere else. No torch is needed
 to read one. A later version may add keys; one that changes a meaning changes the version.
 """
@@ -35,7 +35,7 @@ class Trial:
         best_round: the round whose weights were kept.
         metrics, blocks, profile: as `penstock.tasks.base.Measured`; empty unless it finished.
             A trial that tunes the learning rate has none: it never sees test data.
-        predictions, bands: for the windows of `Results.examples`, in the data's unit; bands are
+        predictions, bands: for the windows of `Record.examples`, in the data's unit; bands are
             intervals, and empty where the task has none.
         times: seconds of the processor, {"train": …, "predict": …, "rounds": […]}.
     """
@@ -84,7 +84,7 @@ class Contestant:
         model: path of the model file beside results.json, or None.
         times: seconds of the processor, {"train": mean of a trial, "predict": all test windows,
             "step": one optimisation step, both at their quickest}, and "same_clock": {"rounds",
-            "metrics", "intervals"}, what validation chose within `Results.times["clock"]`.
+            "metrics", "intervals"}, what validation chose within `Record.times["clock"]`.
     """
 
     name: str
@@ -148,6 +148,11 @@ class Verdict:
     smallest: str | None = None
     times: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def winner(self) -> str | None:
+        """The cell that is better than every other beyond doubt, or None."""
+        return self.best if self.kind == "winner" else None
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -171,7 +176,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Results:
+class Record:
     """A comparison.
 
     Attributes:
@@ -221,7 +226,7 @@ class Results:
         write_json(path, asdict(self))
 
 
-def load_results(path: Path) -> Results:
+def load_results(path: Path) -> Record:
     """Return the results in a results.json.
 
     Raises:
@@ -235,7 +240,7 @@ def load_results(path: Path) -> Results:
                 f"{path} has the schema {str(schema)[:80]!r}, and this version reads {SCHEMA}; run "
                 "penstock compare on the data again"
             )
-        return _checked(checked.parsed(Results, text))
+        return _checked(checked.parsed(Record, text))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
@@ -243,7 +248,7 @@ def load_results(path: Path) -> Results:
         raise DataError(f"{path} is no results.json of penstock compare ({words})") from None
 
 
-def _checked(results: Results) -> Results:
+def _checked(results: Record) -> Record:
     """Return results whose inner objects are known to be of their types, and whose names fit."""
     for kind, part in (
         (checked.Data, "data"),

@@ -9,10 +9,10 @@ import polars as pl
 
 from penstock import plain
 from penstock.comparison.report import table
-from penstock.record.results import Results
+from penstock.record.results import Record
 
 
-def markdown(results: Results) -> str:
+def markdown(results: Record) -> str:
     """Return the verdict, what the checks found, and the tables, as Markdown."""
     head, *reasons = results.verdict.sentences
     reasons += results.verdict.times.get("sentences", [])
@@ -48,7 +48,7 @@ def markdown(results: Results) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def settings(results: Results) -> list[tuple[str, str]]:
+def settings(results: Record) -> list[tuple[str, str]]:
     """Return data, decisions, budgets, versions and times, by name."""
     facts = {**results.data, **results.settings, **results.budget, **results.versions}
     times = results.times
@@ -70,7 +70,7 @@ def _words(value: Any) -> str:
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def comma_separated(results: Results) -> str:
+def comma_separated(results: Record) -> str:
     """Return a row for each trial and each naive method."""
     records = list(table.records(results))
     names = list(dict.fromkeys(name for record in records for name in record))

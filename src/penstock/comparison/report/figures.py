@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from penstock.record.results import Contestant, Results
+from penstock.record.results import Contestant, Record
 
 # Okabe & Ito's palette, told apart by the colour-blind, readable on white and on black.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
@@ -15,7 +15,7 @@ _AFTER = "%{{y:.4g}} after %{{x}} steps<extra>%{{fullData.name}}, seed {:d}</ext
 _SHOWN = 3  # contestants drawn at first in crowded pictures; the legend brings the others
 
 
-def errors(results: Results) -> go.Figure:
+def errors(results: Record) -> go.Figure:
     """Return each contestant's score with its interval over seeds, best on top."""
     score, figure = results.metrics[0], blank(results.metrics[0], "")
     able = _able(results)
@@ -40,7 +40,7 @@ def errors(results: Results) -> go.Figure:
     return figure.update_layout(height=110 + 40 * len(able), showlegend=False)
 
 
-def cost(results: Results) -> go.Figure:
+def cost(results: Record) -> go.Figure:
     """Return score against the measured time of a training step, a point a cell."""
     score = results.metrics[0]
     figure = blank("milliseconds a training step", score)
@@ -66,7 +66,7 @@ def cost(results: Results) -> go.Figure:
     return figure.update_layout(showlegend=False)
 
 
-def learning(results: Results) -> go.Figure:
+def learning(results: Record) -> go.Figure:
     """Return the validation loss of each trial after each round of steps."""
     figure = blank("steps", "validation loss")
     for one in results.contestants:
@@ -86,7 +86,7 @@ def learning(results: Results) -> go.Figure:
     return figure
 
 
-def tuning(results: Results) -> go.Figure:
+def tuning(results: Record) -> go.Figure:
     """Return the best validation loss at each learning rate tried; the one chosen is filled."""
     figure = blank("learning rate", "best validation loss")
     for one in results.contestants:
@@ -107,7 +107,7 @@ def tuning(results: Results) -> go.Figure:
     return figure.update_xaxes(type="log", tickvals=rates, ticktext=[f"{r:g}" for r in rates])
 
 
-def profile(results: Results) -> go.Figure:
+def profile(results: Record) -> go.Figure:
     """Return the score at each step ahead, or of each part, a line a contestant."""
     figure = blank(results.profile_of, results.metrics[0])
     names = results.profile_names
@@ -117,7 +117,7 @@ def profile(results: Results) -> go.Figure:
     return figure.update_yaxes(rangemode="tozero")
 
 
-def example(results: Results, number: int) -> go.Figure:
+def example(results: Record, number: int) -> go.Figure:
     """Return one test window: what came, and what each contestant foretold."""
     shown = results.examples[number]
     names, context = shown["times"], shown["context"]
@@ -188,7 +188,7 @@ def blank(x: str, y: str) -> go.Figure:
     )
 
 
-def _able(results: Results) -> list[Contestant]:
+def _able(results: Record) -> list[Contestant]:
     return [one for one in results.contestants if one.rank]
 
 
@@ -198,21 +198,21 @@ def _error_bar(one: Contestant, score: str) -> dict[str, Any] | None:
     return {"type": "data", "array": [half], "thickness": 2} if half else None
 
 
-def _line(results: Results, one: Contestant) -> dict[str, Any]:
+def _line(results: Record, one: Contestant) -> dict[str, Any]:
     dash = "solid" if one.kind == "cell" else _NAIVE_DASHES[_place(results, one) % 4]
     return {"name": one.name, "line": {"color": _colour(results, one), "dash": dash}}
 
 
-def _marked(results: Results, one: Contestant) -> dict[str, Any]:
+def _marked(results: Record, one: Contestant) -> dict[str, Any]:
     marker = {"size": 9, "symbol": _symbol(one), "color": _colour(results, one)}
     return {**_line(results, one), "marker": marker}
 
 
-def _colour(results: Results, one: Contestant) -> str:
+def _colour(results: Record, one: Contestant) -> str:
     return COLOURS[_place(results, one) % len(COLOURS)]
 
 
-def _place(results: Results, one: Contestant) -> int:
+def _place(results: Record, one: Contestant) -> int:
     """Return a number that a name keeps whatever its rank, cells first."""
     return sorted((c.kind != "cell", c.name) for c in results.contestants).index(
         (one.kind != "cell", one.name)

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 from torch import Tensor
 
-from penstock import __version__
+from penstock._version import __version__
 from penstock.comparison.inspection import Inspection
 from penstock.comparison.report.figures import COLOURS, blank
 from penstock.inspect.gates import NEAR, gate_statistics

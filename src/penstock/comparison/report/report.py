@@ -9,10 +9,10 @@ from penstock.comparison.report import exports, figures, table
 from penstock.errors import DataError
 from penstock.record import markup
 from penstock.record.markup import Figure, Table
-from penstock.record.results import Contestant, Results, load_results
+from penstock.record.results import Contestant, Record, load_results
 
 
-def write_reports(results: Results, out: Path) -> None:
+def write_reports(results: Record, out: Path) -> None:
     """Write the three files, each whole or not at all."""
     _write(reports(results), out)
 
@@ -33,7 +33,7 @@ def rebuild_reports(folder: Path) -> None:
     _write(texts, folder)
 
 
-def reports(results: Results) -> dict[str, str]:
+def reports(results: Record) -> dict[str, str]:
     """Return the text of each report by the name of its file."""
     return {
         "report.html": render(results),
@@ -47,7 +47,7 @@ def _write(texts: dict[str, str], out: Path) -> None:
         write(out / name, text)
 
 
-def render(results: Results) -> str:
+def render(results: Record) -> str:
     """Return the report as HTML."""
     head, *reasons = results.verdict.sentences
     trials = _trials(results)
@@ -76,18 +76,18 @@ def render(results: Results) -> str:
     )
 
 
-def _about(results: Results) -> str:
+def _about(results: Record) -> str:
     rows = f"{results.data['rows']:,} rows" if "rows" in results.data else ""
     trials = sum(len(one.trials) + len(one.tuning) for one in results.contestants)
     parts = [results.task, rows, f"{trials} trials", f"{results.budget['parameters']:,} parameters"]
     return " · ".join(part for part in parts if part)
 
 
-def _in_doubt(results: Results) -> bool:
+def _in_doubt(results: Record) -> bool:
     return any(one.grave and one.status == "fired" for one in results.checks)
 
 
-def _picks(results: Results) -> list[tuple[str, str, str]]:
+def _picks(results: Record) -> list[tuple[str, str, str]]:
     """Return what to take under each aim; equals of the best alone are taken for an aim."""
     verdict = results.verdict
     if verdict.recommended is None:
@@ -100,7 +100,7 @@ def _picks(results: Results) -> list[tuple[str, str, str]]:
     return [(aim, name, why) for aim, name, why in picks if name is not None]
 
 
-def _checks(results: Results) -> dict[str, Any]:
+def _checks(results: Record) -> dict[str, Any]:
     fired = [one for one in results.checks if one.status == "fired"]
     rest = [one for one in results.checks if one.status != "fired"]
     head = f"{len(rest)} checks found nothing or were switched off" if fired else "Nothing found"
@@ -108,7 +108,7 @@ def _checks(results: Results) -> dict[str, Any]:
     return {"fired": fired, "quiet_head": head, "quiet": quiet}
 
 
-def _contestants(results: Results) -> Table:
+def _contestants(results: Record) -> Table:
     columns = table.columns(results)
     return Table(
         "The contestants",
@@ -118,11 +118,11 @@ def _contestants(results: Results) -> Table:
     )
 
 
-def _row_kind(results: Results, one: Contestant) -> str:
+def _row_kind(results: Record, one: Contestant) -> str:
     return f"{one.kind} chosen" if one.name == results.verdict.best else one.kind
 
 
-def _figures(results: Results) -> Iterator[Figure]:
+def _figures(results: Record) -> Iterator[Figure]:
     score = results.metrics[0]
     yield Figure(
         "errors",
@@ -146,7 +146,7 @@ def _figures(results: Results) -> Iterator[Figure]:
         yield Figure("tuning", figures.tuning(results), caption)
 
 
-def _profile(results: Results) -> Figure:
+def _profile(results: Record) -> Figure:
     able = [one for one in results.contestants if one.rank]
     values = [
         [name, *(f"{one.profile[k]:.4g}" for one in able)]
@@ -158,7 +158,7 @@ def _profile(results: Results) -> Figure:
     return Figure("profile", figures.profile(results), caption, numbers)
 
 
-def _example(results: Results, number: int) -> Figure:
+def _example(results: Record, number: int) -> Figure:
     shown, able = results.examples[number], [c for c in results.contestants if c.rank]
     start = shown["context"]
     rows = [
@@ -177,7 +177,7 @@ def _example(results: Results, number: int) -> Figure:
     return Figure(f"example-{number}", figures.example(results, number), caption, numbers)
 
 
-def _trials(results: Results) -> Table:
+def _trials(results: Record) -> Table:
     rows = table.trial_rows(results)
     kinds = ["" if row[3] == "finished" else "lost" for row in rows]
     return Table("Trials", table.TRIAL_HEADS, rows, kinds)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.record.results import Bounds, Contestant, Results, Trial
+from penstock.record.results import Bounds, Contestant, Record, Trial
 
 _DASH = "–"
 
@@ -26,7 +26,7 @@ class Column:
     wide: bool = False
 
 
-def columns(results: Results) -> list[Column]:
+def columns(results: Record) -> list[Column]:
     """Return the columns of the table of contestants."""
     score, *others = results.metrics
     spread = "mean over seeds ± half its 95 % interval" if len(results.seeds) > 1 else "one seed"
@@ -54,7 +54,7 @@ def columns(results: Results) -> list[Column]:
     ]
 
 
-def trial_rows(results: Results) -> list[list[str]]:
+def trial_rows(results: Record) -> list[list[str]]:
     """Return a row for each trial, in the order of TRIAL_HEADS."""
     score = results.metrics[0]
     return [
@@ -75,7 +75,7 @@ def trial_rows(results: Results) -> list[list[str]]:
 TRIAL_HEADS = ("cell", "for", "rate", "status", "ended by", "validation loss", "score")
 
 
-def records(results: Results) -> Iterator[dict[str, Any]]:
+def records(results: Record) -> Iterator[dict[str, Any]]:
     """Give a record for each trial and each naive method, for results.csv."""
     for one in results.contestants:
         about = {"contestant": one.name, "kind": one.kind, "rank": one.rank}

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from penstock.atomic import write
+from penstock.cells.own import packed, unpack
 from penstock.comparison.trials.trial import RESULT, Job, attempt, conclude, stored
 from penstock.comparison.trials.workers import Bench, Outcome, Run, seconds_until
 from penstock.errors import ArgumentError
@@ -59,7 +60,7 @@ class Cluster:
     @contextmanager
     def open(self, bench: Bench) -> Iterator[Run]:
         """Return the way to run trials; Ray is left with the context."""
-        setup = self._ray.put(pickle.dumps(bench.task))
+        setup = self._ray.put(pickle.dumps((packed(bench.cells), bench.task)))
         train = self._ray.remote(num_cpus=1, max_retries=0)(_train)
 
         def run(jobs: Iterator[Job]) -> Iterator[Outcome]:
@@ -103,7 +104,8 @@ def _train(setup: bytes, job: Job, seconds: float | None) -> tuple[Trial, _Files
     """Run a trial on the machine that this is, and return what it leaves."""
     deadline = math.inf if seconds is None else time.monotonic() + seconds  # each has its own clock
     torch.set_num_threads(1)
-    task = pickle.loads(setup)  # from the process that started the run
+    cells, task = pickle.loads(setup)  # from the process that started the run
+    unpack(cells)
     with tempfile.TemporaryDirectory() as root:
         trial = attempt(
             task, job, Path(root), deadline=deadline, report=lambda _job, _progress: None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from penstock.cells import Cell
 from penstock.comparison.trials.budget import PARAMETERS, choose_width
 from penstock.comparison.trials.schedule import TUNING_SEED, Rung
 from penstock.comparison.trials.trial import Job, Purpose
@@ -13,13 +14,13 @@ from penstock.training.loop import Budget
 
 
 @dataclass(frozen=True)
-class Plan:
+class Design:
     """The trials of a comparison.
 
     Attributes:
         task: bound to the data.
         data: the data's fingerprint.
-        cells: their names.
+        cells: by name.
         seeds: trials of each cell that are measured.
         budget: of each trial, but for the learning rate.
         learning_rates: to try for each cell; a single one is taken as it is.
@@ -27,7 +28,7 @@ class Plan:
 
     task: Task
     data: str
-    cells: tuple[str, ...]
+    cells: Mapping[str, type[Cell]]
     seeds: int
     budget: Budget
     learning_rates: tuple[float, ...]

@@ -1,7 +1,6 @@
 """One trial: a cell with a seed, trained, measured, kept in its folder."""
 
 import hashlib
-import inspect
 import json
 import time
 from collections.abc import Callable
@@ -14,8 +13,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from penstock import __version__
+from penstock._version import __version__
 from penstock.cells import find_cell
+from penstock.cells.own import equations_digest
 from penstock.conform import conform
 from penstock.opening import read_json
 from penstock.record.results import Trial, write_json
@@ -65,7 +65,7 @@ class Job:
             "torch": torch.__version__,
             "task": [task.name, task.settings()],
             "data": data,
-            "cell": [cell, width, _source(cell)],
+            "cell": [cell, width, equations_digest(find_cell(cell))],
             "budget": asdict(budget),
             "purpose": purpose,
         }
@@ -193,11 +193,3 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
     trial.predictions.extend(task.example_predictions(predictions))
     trial.bands.extend(task.example_bands(predictions))
     return trial
-
-
-def _source(cell: str) -> str:
-    """Return a cell's source, so that a user who changes an equation gets new trials."""
-    try:
-        return inspect.getsource(find_cell(cell))
-    except OSError:  # typed into an interpreter
-        return ""

@@ -9,6 +9,7 @@ import math
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +18,13 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import torch
 
+from penstock.cells import Cell
+from penstock.cells.own import packed, unpack
 from penstock.comparison.trials.trial import Job, Report, attempt, conclude
 from penstock.record.results import Trial
 from penstock.tasks import Task
@@ -34,12 +38,13 @@ _SPAWN = get_context("spawn")  # a fork would inherit torch's threads in an unkn
 
 @dataclass(frozen=True)
 class Bench:
-    """What all trials of a run share: the task, the folder of trials, and when time is up."""
+    """What all trials of a run share: task, folder of trials, when time is up, and the cells."""
 
     task: Task
     root: Path
     deadline: float
     report: Report
+    cells: tuple[type[Cell], ...] = ()
 
 
 class Pool(Protocol):
@@ -106,7 +111,7 @@ class Processes:
     def open(self, bench: Bench) -> Iterator[Run]:
         """Return the way to run trials; its processes start when there is work for them."""
         # Plain bytes: torch would put tensors into shared memory, which may be small.
-        setup = pickle.dumps((bench.task, bench.root, bench.deadline))
+        setup = pickle.dumps((packed(bench.cells), bench.task, bench.root, bench.deadline))
         workers = [_Worker(setup, bench.deadline) for _ in range(self.workers)]
 
         def run(jobs: Iterator[Job]) -> Iterator[Outcome]:
@@ -136,7 +141,7 @@ class _Worker:
     def _start(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_serve, args=(theirs, self._setup), daemon=True)
-        with _deaf_children():
+        with _deaf_children(), _nameless_main():
             self._process.start()
         theirs.close()
 
@@ -202,6 +207,20 @@ def _deaf_children() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Let processes started inside not run the user's script again, which may start a comparison.
+
+    What they need comes through the pipe, a cell of that script too.
+    """
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
+
+
 def _ready(workers: Sequence[_Worker], deadline: float) -> list[_Worker]:
     """Return the workers that have something to say; wait until there is one, or time is up.
 
@@ -216,7 +235,9 @@ def _serve(pipe: "connection.Connection[Any, Any]", setup: bytes) -> None:
     """Train what comes through the pipe, until it is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    task, root, deadline = pickle.loads(setup)  # from the process that started this one
+    cells, *rest = pickle.loads(setup)  # from the process that started this one
+    unpack(cells)
+    task, root, deadline = rest
 
     def report(_: Job, progress: Progress) -> None:
         pipe.send(progress)

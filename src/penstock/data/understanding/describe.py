@@ -67,8 +67,8 @@ def describe(
         ArgumentError: an option names what is not there.
     """
     options = Options(
-        _names(target), id, time_column, _names(known), _names(past), _names(static), split, group,
-        task, horizon, frequency, date_format,
+        told_names(target), id, time_column, told_names(known), told_names(past),
+        told_names(static), split, group, task, horizon, frequency, date_format,
     )  # fmt: skip
     return understand_all(data, options, test, validation)
 
@@ -114,5 +114,6 @@ def _together(parts: dict[str, Source]) -> Source:
     return Source(names, whole, conversions=first.conversions)
 
 
-def _names(told: Iterable[str]) -> tuple[str, ...]:
+def told_names(told: Iterable[str]) -> tuple[str, ...]:
+    """Return names that were told as one or several."""
     return (told,) if isinstance(told, str) else tuple(told)

@@ -1,0 +1,159 @@
+"""`penstock.compare`: which cell for my data? The command line calls it too."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from penstock.cells import Cell
+from penstock.comparison import run
+from penstock.comparison.duration import seconds
+from penstock.comparison.folder import check_folder
+from penstock.comparison.judging.checks import find_checks
+from penstock.comparison.native import native_of
+from penstock.comparison.results import Results
+from penstock.comparison.trials.cluster import Cluster
+from penstock.comparison.trials.schedule import LEARNING_RATES
+from penstock.comparison.trials.workers import Pool, Processes, usable_cores
+from penstock.data import Options
+from penstock.data.understanding.describe import source_of, told_names
+from penstock.data.understanding.understand import understand
+from penstock.errors import ArgumentError
+from penstock.tasks import find_task
+from penstock.training.loop import Budget
+
+
+def compare(
+    data: Any,
+    cells: Iterable[str | type[Cell]] = run.DEFAULT_CELLS,
+    *,
+    task: str | None = None,
+    target: str | Iterable[str] = (),
+    horizon: int | None = None,
+    id: str | None = None,
+    time_column: str | None = None,
+    known: str | Iterable[str] = (),
+    past: str | Iterable[str] = (),
+    static: str | Iterable[str] = (),
+    frequency: str | None = None,
+    date_format: str | None = None,
+    seeds: int = run.DEFAULT_SEEDS,
+    steps: int | None = None,
+    rates: Sequence[float] | None = None,
+    time: float | str | None = None,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    skip_checks: Sequence[str] = (),
+    progress: run.Watcher | None = None,
+) -> Results:
+    """Train cells under equal budgets, compare them with naive methods, and say which to use.
+
+    ```python
+    import polars as pl
+
+    class Leaky(penstock.Cell):
+        \"\"\"h' = 0.9 h + 0.1 tanh(W x + U h + b)\"\"\"
+        n = penstock.Gate()
+
+        def step(self, x, h):
+            return 0.9 * h + 0.1 * torch.tanh(self.n(x, h))
+
+    sales = pl.DataFrame({"day": range(300), "sold": [t % 7 + 0.1 * (t % 11) for t in range(300)]})
+    results = penstock.compare(sales, ["gru", Leaky], horizon=7, seeds=2, steps=40, rates=[0.01])
+    print(results)                      # the verdict, in sentences
+    results.verdict.recommended         # a name, or None where no cell is worth it
+    results.table()                     # a dataframe, here of polars, as the data were
+    model = results.model("gru")
+    model.predict(sales)                # what comes next
+    ```
+
+    Every cell gets the same number of parameters, of steps at most, the same patience and the same
+    learning rates to try. Test data are used once, at the end of each trial that is measured.
+
+    Args:
+        data: the path of a file or a folder, the name of a sample, a dataframe of any library,
+            a dict or list of arrays, an array, or a pair of arrays and their labels.
+        cells: names, classes, or classes in files: ``"mine.py:MyCell"``, a file that is run.
+        task: what to learn; told by the data if left out.
+        target: columns to learn: values or labels.
+        horizon: steps to forecast.
+        id: the column that names the series of a row.
+        time_column: the column of times.
+        known, past, static: columns known ahead of time, known up to now, and the same all
+            through a series.
+        frequency: the step to which rows of irregular times are brought, as "1h".
+        date_format: how dates are written, as "%d.%m.%Y".
+        seeds: trainings of each cell that are measured.
+        steps: of a training at most.
+        rates: learning rates to try for each cell; a single one is taken as it is.
+        time: for all, in seconds or as "10m": what does not fit is left out, and said.
+        out: the folder to write to; a run that was cut off goes on from there. If left out, one
+            that is removed with the results.
+        workers: trials at a time; as many as there are cores if left out.
+        ray: the address of a Ray cluster to send the trials to.
+        skip_checks: checks to switch off, by name or code.
+        progress: hears how the run goes on.
+
+    Raises:
+        DataError: a cell cannot be used, it is not clear what is what, or the data do not suffice.
+        ArgumentError: an argument cannot work.
+        UnknownCellError: there is no cell of a name.
+    """
+    ends = None if time is None else monotonic() + _seconds(time)
+    rates = LEARNING_RATES if rates is None else tuple(dict.fromkeys(rates))
+    named = run.check_arguments(cells, seeds, rates)
+    find_checks(skip_checks)
+    if out is not None:
+        check_folder(Path(out))
+    options = Options(
+        told_names(target), id, time_column, told_names(known), told_names(past),
+        told_names(static), task=task, frequency=frequency, date_format=date_format,
+    )  # fmt: skip
+    if task is not None:
+        find_task(task)
+    budget, source = _budget(steps), source_of(data)
+    understood = understand(source, options)
+    if progress is not None:
+        progress.understood(understood)
+    task = task or understood.task
+    dataset = find_task(task).read(source, options)
+    folder = Path(tempfile.mkdtemp(prefix="penstock-") if out is None else out)
+    record = run.run_comparison(
+        dataset,
+        folder,
+        task=task,
+        cells=tuple(named.values()),
+        seeds=seeds,
+        horizon=horizon,
+        budget=budget,
+        learning_rates=rates,
+        seconds=None if ends is None else ends - monotonic(),
+        pool=_pool(workers, ray),
+        watcher=progress,
+        skip_checks=skip_checks,
+    )
+    return Results(record, folder, native_of(data), kept=out is not None)
+
+
+def _seconds(time: float | str) -> float:
+    if isinstance(time, str):
+        return seconds(time)
+    if not 0 < time < float("inf"):
+        raise ArgumentError(f'time is {time}; give seconds above 0, or a duration such as "10m"')
+    return time
+
+
+def _budget(steps: int | None) -> Budget | None:
+    if steps is None:
+        return None
+    if steps < 1:
+        raise ArgumentError(f"steps is {steps}; it must be at least 1")
+    return Budget(steps=steps)
+
+
+def _pool(workers: int | None, ray: str | None) -> Pool:
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"workers is {workers}; it must be at least 1")
+    return Cluster(ray, workers) if ray else Processes(workers or usable_cores())
