@@ -1,5 +1,6 @@
 """Every baseline of every task is a model: kept in a file, loaded, applied to other data."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def spoilt(weights: dict[str, torch.Tensor], how: str) -> dict[str, torch.Tensor
         return rest
     other = {
         "longer": lambda: torch.cat([value.flatten(), value.flatten()]),
-        "another type": lambda: value.float(),
+        "another type": value.float,
         "not finite": lambda: value.double() * float("nan"),
     }[how]()
     return {**rest, name: other}
@@ -130,6 +131,6 @@ def test_an_ngram_goes_on_with_what_it_saw() -> None:
     fitted = task.baselines["3-gram"]
     frame, _ = fitted.apply(fitted.spec(), Source("b.txt", text=b"abcdab"))
     written = "".join(frame["character"][:40])
-    hits = [a + b in "abcda" for a, b in zip(written, written[1:], strict=False)]
+    hits = [a + b in "abcda" for a, b in itertools.pairwise(written)]
     assert written[0] == "c"
     assert np.mean(hits) > 0.9

@@ -250,6 +250,8 @@ class TaskKind:
 
     Attributes:
         name: by which it is chosen.
+        asks: the task whose data it learns from, one of those between which
+            `penstock.data.understanding.suits` decides: mostly its own name.
         codec: from a model's file to predictions.
         read: from a source and the user's options to the data to learn from. Raises DataError
             where the source or a cell cannot be used, ArgumentError where an option cannot be.
@@ -258,6 +260,7 @@ class TaskKind:
     """
 
     name: str
+    asks: str
     codec: Codec
     read: Callable[[Source, Options], Any]
     bind: Callable[[Any, int | None], "Parts"]

@@ -287,4 +287,4 @@ def _no_symbols(values: Tensor) -> Tensor:
 
 
 CODEC = FramesCodec()
-FRAMES = TaskKind("frames", CODEC, read_frames, _bind)
+FRAMES = TaskKind("frames", "frames", CODEC, read_frames, _bind)

@@ -341,4 +341,4 @@ def _spec(problem: TextProblem) -> dict[str, Any]:
 def text_task(name: str, unit: Unit, problem: type[TextProblem]) -> TaskKind:
     """Return a task of language models."""
     codec = TextCodec(unit, dict.fromkeys(_ORDERS, NGram))
-    return TaskKind(name, codec, TextReader(unit), TextBinder(name, unit, problem, codec))
+    return TaskKind(name, name, codec, TextReader(unit), TextBinder(name, unit, problem, codec))

@@ -169,4 +169,4 @@ CODEC = SequenceCodec(
     {"most frequent class": Constant, "logistic on summaries": OnSummaries},
     _table,
 )
-CLASSIFY = TaskKind("classify", CODEC, LabelledReader("classify"), _bind)
+CLASSIFY = TaskKind("classify", "classify", CODEC, LabelledReader("classify"), _bind)

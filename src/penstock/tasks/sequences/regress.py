@@ -181,4 +181,4 @@ CODEC = SequenceCodec(
     {"mean": Constant, "median": Constant, "ridge on summaries": OnSummaries},
     _table,
 )
-REGRESS = TaskKind("regress", CODEC, LabelledReader("regress"), _bind)
+REGRESS = TaskKind("regress", "regress", CODEC, LabelledReader("regress"), _bind)

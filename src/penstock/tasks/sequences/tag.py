@@ -231,4 +231,4 @@ CODEC = SequenceCodec(
     },
     _table,
 )
-TAG = TaskKind("tag", CODEC, LabelledReader("tag"), _bind)
+TAG = TaskKind("tag", "tag", CODEC, LabelledReader("tag"), _bind)
