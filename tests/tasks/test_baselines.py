@@ -23,9 +23,7 @@ def source_for(name: str) -> Source:
     """Return the first sample for which a task is inferred."""
     if name == "bytes":
         return sample(BYTES)
-    return next(
-        one for key in samples() if understand(one := sample(key), Options()).task == name
-    )
+    return next(one for key in samples() if understand(one := sample(key), Options()).task == name)
 
 
 @pytest.fixture(scope="module", params=sorted(tasks()))
