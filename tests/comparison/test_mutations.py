@@ -24,7 +24,7 @@ from penstock.data.samples import sample, samples
 from penstock.data.series import Options
 from penstock.errors import PenstockError
 from penstock.tasks import find_task, infer
-from penstock.tasks.following import symbols
+from penstock.tasks.following import text_codec
 from penstock.training.loop import Budget
 
 OPTIONS = {"shops": Options(known=("promo",))}
@@ -101,7 +101,7 @@ def short(name: str) -> Source:
 
 @pytest.mark.parametrize("name", sorted(samples()))
 def test_every_field_of_a_model(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(symbols, "_CONTINUED", 3)
+    monkeypatch.setattr(text_codec, "_CONTINUED", 3)
     model, path = trained(name, tmp_path / "out"), tmp_path / "gru.json"
     shutil.copy(model.with_suffix(".safetensors"), path.with_suffix(".safetensors"))
     whole, source, said = json.loads(model.read_text()), short(name), []

@@ -75,12 +75,8 @@ def test_describe_and_the_tasks_agree_on_samples(name: str) -> None:
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("kind", ["polars", "pandas", "arrow"])
 def test_describe_and_the_tasks_agree_on_layouts(name: str, kind: str) -> None:
-    make = {
-        "polars": lambda t: t,
-        "pandas": pl.DataFrame.to_pandas,
-        "pyarrow": pl.DataFrame.to_arrow,
-    }
-    table = written(make[kind], name)
+    frame = pl.DataFrame(TABLES[name])
+    table = frame if kind == "polars" else getattr(frame, f"to_{kind}")()
     described = penstock.describe(table)
     assert infer(load(table), Options()) == (described.task, described.why)
     expected = {"one": "forecast", "two": "forecast", "series,": "forecast", "classes": "classify",

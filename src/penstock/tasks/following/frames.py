@@ -17,9 +17,10 @@ from penstock.data.pieces import Pieces, cut
 from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
+from penstock.tasks.codec import Codec, at_rest
 from penstock.tasks.methods import Method
 from penstock.tasks.shared import check_parts, group_means, no_horizon, pieces_note, spread
-from penstock.tasks.task import Codec, Example, Measured, Parts, Problem, TaskKind, at_rest
+from penstock.tasks.task import ExampleWindow, Measured, Parts, Problem, TaskKind
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
 _BATCH, _LONGEST_EXAMPLE = 256, 60
@@ -170,7 +171,7 @@ class FrameExamples:
 
     problem: FramesProblem
 
-    def shown(self) -> list[Example]:
+    def shown(self) -> list[ExampleWindow]:
         """Return the pieces."""
         test, data = self.problem.parts["test"], self.problem.data
         ones, shown = self.problem.following("test").sum(dim=1), []
@@ -179,7 +180,7 @@ class FrameExamples:
             first = int(test.starts[window] - data.offsets[owner]) + 2
             times = [str(first + k) for k in range(end - begin)]
             actual = ones[begin:end].tolist()
-            shown.append(Example(data.ids[owner], times, actual, unit="ones in the frame"))
+            shown.append(ExampleWindow(data.ids[owner], times, actual, unit="ones in the frame"))
         return shown
 
     def predicted(self, predictions: Tensor) -> list[list[float]]:

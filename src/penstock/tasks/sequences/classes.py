@@ -40,8 +40,8 @@ def measure(predictions: Tensor, targets: Tensor) -> Measured:
 
 def present(targets: Tensor) -> Tensor:
     """Return the classes that there are among targets, in order."""
-    found: Tensor = torch.unique(targets[targets >= 0])
-    return found
+    classes: Tensor = torch.unique(targets[targets >= 0])
+    return classes
 
 
 def log_prior(targets: Tensor, count: int) -> Tensor:

@@ -29,7 +29,7 @@ from penstock.tasks.sequences.linear import logistic
 from penstock.tasks.sequences.methods import Constant, OnSummaries
 from penstock.tasks.sequences.summaries import all_summaries
 from penstock.tasks.shared import no_horizon
-from penstock.tasks.task import Example, Measured, Parts, TaskKind
+from penstock.tasks.task import ExampleWindow, Measured, Parts, TaskKind
 
 _FEWEST = 3  # of a class: one to train on, one to validate, one to test
 
@@ -100,11 +100,11 @@ class ClassExamples:
 
     problem: ClassifyProblem
 
-    def shown(self) -> list[Example]:
+    def shown(self) -> list[ExampleWindow]:
         """Return the sequences; of the true class the bar is 1."""
         problem, names = self.problem, list(self.problem.classes)
         return [
-            Example(
+            ExampleWindow(
                 problem.data.ids[owner],
                 names,
                 [float(k == problem.targets[owner]) for k in range(len(names))],
@@ -137,7 +137,7 @@ def _bind(data: Sequences, horizon: int | None) -> Parts:
     targets = code(data.labels.fill_null(""), classes) - 1
     kept = np.flatnonzero(targets.numpy() >= 0)
     members = split_set(targets.numpy()[kept])
-    parts = {part: whole(data.offsets, kept[found]) for part, found in members.items()}
+    parts = {part: whole(data.offsets, kept[chosen]) for part, chosen in members.items()}
     encoding = Encoding.fit(data, parts["train"].all_rows())
     problem = ClassifyProblem(data, encoding, *encoding.encode(data), parts, targets, classes)
     spec = make_spec(problem, problem.prior(), classes=list(classes))

@@ -17,16 +17,16 @@ def of_sequences(problem: SequenceProblem, *, labels: bool) -> Evidence:
     """
     train = problem.parts["train"]
     index = torch.arange(min(SAMPLE, len(train))) * len(train) // min(SAMPLE, len(train))
-    found = problem.targets[train.owners[index]].double().numpy()
+    labelled = problem.targets[train.owners[index]].double().numpy()
     layout = problem.data.layout
     if len(layout.steps) > 1 and layout.numbers == layout.made:
-        return Evidence(found, labels, _steps(problem, index))
+        return Evidence(labelled, labels, _steps(problem, index))
     starts, lengths = train.starts[index], train.lengths[index]
     ends = starts + lengths - 1
     means = torch.stack([problem.numbers[s : s + n].mean(0) for s, n in _pairs(starts, lengths)])
     numbers = torch.stack([problem.numbers[starts], means, problem.numbers[ends]], dim=-1)
     symbols = torch.stack([problem.symbols[starts], problem.symbols[ends]], dim=-1)
-    return Evidence(found, labels, _columns(problem, numbers, symbols))
+    return Evidence(labelled, labels, _columns(problem, numbers, symbols))
 
 
 def of_steps(problem: SequenceProblem) -> Evidence:

@@ -19,10 +19,11 @@ from penstock.data.sequences import Layout, Sequences, read_sequences
 from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
+from penstock.tasks.codec import Codec, at_rest
 from penstock.tasks.methods import Method
 from penstock.tasks.sequences.summaries import count_summaries
 from penstock.tasks.shared import spread
-from penstock.tasks.task import Codec, Problem, at_rest
+from penstock.tasks.task import Problem
 
 _BATCH = 256  # sequences predicted at once
 
@@ -112,7 +113,7 @@ class SequenceProblem(Problem):
         return spread(self.size("test"))
 
 
-Table = Callable[[dict[str, Any], Sequences, Tensor], pl.DataFrame]
+Tabulate = Callable[[dict[str, Any], Sequences, Tensor], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class SequenceCodec(Codec):
     per: Literal["sequence", "step"]
     has_classes: bool
     methods: Mapping[str, type[Method]]
-    table: Table
+    table: Tabulate
 
     def check_spec(self, spec: dict[str, Any]) -> None:
         """Raise unless it is a specification: columns, their encoding, first outputs."""

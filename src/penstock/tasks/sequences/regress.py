@@ -28,7 +28,7 @@ from penstock.tasks.sequences.linear import ridge
 from penstock.tasks.sequences.methods import Constant, OnSummaries
 from penstock.tasks.sequences.summaries import all_summaries
 from penstock.tasks.shared import check_parts, group_means, no_horizon
-from penstock.tasks.task import Example, Measured, Parts, TaskKind
+from penstock.tasks.task import ExampleWindow, Measured, Parts, TaskKind
 
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 
@@ -113,11 +113,11 @@ class NumberExamples:
 
     problem: RegressProblem
 
-    def shown(self) -> list[Example]:
+    def shown(self) -> list[ExampleWindow]:
         """Return the sequences."""
         problem, label = self.problem, str(self.problem.data.layout.label)
         return [
-            Example(
+            ExampleWindow(
                 problem.data.ids[owner],
                 [label],
                 [float(problem.targets[owner])],
@@ -143,7 +143,7 @@ def _bind(data: Sequences, horizon: int | None) -> Parts:
     labels = data.labels.to_numpy()
     kept = np.flatnonzero(~np.isnan(labels))
     members = split_set(np.zeros(len(kept), np.int64))
-    parts = {part: whole(data.offsets, kept[found]) for part, found in members.items()}
+    parts = {part: whole(data.offsets, kept[chosen]) for part, chosen in members.items()}
     check_parts(parts, data.name)
     seen = labels[parts["train"].owners]
     if not np.ptp(seen):

@@ -26,7 +26,7 @@ from penstock.tasks.sequences.labelled import (
 from penstock.tasks.sequences.linear import logistic
 from penstock.tasks.sequences.methods import AtStep, GivenSymbol, OnStep, StepConstant
 from penstock.tasks.shared import check_parts, no_horizon, pieces_note, spread
-from penstock.tasks.task import Example, Measured, Parts, TaskKind
+from penstock.tasks.task import ExampleWindow, Measured, Parts, TaskKind
 
 _LONGEST = 200  # steps of a piece; each is read from a state of zero
 _LONGEST_EXAMPLE = 60
@@ -127,7 +127,7 @@ class StepExamples:
 
     problem: TagProblem
 
-    def shown(self) -> list[Example]:
+    def shown(self) -> list[ExampleWindow]:
         """Return the pieces."""
         return [self._piece(window) for window in self.problem.example_index().tolist()]
 
@@ -142,13 +142,13 @@ class StepExamples:
         """Return none."""
         return []
 
-    def _piece(self, window: int) -> Example:
+    def _piece(self, window: int) -> ExampleWindow:
         problem, test = self.problem, self.problem.parts["test"]
         start, length = int(test.starts[window]), int(test.lengths[window])
         owner = int(test.owners[window])
         shown = range(start, start + min(length, _LONGEST_EXAMPLE))
         labels = problem.targets[shown.start : shown.stop].tolist()
-        return Example(
+        return ExampleWindow(
             problem.data.ids[owner],
             [str(row - int(problem.data.offsets[owner]) + 1) for row in shown],
             [None if label < 0 else float(label) for label in labels],
@@ -162,7 +162,7 @@ def _bind(data: Sequences, horizon: int | None) -> Parts:
     no_horizon(horizon, CODEC.task)
     pieces, split = cut(data.offsets, _LONGEST)
     known = data.labels.is_not_null().to_numpy()
-    parts = {part: _labelled(found, known) for part, found in pieces.items()}
+    parts = {part: _labelled(whole, known) for part, whole in pieces.items()}
     check_parts(parts, data.name)
     rows = parts["train"].all_rows()
     classes = tuple(sorted(data.labels.gather(rows.numpy()).drop_nulls().unique()))

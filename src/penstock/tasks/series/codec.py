@@ -20,9 +20,9 @@ from penstock.data.series import Columns
 from penstock.data.windows import scale_columns
 from penstock.errors import DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster, History
+from penstock.tasks.codec import Codec, at_rest
 from penstock.tasks.methods import Method
 from penstock.tasks.series.naive import METHODS
-from penstock.tasks.task import Codec, at_rest
 
 
 class ForecastSpec(TypedDict):

@@ -21,6 +21,7 @@ from penstock.data import Dataset
 from penstock.data.readers import read_series
 from penstock.data.windows import Panel, Windows, windows
 from penstock.models.forecaster import MEDIAN, QUANTILES, History
+from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
 from penstock.tasks.series.codec import ForecastCodec
@@ -28,7 +29,7 @@ from penstock.tasks.series.evidence import forecast_evidence
 from penstock.tasks.series.naive import METHODS, pinball
 from penstock.tasks.series.selection import Selection, blocks_of, select
 from penstock.tasks.shared import spread
-from penstock.tasks.task import Example, Measured, Parts, Problem, TaskKind, at_rest
+from penstock.tasks.task import ExampleWindow, Measured, Parts, Problem, TaskKind
 
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
@@ -74,11 +75,11 @@ class ForecastProblem(Problem):
 
     def history(self, part: str, index: Tensor) -> History:
         """Return what came before the targets of windows of a part at `index` [B]."""
-        found = self.parts[part]
-        starts = torch.from_numpy(found.panel.offsets)[found.owner[index]]
-        elapsed = found.targets[index] - 1 - starts
-        first = found.panel.values[starts]
-        return History(found.batch(index)[0], *found.beside(index), first, elapsed)
+        windowed = self.parts[part]
+        starts = torch.from_numpy(windowed.panel.offsets)[windowed.owner[index]]
+        elapsed = windowed.targets[index] - 1 - starts
+        first = windowed.panel.values[starts]
+        return History(windowed.batch(index)[0], *windowed.beside(index), first, elapsed)
 
     def predict(self, model: nn.Module) -> Tensor:
         """Return forecasts [W, h, Q] for the test windows, in scaled units."""
@@ -159,7 +160,7 @@ class ForecastExamples:
 
     problem: ForecastProblem
 
-    def shown(self) -> list[Example]:
+    def shown(self) -> list[ExampleWindow]:
         """Return the windows."""
         return [self._window(number) for number in self._index().tolist()]
 
@@ -173,13 +174,13 @@ class ForecastExamples:
             [(low, high) for low, *_, high in rows.tolist()] for rows in self._unscaled(predictions)
         ]
 
-    def _window(self, number: int) -> Example:
+    def _window(self, number: int) -> ExampleWindow:
         chosen, test = self.problem.selection, self.problem.parts["test"]
         one = chosen.series[int(test.owner[number])]
         at = int(test.targets[number]) - int(test.panel.offsets[test.owner[number]])
         begin, end = at - chosen.context, at + chosen.horizon
         actual = np.where(one.observed, one.values, np.nan)[begin:end]
-        return Example(
+        return ExampleWindow(
             one.id,
             [str(time) for time in one.times[begin:end]],
             [None if np.isnan(value) else float(value) for value in actual],
@@ -214,7 +215,7 @@ def _bind(data: Dataset, horizon: int | None) -> Parts:
         "context": chosen.context,
         "season": chosen.season,
         "series": len(chosen.series),
-        "windows": {part: len(found) for part, found in parts.items()},
+        "windows": {part: len(cut) for part, cut in parts.items()},
         "score_unit": f"mean |y[t] - y[t-{chosen.season}]| of the training part",
     }
     fit = NaiveForecasts(problem, CODEC.sizes(spec))
