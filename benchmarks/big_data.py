@@ -128,13 +128,13 @@ def measure(path: Path, options: dict[str, tuple[str, ...]]) -> dict[str, float 
         note("prepare")
         data.fingerprint()
         note("fingerprint")
-        for index in task.draw(100, 64):
-            task.batch("train", index)
+        for index in task.problem.draw(100, 64):
+            task.problem.batch("train", index)
         note("100 batches")
-        for predictions in task.baselines().values():
-            task.measure(predictions)
+        for baseline in task.baselines.values():
+            task.problem.measure(baseline.predict())
         note("baselines")
-        task.predict(task.network("gru", 16))
+        task.problem.predict(task.network("gru", 16))
         note("predict")
         found["wall seconds"] = round(time.perf_counter() - start, 2)
     found["peak MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -24,14 +24,16 @@ from penstock.errors import ArgumentError
 from penstock.record.results import Contestant, Finding, Record, Trial
 from penstock.tasks import Task, find_task
 from penstock.tasks.evidence import Evidence
-from penstock.tasks.forecast import Forecast
+from penstock.tasks.series.forecast import FORECAST
 
 TWO = ("mean", "by step")
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2, 0.9, 1.0])
 
 
 def fake_task(*chance: str, **evidence: Any) -> Any:
-    return SimpleNamespace(chance=chance, evidence=lambda: Evidence(np.empty(0), **evidence))
+    return SimpleNamespace(
+        problem=SimpleNamespace(chance=chance, evidence=lambda: Evidence(np.empty(0), **evidence))
+    )
 
 
 def naive(name: str, level: float) -> Contestant:
@@ -141,8 +143,8 @@ def series(**columns: Any) -> Dataset:
     return read(pl.DataFrame(columns), target=["y"], known=[c for c in columns if c == "x"])
 
 
-def forecast(values: np.ndarray, horizon: int = 2) -> Forecast:
-    return Forecast.prepare(series(y=values), horizon)
+def forecast(values: np.ndarray, horizon: int = 2) -> Task:
+    return FORECAST.prepare(series(y=values), horizon)
 
 
 def test_duplicates_in_a_series() -> None:
@@ -182,13 +184,13 @@ def test_duplicates_among_sequences_whatever_their_padding() -> None:
 
 
 def fingerprints_of(task: Task, index: torch.Tensor) -> Any:
-    return hashed(task.contents("test", index))[0]
+    return hashed(task.problem.contents("test", index))[0]
 
 
 def test_a_leak_beside_a_series() -> None:
     values = noise(400).cumsum()
-    assert not look_at("leak", Forecast.prepare(series(y=values, x=noise(400, 1)), 2))
-    leaking = Forecast.prepare(series(y=values, x=3 * values + 1), 2)
+    assert not look_at("leak", FORECAST.prepare(series(y=values, x=noise(400, 1)), 2))
+    leaking = FORECAST.prepare(series(y=values, x=3 * values + 1), 2)
     assert look_at("leak", leaking) == ["column 'x' gives the target away"]
 
 
@@ -212,7 +214,7 @@ def spans(first: int, second: int) -> Task:
             "y": noise(360),
         }
     )
-    return Forecast.prepare(read(frame), 2)
+    return FORECAST.prepare(read(frame), 2)
 
 
 def test_time_overlap() -> None:
@@ -233,8 +235,8 @@ def test_too_little_data() -> None:
     long = forecast(noise(600), 1)
     short = forecast(noise(60), 1)
 
-    def found(task: Forecast) -> list[str]:
-        blocks = task.measure(task.baselines()["last value"]).blocks
+    def found(task: Task) -> list[str]:
+        blocks = task.problem.measure(task.baselines["last value"].predict()).blocks
         one = replace(naive("last value", 0.0), blocks=[list(blocks)])
         (check,) = [one for one in checks() if one.name == "too-little-data"]
         return list(check.look(Case(task, [one], [], ["last value"], 20)))

@@ -12,7 +12,7 @@ from penstock.comparison.trials.design import Plan
 from penstock.comparison.trials.trial import Job, attempt
 from penstock.data import sunspots
 from penstock.record.results import Trial
-from penstock.tasks.forecast import Forecast
+from penstock.tasks.series.forecast import FORECAST
 from penstock.training import checkpoint
 
 Pair = tuple[Job, Trial]
@@ -22,7 +22,7 @@ BUDGET = replace(QUICK, steps=18)  # four whole rounds and half a one
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path, dict[str, list[Pair]]]:
     data, root = sunspots(), tmp_path_factory.mktemp("trials")
-    task = Forecast.prepare(data)
+    task = FORECAST.prepare(data)
     plan = Plan(task, data.fingerprint(), ("rnn", "gru"), 2, BUDGET, (1e-2,))
     rates = dict.fromkeys(plan.cells, 1e-2)
     found: dict[str, list[Pair]] = {cell: [] for cell in plan.cells}
@@ -76,7 +76,9 @@ def test_a_slower_cell_is_measured_at_the_round_that_it_reached(
         weights, _ = checkpoint.load(job.trail(root) / f"{best}.safetensors")
         network.load_state_dict(weights)
         with torch.inference_mode():
-            scores.append(plan.task.measure(plan.task.predict(network)).metrics["MASE"])
+            scores.append(
+                plan.task.problem.measure(plan.task.problem.predict(network)).metrics["MASE"]
+            )
     assert within["gru"]["metrics"]["MASE"] == pytest.approx(sum(scores) / 2)
     full = sum(trial.metrics["MASE"] for _, trial in found["gru"]) / 2
     assert within["gru"]["metrics"]["MASE"] != pytest.approx(full)

@@ -164,6 +164,6 @@ def test_a_step_that_gives_the_label_away_is_found(name: str, uneven: bool) -> N
     given = table.with_columns(made.cast(pl.Float64).alias("t2"))
     for one, expected in ((table, []), (given, ["column 't2' gives the target away"])):
         task = find_task(name)
-        evidence = task.prepare(task.read(Source("data.csv", one), Options())).evidence()
+        evidence = task.prepare(task.read(Source("data.csv", one), Options())).problem.evidence()
         assert list(evidence.columns) == [f"t{k}" for k in range(STEPS)]
         assert [*leak(SimpleNamespace(evidence=evidence))] == expected  # type: ignore[arg-type]

@@ -23,7 +23,8 @@ from penstock.data.files import Source
 from penstock.data.samples import sample, samples
 from penstock.data.series import Options
 from penstock.errors import PenstockError
-from penstock.tasks import find_task, infer, text
+from penstock.tasks import find_task, infer
+from penstock.tasks.following import text_codec
 from penstock.training.loop import Budget
 
 OPTIONS = {"shops": Options(known=("promo",))}
@@ -83,7 +84,7 @@ def try_out(about: Any, path: Path, source: Source) -> str:
     try:
         network, read = load_model(path)
         task = find_task(read["task"])
-        task.apply(network, read["spec"], source)[0].write_csv()
+        task.codec.apply(network, read["spec"], source)[0].write_csv()
         _bind(read, source)
     except PenstockError as error:
         return str(error)
@@ -100,7 +101,7 @@ def short(name: str) -> Source:
 
 @pytest.mark.parametrize("name", sorted(samples()))
 def test_every_field_of_a_model(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "_CONTINUED", 3)
+    monkeypatch.setattr(text_codec, "_CONTINUED", 3)
     model, path = trained(name, tmp_path / "out"), tmp_path / "gru.json"
     shutil.copy(model.with_suffix(".safetensors"), path.with_suffix(".safetensors"))
     whole, source, said = json.loads(model.read_text()), short(name), []
@@ -178,7 +179,8 @@ def test_a_width_that_a_file_only_claims(tmp_path: Path) -> None:
     about = json.loads(model.read_text())
     script = (
         "import resource, sys; from penstock.cli.main import run; "
-        "from penstock.comparison import models, inspection; from penstock.tasks import forecast; "
+        "from penstock.comparison import models, inspection; "
+        "from penstock.tasks.series import forecast; "
         "size = int(open('/proc/self/statm').read().split()[0]) * 4096; "
         "resource.setrlimit(resource.RLIMIT_AS, (size + 300 * 2**20,) * 2); "
         "sys.exit(run(['predict', sys.argv[1], 'sunspots']))"

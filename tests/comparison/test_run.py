@@ -25,7 +25,7 @@ from penstock.data import read, sunspots
 from penstock.errors import ArgumentError, DataError, ModelFileError
 from penstock.layers.recurrent import Recurrent
 from penstock.record.results import Record, load_results
-from penstock.tasks.forecast import Forecast
+from penstock.tasks.series.forecast import FORECAST, ForecastProblem
 from penstock.training.loop import Budget
 
 SAME = {"cells": ["rnn", "gru"], "seeds": 2, "budget": QUICK, "learning_rates": RATES}
@@ -96,14 +96,14 @@ def test_a_cell_wins_where_there_is_something_to_learn(tmp_path: Path) -> None:
 
 
 def test_a_diverged_trial_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Forecast.loss
+    whole = ForecastProblem.loss
 
-    def broken(self: Forecast, network: nn.Module, batch: Any) -> torch.Tensor:
+    def broken(self: ForecastProblem, network: nn.Module, batch: Any) -> torch.Tensor:
         loss = whole(self, network, batch)
         is_gru = type(list(network.modules())[-2].cell).__name__ == "GRU"  # type: ignore[union-attr]
         return loss * float("nan") if is_gru else loss
 
-    monkeypatch.setattr(Forecast, "loss", broken)
+    monkeypatch.setattr(ForecastProblem, "loss", broken)
     found = run_comparison(sunspots(), tmp_path, **SAME)
     gru = found.contestants[-1]
     assert (gru.name, gru.rank, gru.trials[0].status) == ("gru", None, "diverged")
@@ -125,7 +125,7 @@ def test_a_cell_of_ones_own_is_compared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cell", [name for name in cells() if name != "leaky"])
 def test_every_cell_gets_the_same_number_of_parameters(cell: str) -> None:
-    task = Forecast.prepare(sunspots())
+    task = FORECAST.prepare(sunspots())
     width = choose_width(task, cell, PARAMETERS)
     counts = [count_parameters(task.network(cell, width + d)) for d in (-1, 0, 1)]
     assert abs(counts[1] - PARAMETERS) == min(abs(count - PARAMETERS) for count in counts)
@@ -144,8 +144,8 @@ def test_models_are_those_of_the_best_seed_by_validation(finished: tuple[Record,
     gru = next(one for one in results.contestants if one.name == "gru")
     best = min(gru.trials, key=lambda one: one.best_loss)
     assert about["seed"] == best.seed
-    task = Forecast.prepare(sunspots())
-    assert task.measure(task.predict(network)).metrics == best.metrics
+    task = FORECAST.prepare(sunspots())
+    assert task.problem.measure(task.problem.predict(network)).metrics == best.metrics
 
 
 def test_the_model_of_a_folder_is_the_one_recommended(finished: tuple[Record, Path]) -> None:

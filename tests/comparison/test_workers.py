@@ -19,7 +19,7 @@ from penstock.comparison.trials.trial import Job, attempt
 from penstock.comparison.trials.workers import Bench, Processes
 from penstock.data import sunspots
 from penstock.record.results import Record, Trial
-from penstock.tasks.forecast import Forecast
+from penstock.tasks.series.forecast import FORECAST
 from penstock.training.loop import Progress
 
 SAME: dict[str, Any] = {"seeds": 2, "budget": QUICK, "learning_rates": RATES}
@@ -106,7 +106,7 @@ def test_a_round_is_cut_where_time_is_up(tmp_path: Path, monkeypatch: pytest.Mon
     clock = iter(range(1000))  # a second for each batch
     monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     rounds = []
-    task = Forecast.prepare(sunspots())
+    task = FORECAST.prepare(sunspots())
     job = Job("rnn", 3, 0, replace(QUICK, round_steps=12), "tuning", "digest")
     found = attempt(task, job, tmp_path, deadline=8.5, report=lambda *said: rounds.append(said))
     assert (found.status, next(clock), rounds) == ("cut", 10, [])

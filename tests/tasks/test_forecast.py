@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -7,9 +8,10 @@ import torch
 
 from penstock.data import Dataset, Source, read, sunspots
 from penstock.errors import ArgumentError, DataError
+from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster
 from penstock.tasks import find_task, tasks
-from penstock.tasks.forecast import Forecast
-from penstock.tasks.forecaster import MEDIAN, QUANTILES, Forecaster, extend
+from penstock.tasks.series.codec import extend
+from penstock.tasks.series.forecast import FORECAST
 from penstock.training.loop import Budget, Training
 
 
@@ -22,20 +24,20 @@ def noise(length: int, seed: int = 0) -> np.ndarray:
 
 
 def test_tasks_are_found_by_looking() -> None:
-    assert tasks()["forecast"] is Forecast
+    assert tasks()["forecast"] is FORECAST
     with pytest.raises(ArgumentError, match="did you mean 'forecast'"):
         find_task("forcast")
 
 
 def test_an_untrained_network_forecasts_the_last_value() -> None:
-    task = Forecast.prepare(sunspots())
-    expected = task.baselines()["last value"][..., MEDIAN]
-    found = task.predict(task.network("gru", 5))
+    task = FORECAST.prepare(sunspots())
+    expected = task.baselines["last value"].predict()[..., MEDIAN]
+    found = task.problem.predict(task.network("gru", 5))
     assert all(torch.equal(found[..., q], expected) for q in range(len(QUANTILES)))
 
 
 def test_a_level_never_seen_in_training_changes_little() -> None:
-    network = Forecast.prepare(sunspots()).network("gru", 5)
+    network = FORECAST.prepare(sunspots()).network("gru", 5)
     torch.nn.init.normal_(network.head.weight)  # type: ignore[union-attr, arg-type]
     context = torch.randn(4, 24)
     with torch.no_grad():
@@ -45,9 +47,9 @@ def test_a_level_never_seen_in_training_changes_little() -> None:
 
 def test_metrics_and_baselines_by_hand() -> None:
     values = sunspots().series[0].values
-    task = Forecast.prepare(sunspots(), 3)
+    task = FORECAST.prepare(sunspots(), 3)
     train, first_test = 309 - 77 - 46, 309 - 77
-    m = task.selection.season
+    m = task.problem.selection.season
     unit = np.abs(values[m:train] - values[: train - m]).mean()
     starts = range(first_test, 309 - 3 + 1)
     forecasts = {
@@ -58,15 +60,15 @@ def test_metrics_and_baselines_by_hand() -> None:
     }
     for name, forecast in forecasts.items():
         errors = [[abs(values[t + k] - forecast(t, k)) for k in range(3)] for t in starts]
-        found = task.measure(task.baselines()[name])
+        found = task.problem.measure(task.baselines[name].predict())
         assert found.metrics["MAE"] == pytest.approx(np.mean(errors))
         assert found.metrics["MASE"] == pytest.approx(np.mean(errors) / unit)
         assert found.profile == pytest.approx(np.mean(errors, axis=0) / unit)
 
 
 def test_blocks_are_consecutive_and_their_mean_is_the_score() -> None:
-    task = Forecast.prepare(dataset(y=noise(400)), 1)
-    found = task.measure(task.baselines()["last value"])
+    task = FORECAST.prepare(dataset(y=noise(400)), 1)
+    found = task.problem.measure(task.baselines["last value"].predict())
     assert len(found.blocks) == 10
     assert np.mean(found.blocks) == pytest.approx(found.metrics["MASE"])
 
@@ -76,44 +78,50 @@ def test_values_of_the_test_part_leak_nowhere() -> None:
     changed = data.series[0].values.copy()
     changed[309 - 77 :] = 1000 + noise(77)
     other = replace(data, series=(replace(data.series[0], values=changed),))
-    tasks_ = [Forecast.prepare(one) for one in (data, other)]
+    tasks_ = [FORECAST.prepare(one) for one in (data, other)]
     a, b = tasks_
-    assert a.settings() == b.settings()
-    assert a.selection.scales == b.selection.scales
-    assert np.array_equal(a.selection.naive_errors, b.selection.naive_errors)
+    assert a.settings == b.settings
+    assert a.problem.selection.scales == b.problem.selection.scales
+    assert np.array_equal(a.problem.selection.naive_errors, b.problem.selection.naive_errors)
     for part in ("train", "validation"):
-        index = torch.arange(a.size(part))
-        assert a.size(part) == b.size(part)
-        for one, two in zip(a.batch(part, index), b.batch(part, index), strict=True):
+        index = torch.arange(a.problem.size(part))
+        assert a.problem.size(part) == b.problem.size(part)
+        for one, two in zip(
+            a.problem.batch(part, index), b.problem.batch(part, index), strict=True
+        ):
             assert torch.equal(one, two)
     losses = []
     for task in tasks_:
         torch.manual_seed(0)
         budget = Budget(steps=8, round_steps=4)
-        losses.append(Training(task, task.network("rnn", 3), seed=0, budget=budget).run().losses)
+        losses.append(
+            Training(task.problem, task.network("rnn", 3), seed=0, budget=budget).run().losses
+        )
     assert losses[0] == losses[1]
 
 
 def test_missing_targets_are_never_scored() -> None:
     values: list[float | None] = [*noise(200)]
     values[170] = None
-    task = Forecast.prepare(dataset(y=values), 2)
-    context, _, observed = task.parts["test"].batch(torch.arange(task.size("test")))
+    task = FORECAST.prepare(dataset(y=values), 2)
+    context, _, observed = task.problem.parts["test"].batch(torch.arange(task.problem.size("test")))
     predictions = last = context[:, -1:, None].expand(-1, 2, len(QUANTILES)).clone()
     wrong = torch.where(observed[..., None], last, torch.tensor(1e9))
-    assert task.measure(wrong) == task.measure(predictions)
+    assert task.problem.measure(wrong) == task.problem.measure(predictions)
     assert not observed.all()
-    batch = task.batch("test", torch.arange(task.size("test")))
+    batch = task.problem.batch("test", torch.arange(task.problem.size("test")))
     spoilt = (batch[0], torch.where(batch[2], batch[1], torch.tensor(1e9)), *batch[2:])
     network = task.network("rnn", 3)
-    assert torch.equal(task.loss(network, batch), task.loss(network, spoilt))
+    assert torch.equal(task.problem.loss(network, batch), task.problem.loss(network, spoilt))
 
 
 def test_scores_weigh_series_by_their_own_unit() -> None:
     small, large = noise(200, 1), 1000 * noise(200, 1)
-    task = Forecast.prepare(dataset(small=small, large=large), 1)
-    alone = Forecast.prepare(dataset(small=small), 1)
-    scores = [t.measure(t.baselines()["drift"]).metrics["MASE"] for t in (task, alone)]
+    task = FORECAST.prepare(dataset(small=small, large=large), 1)
+    alone = FORECAST.prepare(dataset(small=small), 1)
+    scores = [
+        t.problem.measure(t.baselines["drift"].predict()).metrics["MASE"] for t in (task, alone)
+    ]
     assert scores[0] == pytest.approx(scores[1])
 
 
@@ -125,9 +133,9 @@ def test_constant_and_short_series_are_left_out_and_named() -> None:
             "y": [*noise(100), *[3.0] * 100, *noise(5)],
         }
     )
-    task = Forecast.prepare(read(frame), 2)
-    assert [one.id for one in task.selection.series] == ["a"]
-    assert [note.rpartition(": ")[2] for note in task.notes()] == ["short", "flat"]
+    task = FORECAST.prepare(read(frame), 2)
+    assert [one.id for one in task.problem.selection.series] == ["a"]
+    assert [note.rpartition(": ")[2] for note in task.notes] == ["short", "flat"]
 
 
 @pytest.mark.parametrize(
@@ -145,15 +153,15 @@ def test_what_does_not_suffice_is_named(
     values: np.ndarray, horizon: int | None, kind: type[Exception], words: list[str]
 ) -> None:
     with pytest.raises(kind) as caught:
-        Forecast.prepare(dataset(y=values), horizon)
+        FORECAST.prepare(dataset(y=values), horizon)
     assert all(word in str(caught.value) for word in words), caught.value
 
 
 def test_the_number_of_rows_asked_for_suffices() -> None:
     with pytest.raises(DataError, match="takes 15 rows"):
-        Forecast.prepare(dataset(y=noise(14)), 1)
-    task = Forecast.prepare(dataset(y=noise(15)), 1)
-    assert all(task.size(part) for part in ("train", "validation", "test"))
+        FORECAST.prepare(dataset(y=noise(14)), 1)
+    task = FORECAST.prepare(dataset(y=noise(15)), 1)
+    assert all(task.problem.size(part) for part in ("train", "validation", "test"))
 
 
 def test_extend_forecasts_beyond_each_end() -> None:
@@ -164,8 +172,8 @@ def test_extend_forecasts_beyond_each_end() -> None:
             "y": [*noise(30), *[3.0] * 30, *noise(3)],
         }
     )
-    task = Forecast.prepare(dataset(y=noise(100)), 2)
-    found, short = extend(task.network("rnn", 4), read(frame), 10)
+    task = FORECAST.prepare(dataset(y=noise(100)), 2)
+    found, short = extend(task.network("rnn", 4), read(frame), {**task.spec, "context": 10})
     assert short == ["short"]
     assert found["ds"].to_list() == [30, 31, 60, 62]
     assert found["step"].to_list() == [1, 2, 1, 2]
@@ -174,12 +182,12 @@ def test_extend_forecasts_beyond_each_end() -> None:
 
 
 def test_examples_are_in_the_unit_of_the_data() -> None:
-    task = Forecast.prepare(sunspots())
+    task = FORECAST.prepare(sunspots())
     values = sunspots().series[0].values
-    drawn = task.example_predictions(task.baselines()["last value"])
-    for shown, ahead in zip(task.examples(), drawn, strict=True):
-        at = int(shown["times"][shown["context"]]) - 1700
-        assert shown["actual"] == values[at - shown["context"] : at + 12].tolist()
+    drawn = task.examples.predicted(task.baselines["last value"].predict())
+    for shown, ahead in zip(task.examples.shown(), drawn, strict=True):
+        at = int(shown.times[shown.context]) - 1700
+        assert shown.actual == values[at - shown.context : at + 12].tolist()
         assert ahead == pytest.approx([values[at - 1]] * 12)
 
 
@@ -191,20 +199,20 @@ def promoted(length: int = 160, ahead: int = 0, known: str = "promo") -> pl.Data
     return pl.DataFrame({"t": np.arange(length), "y": y, known: promo})
 
 
-def with_beside(**options: tuple[str, ...]) -> Forecast:
-    return Forecast.prepare(read(promoted(), target=["y"], time_column="t", **options), 2)
+def with_beside(**options: tuple[str, ...]) -> Any:
+    return FORECAST.prepare(read(promoted(), target=["y"], time_column="t", **options), 2)
 
 
 @pytest.mark.parametrize("kind", ["known", "past"])
 def test_windows_hold_the_columns_beside(kind: str) -> None:
     task = with_beside(**{kind: ("promo",)})
     promo = promoted()["promo"].to_numpy()
-    scale = getattr(task.selection, kind)[0]
-    train = promo[: task.selection.splits[0].train]
+    scale = getattr(task.problem.selection, kind)[0]
+    train = promo[: task.problem.selection.splits[0].train]
     assert (scale.mean, scale.std) == pytest.approx((train.mean(), train.std()))
-    *_, past, known = task.batch("test", torch.arange(task.size("test")))
-    L, h = task.selection.context, 2
-    for window, at in enumerate(task.parts["test"].targets.tolist()):
+    *_, past, known = task.problem.batch("test", torch.arange(task.problem.size("test")))
+    L, h = task.problem.selection.context, 2
+    for window, at in enumerate(task.problem.parts["test"].targets.tolist()):
         if kind == "known":
             expected = scale.apply(promo[at - L : at + h])
             assert known[window, :, 0].numpy() == pytest.approx(expected, abs=1e-5)
@@ -215,10 +223,10 @@ def test_windows_hold_the_columns_beside(kind: str) -> None:
             assert known.shape == (len(past), L + h, 0)
 
 
-def trained(task: Forecast) -> torch.nn.Module:
+def trained(task: Any) -> torch.nn.Module:
     torch.manual_seed(0)
     network = task.network("gru", 8)
-    Training(task, network, seed=0, budget=Budget(steps=200, learning_rate=1e-2)).run()
+    Training(task.problem, network, seed=0, budget=Budget(steps=200, learning_rate=1e-2)).run()
     return network
 
 
@@ -226,7 +234,7 @@ def test_what_is_known_ahead_is_used_and_what_is_not_cannot_be() -> None:
     scores = {}
     for kind in ("known", "past"):
         task = with_beside(**{kind: ("promo",)})
-        scores[kind] = task.measure(task.predict(trained(task))).metrics["MASE"]
+        scores[kind] = task.problem.measure(task.problem.predict(trained(task))).metrics["MASE"]
     assert scores["known"] < 0.5 * scores["past"]
 
 
@@ -234,7 +242,7 @@ def test_columns_ahead_reach_their_own_step_alone() -> None:
     task = with_beside(known=("promo",))
     network = task.network("gru", 5)
     torch.nn.init.normal_(network.head.weight)
-    context, _, _, past, known = task.batch("test", torch.arange(3))
+    context, _, _, past, known = task.problem.batch("test", torch.arange(3))
     changed = known.clone()
     changed[:, -1] += 1  # the column at the last step ahead
     with torch.no_grad():
@@ -245,15 +253,15 @@ def test_columns_ahead_reach_their_own_step_alone() -> None:
 
 def test_a_model_with_columns_ahead_needs_them_for_the_steps_to_come() -> None:
     task = with_beside(known=("promo",))
-    network, spec = trained(task), task.spec()
+    network, spec = trained(task), task.spec
     source = Source("next.csv", promoted(162, ahead=2))
-    frame, _ = task.apply(network, spec, source)
+    frame, _ = task.codec.apply(network, spec, source)
     promo = promoted(162)["promo"].to_list()[-2:]
     assert frame["ds"].to_list() == [160, 161]
     for value, on in zip(frame["forecast"], promo, strict=True):
         assert value == pytest.approx(20 * on, abs=5)
     with pytest.raises(DataError, match=r"'y' has 1 rows after its last value.*needs 2.*promo"):
-        task.apply(network, spec, Source("next.csv", promoted(161, ahead=1)))
+        task.codec.apply(network, spec, Source("next.csv", promoted(161, ahead=1)))
 
 
 def test_missing_cells_beside_are_carried_forward_and_the_mean_at_first() -> None:
@@ -262,16 +270,16 @@ def test_missing_cells_beside_are_carried_forward_and_the_mean_at_first() -> Non
     data = read(frame, target=["y"], time_column="t", past=["promo"])
     assert np.isnan(data.series[0].past[:5, 0]).all()
     assert data.series[0].past[50, 0] == data.series[0].past[49, 0]
-    panel = Forecast.prepare(data, 2).parts["train"].panel
+    panel = FORECAST.prepare(data, 2).problem.parts["train"].panel
     assert panel.past[:5, 0].tolist() == [0] * 5
 
 
 def test_the_interval_of_a_naive_forecast_is_that_of_its_past_errors() -> None:
-    task = Forecast.prepare(sunspots(), 2)
-    train = task.parts["train"]
-    values, scale = sunspots().series[0].values, task.selection.scales[0]
+    task = FORECAST.prepare(sunspots(), 2)
+    train = task.problem.parts["train"]
+    values, scale = sunspots().series[0].values, task.problem.selection.scales[0]
     starts = train.targets.numpy()
-    found = task.baselines()["last value"]
+    found = task.baselines["last value"].predict()
     for k in range(2):
         errors = values[starts + k] - values[starts - 1]
         low, high = np.quantile(errors, [0.1, 0.9]) / scale.std
@@ -280,17 +288,17 @@ def test_the_interval_of_a_naive_forecast_is_that_of_its_past_errors() -> None:
 
 
 def test_pinball_and_missed_by_hand() -> None:
-    task = Forecast.prepare(sunspots(), 2)
-    found = task.baselines()["drift"]
-    _, target, observed = task.parts["test"].batch(torch.arange(task.size("test")))
+    task = FORECAST.prepare(sunspots(), 2)
+    found = task.baselines["drift"].predict()
+    _, target, observed = task.problem.parts["test"].batch(torch.arange(task.problem.size("test")))
     assert observed.all()
     y, p = target.numpy(), found.numpy()
     losses = [
         np.where(y > p[..., j], q * (y - p[..., j]), (1 - q) * (p[..., j] - y))
         for j, q in enumerate(QUANTILES)
     ]
-    unit = task.selection.scales[0].std / task.selection.naive_errors[0]
-    metrics = task.measure(found).metrics
+    unit = task.problem.selection.scales[0].std / task.problem.selection.naive_errors[0]
+    metrics = task.problem.measure(found).metrics
     assert metrics["pinball"] == pytest.approx(np.mean(losses) * unit)
     outside = (y < p[..., 0]) | (y > p[..., 2])
     assert metrics["80 % missed"] == pytest.approx(outside.mean())
@@ -298,18 +306,18 @@ def test_pinball_and_missed_by_hand() -> None:
 
 def test_intervals_cover_what_they_say() -> None:
     draw = np.random.default_rng(1)
-    task = Forecast.prepare(dataset(y=np.sin(np.arange(900) / 3) + 0.3 * draw.standard_normal(900)))
-    missed = task.measure(task.predict(trained(task))).metrics["80 % missed"]
+    task = FORECAST.prepare(dataset(y=np.sin(np.arange(900) / 3) + 0.3 * draw.standard_normal(900)))
+    missed = task.problem.measure(task.problem.predict(trained(task))).metrics["80 % missed"]
     assert 0.1 < missed < 0.35
 
 
 def test_quantiles_are_in_order_and_drawn_as_bands() -> None:
-    task = Forecast.prepare(sunspots())
+    task = FORECAST.prepare(sunspots())
     network = task.network("rnn", 5)
     torch.nn.init.normal_(network.head.weight)
-    found = task.predict(network)
+    found = task.problem.predict(network)
     assert (found.diff(dim=-1) >= 0).all()
-    bands, points = task.example_bands(found), task.example_predictions(found)
+    bands, points = task.examples.bands(found), task.examples.predicted(found)
     for band, row in zip(bands, points, strict=True):
         assert all(low <= point <= high for (low, high), point in zip(band, row, strict=True))
 

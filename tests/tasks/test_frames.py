@@ -11,51 +11,51 @@ from penstock.data import Options, Source, load
 from penstock.data.frames import read_frames
 from penstock.data.samples import sample
 from penstock.errors import DataError
-from penstock.tasks.frames import MultiHot
+from penstock.tasks.following.frames import FRAMES
 
 
-def prepared(source: Source) -> MultiHot:
-    return MultiHot.prepare(MultiHot.read(source, Options()))
+def prepared(source: Source) -> Any:
+    return FRAMES.prepare(FRAMES.read(source, Options()))
 
 
 @pytest.fixture(scope="module")
-def canon() -> MultiHot:
+def canon() -> Any:
     return prepared(sample("canon"))
 
 
-def test_cutting_is_said(canon: MultiHot) -> None:
-    assert not canon.notes()
+def test_cutting_is_said(canon: Any) -> None:
+    assert not canon.notes
     values = np.random.default_rng(0).integers(0, 2, (1000, 8))
     table = pl.DataFrame(values, schema=[f"n{k}" for k in range(8)])
-    assert "pieces of 200" in prepared(Source("long.csv", table)).notes()[0]
+    assert "pieces of 200" in prepared(Source("long.csv", table)).notes[0]
 
 
-def pairs(task: MultiHot, part: str) -> tuple[np.ndarray, np.ndarray]:
+def pairs(task: Any, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return each frame of a part that is predicted, and the one before it."""
-    before, after, pieces = [], [], task.parts[part]
+    before, after, pieces = [], [], task.problem.parts[part]
     for start, length in zip(pieces.starts.tolist(), pieces.lengths.tolist(), strict=True):
         before.append(task.data.values[start : start + length - 1])
         after.append(task.data.values[start + 1 : start + length])
     return np.concatenate(before), np.concatenate(after)
 
 
-def test_baselines_by_hand(canon: MultiHot) -> None:
+def test_baselines_by_hand(canon: Any) -> None:
     last, following = pairs(canon, "test")
     before, after = pairs(canon, "train")
-    found = canon.baselines()
+    found = {name: one.predict() for name, one in canon.baselines.items()}
     on = (after[before == 1].sum() + 1) / ((before == 1).sum() + 2)
     off = (after[before == 0].sum() + 1) / ((before == 0).sum() + 2)
     assert found["last frame"].numpy() == pytest.approx(np.where(last == 1, on, off))
-    train = canon.data.values[canon.parts["train"].all_rows()]
+    train = canon.data.values[canon.problem.parts["train"].all_rows()]
     expected = (train.sum(0) + 1) / (len(train) + 2)
     assert found["column frequencies"][5].numpy() == pytest.approx(expected)
     assert found["last frame"].shape == following.shape
 
 
-def test_scores(canon: MultiHot) -> None:
+def test_scores(canon: Any) -> None:
     _, following = pairs(canon, "test")
     p = np.random.default_rng(0).uniform(0.01, 0.99, following.shape)
-    found = canon.measure(torch.from_numpy(p))
+    found = canon.problem.measure(torch.from_numpy(p))
     losses = -np.where(following == 1, np.log(p), np.log1p(-p))
     assert found.metrics["NLL per frame"] == pytest.approx(losses.sum(1).mean())
     assert found.profile == pytest.approx(losses.mean(0))
@@ -63,24 +63,24 @@ def test_scores(canon: MultiHot) -> None:
     assert found.metrics["frame error"] == pytest.approx(1 - float(jaccard))
 
 
-def test_an_untrained_network_has_the_frequencies_of_columns(canon: MultiHot) -> None:
-    found = canon.predict(canon.network("lstm", 4))
-    assert torch.allclose(found, canon.baselines()["column frequencies"], atol=1e-6)
+def test_an_untrained_network_has_the_frequencies_of_columns(canon: Any) -> None:
+    found = canon.problem.predict(canon.network("lstm", 4))
+    assert torch.allclose(found, canon.baselines["column frequencies"].predict(), atol=1e-6)
 
 
-def test_the_loss_is_that_of_the_frames_inside(canon: MultiHot) -> None:
+def test_the_loss_is_that_of_the_frames_inside(canon: Any) -> None:
     network = canon.network("rnn", 4)
     torch.nn.init.normal_(network.head.weight)  # type: ignore[union-attr, arg-type]
-    index = torch.arange(canon.size("test"))
-    expected = canon.measure(canon.predict(network)).metrics["NLL per frame"]
-    found = canon.loss(network, canon.batch("test", index))
+    index = torch.arange(canon.problem.size("test"))
+    expected = canon.problem.measure(canon.problem.predict(network)).metrics["NLL per frame"]
+    found = canon.problem.loss(network, canon.problem.batch("test", index))
     assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_next_frame_after_each_sequence(canon: MultiHot) -> None:
+def test_the_next_frame_after_each_sequence(canon: Any) -> None:
     network = canon.network("rnn", 4)
     torch.nn.init.normal_(network.head.weight)  # type: ignore[union-attr, arg-type]
-    frame, _ = canon.apply(network, canon.spec(), sample("canon"))
+    frame, _ = canon.codec.apply(network, canon.spec, sample("canon"))
     assert frame["id"].to_list() == list(canon.data.ids)
     values = torch.from_numpy(canon.data.values[: canon.data.offsets[1]]).float()[None]
     with torch.no_grad():
@@ -88,7 +88,7 @@ def test_the_next_frame_after_each_sequence(canon: MultiHot) -> None:
     assert list(frame.row(0)[1:]) == pytest.approx(expected.tolist())
 
 
-def test_tables_and_arrays_agree(canon: MultiHot, tmp_path: Path) -> None:
+def test_tables_and_arrays_agree(canon: Any, tmp_path: Path) -> None:
     arrays = sample("canon").arrays
     assert arrays is not None
     np.savez(tmp_path / "canon.npz", **arrays)  # type: ignore[arg-type]
@@ -105,21 +105,21 @@ def test_tables_and_arrays_agree(canon: MultiHot, tmp_path: Path) -> None:
     assert prints == {canon.data.fingerprint()}
 
 
-def test_examples_fit_their_predictions(canon: MultiHot) -> None:
-    predictions = canon.baselines()["last frame"]
+def test_examples_fit_their_predictions(canon: Any) -> None:
+    predictions = canon.baselines["last frame"].predict()
     _, following = pairs(canon, "test")
-    rows = canon.example_predictions(predictions)
-    for one, row in zip(canon.examples(), rows, strict=True):
-        assert len(one["times"]) == len(one["actual"]) == len(row)
-    assert canon.examples()[0]["actual"] == following[: len(rows[0])].sum(1).tolist()
-    assert canon.profile_names() == [str(k) for k in range(12)]
+    rows = canon.examples.predicted(predictions)
+    for one, row in zip(canon.examples.shown(), rows, strict=True):
+        assert len(one.times) == len(one.actual) == len(row)
+    assert canon.examples.shown()[0].actual == following[: len(rows[0])].sum(1).tolist()
+    assert canon.problem.profile_names() == [str(k) for k in range(12)]
 
 
 def test_one_long_sequence_is_split_in_time() -> None:
     roll = (np.random.default_rng(0).random((500, 9)) < 0.3).astype(np.uint8)
     task = prepared(Source("roll", arrays={"a": roll}))
-    assert task.settings()["split"] == "each sequence split in time"
-    assert [int(task.parts[part].starts[0]) for part in task.parts] == [0, 300, 375]
+    assert task.settings["split"] == "each sequence split in time"
+    assert [int(task.problem.parts[part].starts[0]) for part in task.problem.parts] == [0, 300, 375]
 
 
 BITS: dict[str, Any] = {f"c{k}": [0, 1, 1] for k in range(9)}

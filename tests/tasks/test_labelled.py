@@ -14,11 +14,12 @@ from penstock.data import Options, Source
 from penstock.data.pieces import whole
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError, DataError
-from penstock.tasks import classes as scores
-from penstock.tasks import find_task
-from penstock.tasks.base import Task
-from penstock.tasks.linear import logistic, ridge, summaries
-from penstock.tasks.reader import Reader
+from penstock.models.reader import Inputs, SequenceNetwork
+from penstock.tasks import Task, find_task
+from penstock.tasks.sequences import classes as scores
+from penstock.tasks.sequences.linear import logistic, ridge
+from penstock.tasks.sequences.methods import GivenSymbol
+from penstock.tasks.sequences.summaries import summaries
 
 SAMPLES = {"classify": "gestures", "regress": "adding", "tag": "brackets"}
 
@@ -40,7 +41,7 @@ def shuffled_test_part(name: str) -> tuple[Any, Any]:
     """Return a task, and one on the same data with other inputs and labels in the test part."""
     one = prepared(name)
     table = sample(SAMPLES[name]).rows()
-    owners = {one.data.ids[owner] for owner in one.parts["test"].owners.tolist()}
+    owners = {one.data.ids[owner] for owner in one.problem.parts["test"].owners.tolist()}
     inside = pl.col("id").is_in(sorted(owners))
     changes = [
         pl.when(inside).then(pl.col(c).reverse()).otherwise(pl.col(c)).alias(c)
@@ -52,34 +53,36 @@ def shuffled_test_part(name: str) -> tuple[Any, Any]:
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_values_of_the_test_part_leak_nowhere(name: str) -> None:
     one, other = shuffled_test_part(name)
-    assert one.encoding == other.encoding
-    assert one.spec() == other.spec()
+    assert one.problem.encoding == other.problem.encoding
+    assert one.spec == other.spec
     assert one.data.fingerprint() != other.data.fingerprint()
     for part in ("train", "validation"):
-        index = torch.arange(one.size(part))
-        for a, b in zip(one.batch(part, index), other.batch(part, index), strict=True):
+        index = torch.arange(one.problem.size(part))
+        for a, b in zip(
+            one.problem.batch(part, index), other.problem.batch(part, index), strict=True
+        ):
             assert torch.equal(a, b)
 
 
 def test_no_sequence_is_in_two_parts(task: Any) -> None:
-    owners = [{*pieces.owners.tolist()} for pieces in task.parts.values()]
+    owners = [{*pieces.owners.tolist()} for pieces in task.problem.parts.values()]
     assert not owners[0] & owners[1] | owners[0] & owners[2] | owners[1] & owners[2]
 
 
 def test_an_untrained_network_is_the_naive_prediction(task: Any) -> None:
     naive = {"classify": "most frequent class", "regress": "median", "tag": "most frequent label"}
-    found = task.predict(task.network("gru", 5)).double()
-    assert torch.allclose(found, task.baselines()[naive[task.name]], atol=1e-6)
+    found = task.problem.predict(task.network("gru", 5)).double()
+    assert torch.allclose(found, task.baselines[naive[task.name]].predict(), atol=1e-6)
 
 
 def test_padding_does_not_count(task: Any) -> None:
     network = task.network("gru", 4)
     torch.nn.init.normal_(network.head.weight)
-    together = task.predict(network)
-    pieces, alone = task.parts["test"], []
+    together = task.problem.predict(network)
+    pieces, alone = task.problem.parts["test"], []
     with torch.no_grad():
         for window in range(len(pieces)):
-            numbers, symbols, lengths = task.inputs("test", torch.tensor([window]))
+            numbers, symbols, lengths, _ = task.problem.inputs("test", torch.tensor([window]))
             alone.append(network(numbers, symbols, lengths))
     if task.name == "tag":
         expected = torch.cat([one[0] for one in alone]).log_softmax(1)
@@ -95,40 +98,44 @@ def test_predictions_on_a_file_are_those_of_the_task(task: Any) -> None:
     source = sample(SAMPLES[task.name])
     label = task.data.layout.label
     unlabelled = Source(source.name, source.rows().drop(label))
-    frame, _ = task.apply(network, task.spec(), unlabelled)
-    pieces = task.parts["test"]
-    predictions = task.predict(network)
+    frame, _ = task.codec.apply(network, task.spec, unlabelled)
+    pieces = task.problem.parts["test"]
+    predictions = task.problem.predict(network)
     if task.name == "tag":
         first = pieces.starts.tolist()[0]
         found = frame["predicted"][first : first + int(pieces.lengths[0])].to_list()
         expected = predictions.argmax(1)[: len(found)].tolist()
-        assert found == [task.classes[k] for k in expected]
+        assert found == [task.problem.classes[k] for k in expected]
     else:
         found = frame["predicted"].gather(pieces.owners.numpy())
         if task.name == "classify":
-            assert found.to_list() == [task.classes[k] for k in predictions.argmax(1).tolist()]
+            assert found.to_list() == [
+                task.problem.classes[k] for k in predictions.argmax(1).tolist()
+            ]
         else:
-            expected = task.scale.undo(predictions.numpy())
+            expected = task.problem.scale.undo(predictions.numpy())
             assert found.to_numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_examples_fit_their_predictions(task: Any) -> None:
-    predictions = next(iter(task.baselines().values()))
-    shown = task.examples()
-    rows = task.example_predictions(predictions)
+    predictions = next(iter(task.baselines.values())).predict()
+    shown = task.examples.shown()
+    rows = task.examples.predicted(predictions)
     assert len(shown) == len(rows) == 4
     for one, row in zip(shown, rows, strict=True):
-        assert len(one["times"]) == len(one["actual"]) == len(row)
-        assert {"series", "context", "kind", "unit", "levels"} <= {*one}
-    assert len(task.profile_names()) == len(task.measure(predictions).profile)
+        assert len(one.times) == len(one.actual) == len(row)
+        assert {"series", "context", "kind", "unit", "levels"} <= {*one.record()}
+    assert len(task.problem.profile_names()) == len(task.problem.measure(predictions).profile)
 
 
 def test_blocks_have_the_score_for_their_mean(task: Any) -> None:
-    for predictions in task.baselines().values():
-        found = task.measure(predictions)
+    for baseline in task.baselines.values():
+        found = task.problem.measure(baseline.predict())
         assert len(found.blocks) == 10
         # Blocks differ by one sequence in size at most.
-        assert np.mean(found.blocks) == pytest.approx(found.metrics[task.metrics[0]], rel=0.1)
+        assert np.mean(found.blocks) == pytest.approx(
+            found.metrics[task.problem.metrics[0]], rel=0.1
+        )
 
 
 def test_scores_of_classes() -> None:
@@ -151,10 +158,10 @@ def test_scores_of_classes() -> None:
 
 def test_scores_of_numbers() -> None:
     task = prepared("regress")
-    predictions = torch.randn(task.size("test"), generator=torch.Generator().manual_seed(0))
-    labels = task.targets[task.parts["test"].owners]
-    guess = torch.from_numpy(task.scale.undo(predictions.double().numpy()))
-    found = task.measure(predictions.double()).metrics
+    predictions = torch.randn(task.problem.size("test"), generator=torch.Generator().manual_seed(0))
+    labels = task.problem.targets[task.problem.parts["test"].owners]
+    guess = torch.from_numpy(task.problem.scale.undo(predictions.double().numpy()))
+    found = task.problem.measure(predictions.double()).metrics
     assert found["MAE"] == pytest.approx(float(mean_absolute_error(guess, labels)))
     rmse = float(mean_squared_error(guess, labels, squared=False))
     assert found["RMSE"] == pytest.approx(rmse)
@@ -162,18 +169,21 @@ def test_scores_of_numbers() -> None:
 
 def test_naive_numbers_by_hand() -> None:
     task = prepared("regress")
-    known = task.targets[task.parts["train"].owners].numpy()
+    known = task.problem.targets[task.problem.parts["train"].owners].numpy()
     for name, value in (("mean", known.mean()), ("median", np.median(known))):
-        found = task.scale.undo(task.baselines()[name].numpy())
-        assert found == pytest.approx(np.full(task.size("test"), value))
+        found = task.problem.scale.undo(task.baselines[name].predict().numpy())
+        assert found == pytest.approx(np.full(task.problem.size("test"), value))
 
 
 def test_naive_classes_by_hand() -> None:
     task = prepared("tag")
-    rows, test = task.parts["train"].all_rows().numpy(), task.parts["test"].all_rows().numpy()
-    symbol, label = task.data.symbols["symbol"].to_numpy(), task.targets.numpy()
+    rows, test = (
+        task.problem.parts["train"].all_rows().numpy(),
+        task.problem.parts["test"].all_rows().numpy(),
+    )
+    symbol, label = task.data.symbols["symbol"].to_numpy(), task.problem.targets.numpy()
     prior = np.array([(label[rows] == k).sum() + 1 for k in range(2)]) / (len(rows) + 2)
-    found = task.baselines()
+    found = {name: one.predict() for name, one in task.baselines.items()}
     assert np.exp(found["most frequent label"][0].numpy()) == pytest.approx(prior)
     for sign in "abc()":
         here = symbol[rows] == sign
@@ -191,37 +201,41 @@ def test_naive_labels_by_the_step() -> None:
     symbol = np.concatenate([said, np.full((60, 9), "_")], axis=1).ravel()
     rows = {"id": np.repeat(np.arange(60).astype(str), 12), "symbol": symbol, "label": label}
     task = prepared("tag", pl.DataFrame(rows))
-    found = task.baselines()
+    found = {name: one.predict() for name, one in task.baselines.items()}
     shares = found["most frequent at the step"].exp().numpy()
-    train, test = (task.parts[part].all_rows().numpy() for part in ("train", "test"))
+    train, test = (task.problem.parts[part].all_rows().numpy() for part in ("train", "test"))
     prior = np.exp(found["most frequent label"][0].numpy())
     for step in range(12):
         counts = np.array([(label[train][train % 12 == step] == k).sum() for k in "_abcd"])
         expected = (counts + prior) / (counts.sum() + 1)
         assert shares[test % 12 == step] == pytest.approx(np.tile(expected, (15, 1)))
-    wrong = [task.measure(found[name]).metrics["error rate"] for name in task.chance]
+    wrong = [
+        task.problem.measure(found[name]).metrics["error rate"] for name in task.problem.chance
+    ]
     assert wrong == pytest.approx([3 / 12, 3 / 4 * 3 / 12], abs=0.03)
 
 
 def test_steps_that_training_never_sees_have_no_shares_of_their_own() -> None:
     label = np.random.default_rng(0).choice(["a", "b"], 300)
     task = prepared("tag", pl.DataFrame({"x": np.arange(300.0), "label": label}))
-    assert "most frequent at the step" not in task.baselines()
-    assert task.notes()[-1].startswith("sequences longer than 200 steps are read in pieces of 200")
-    assert not prepared("tag").notes()
+    assert "most frequent at the step" not in task.baselines
+    assert task.notes[-1].startswith("sequences longer than 200 steps are read in pieces of 200")
+    assert not prepared("tag").notes
 
 
 def test_a_symbol_never_seen_has_the_shares_of_all() -> None:
     symbols, targets = torch.tensor([[1], [1], [2]]), torch.tensor([0, 1, 1])
-    found = scores.given_symbols(symbols, targets, torch.tensor([[9]]), 2)
+    method = GivenSymbol.fit({"outputs": 2}, symbols, targets)
+    found = method.outputs(Inputs(torch.empty(1, 1, 0), torch.tensor([[[9]]])))[0]
     assert torch.allclose(found[0], scores.log_prior(targets, 2))
 
 
 def test_summaries_by_hand() -> None:
     draw = np.random.default_rng(0)
     numbers, symbols = draw.standard_normal((9, 2)), draw.integers(0, 3, (9, 1))
-    pieces = whole(np.array([0, 4, 9]), np.array([1, 0]))
-    found = summaries(torch.from_numpy(numbers), torch.from_numpy(symbols), (3,), pieces)
+    rows, lengths = whole(np.array([0, 4, 9]), np.array([1, 0])).rows(torch.tensor([0, 1]))
+    inputs = Inputs(torch.from_numpy(numbers)[rows], torch.from_numpy(symbols)[rows], lengths)
+    found = summaries(inputs, (3,))
     for row, part in zip(found.numpy(), (slice(4, 9), slice(0, 4)), strict=True):
         x, s = numbers[part], symbols[part, 0]
         shares = [(s == k).mean() for k in range(3)]
@@ -234,7 +248,7 @@ def test_ridge_solves_its_equations() -> None:
     z = np.c_[(x - x.mean(0)) / x.std(0)]
     stacked = np.r_[z, np.eye(3)]  # least squares with |w|² as three more rows
     w = np.linalg.lstsq(stacked, np.r_[y - y.mean(), np.zeros(3)], rcond=None)[0]
-    found = ridge(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(x[:5]))
+    found = ridge(torch.from_numpy(x), torch.from_numpy(y))(torch.from_numpy(x[:5]))[:, 0]
     assert found.numpy() == pytest.approx(z[:5] @ w + y.mean())
 
 
@@ -242,7 +256,7 @@ def test_logistic_regression_is_at_the_minimum() -> None:
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(60, 2, generator=draw, dtype=torch.float64)
     y = (x[:, 0] + 0.5 * torch.randn(60, generator=draw) > 0).long()
-    found = logistic(x, y, 2, x)
+    found = logistic(x, y, 2)(x).log_softmax(dim=1)
     # Newton's method on the same objective: for two classes with |W|² shared, u = W₁ − W₀.
     z = ((x - x.mean(0)) / x.std(0, correction=0)).numpy()
     z1 = np.c_[z, np.ones(60)]
@@ -263,9 +277,9 @@ def long(labels: list[str | None]) -> pl.DataFrame:
 
 def test_small_classes_and_missing_labels_are_left_out_and_counted() -> None:
     task = prepared("classify", long([*"aaaabbbbcc", None]))
-    assert task.classes == ("a", "b")
-    assert "3 of 11 sequences left out" in task.notes()[0]
-    kept = torch.cat([pieces.owners for pieces in task.parts.values()])
+    assert task.problem.classes == ("a", "b")
+    assert "3 of 11 sequences left out" in task.notes[0]
+    kept = torch.cat([pieces.owners for pieces in task.problem.parts.values()])
     assert sorted(kept.tolist()) == list(range(8))
 
 
@@ -302,22 +316,24 @@ def test_steps_without_a_label_are_never_scored() -> None:
         .with_columns(tag=pl.when(pl.int_range(pl.len()) % 3 > 0).then("tag"))
     )
     task = prepared("tag", table)
-    predictions = next(iter(task.baselines().values())).clone()
-    unknown = task.targets[task.parts["test"].all_rows()] < 0
+    predictions = next(iter(task.baselines.values())).predict().clone()
+    unknown = task.problem.targets[task.problem.parts["test"].all_rows()] < 0
     assert unknown.any()
     wrong = predictions.clone()
     wrong[unknown] = -1e9
-    assert task.measure(wrong) == task.measure(predictions)
+    assert task.problem.measure(wrong) == task.problem.measure(predictions)
     network = task.network("rnn", 3)
     index = torch.arange(20)
-    *inputs, target = task.batch("train", index)
+    *inputs, target = task.problem.batch("train", index)
     expected = cross_entropy(network(*inputs)[target >= 0], target[target >= 0])
-    assert task.loss(network, (*inputs, target)).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert task.problem.loss(network, (*inputs, target)).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("every_step", [False, True])
 def test_a_reader_reads_each_sequence_to_its_own_end(every_step: bool) -> None:
-    network = Reader("gru", 4, 2, (3,), [0.0, 1.0], every_step)
+    network = SequenceNetwork("gru", 4, 2, (3,), [0.0, 1.0], every_step)
     torch.nn.init.normal_(network.head.weight)
     numbers, symbols = torch.randn(2, 5, 2), torch.randint(0, 3, (2, 5, 1))
     lengths = torch.tensor([5, 3])
@@ -334,7 +350,7 @@ def test_a_reader_reads_each_sequence_to_its_own_end(every_step: bool) -> None:
 
 def test_steps_past_the_end_of_a_row_have_no_label() -> None:
     task = prepared("tag")
-    *_, lengths, targets = task.batch("train", torch.arange(30))
+    *_, lengths, targets = task.problem.batch("train", torch.arange(30))
     assert len({*lengths.tolist()}) > 1
     for row, length in zip(targets, lengths.tolist(), strict=True):
         assert (row[:length] >= 0).all()

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from penstock.tasks.naive import drift, last_value, moving_average, seasonal_naive, with_quantiles
+from penstock.tasks.series.naive import (
+    drift,
+    error_quantiles,
+    last_value,
+    moving_average,
+    seasonal_naive,
+)
 
 VALUES = np.random.default_rng(0).standard_normal((3, 20))
 
@@ -37,7 +43,8 @@ def test_intervals_shift_the_forecast_by_past_errors() -> None:
     errors = np.random.default_rng(1).standard_normal((50, 4))
     errors[3, 2] = np.nan
     points = torch.from_numpy(VALUES[:, :4])
-    found = with_quantiles(points, torch.from_numpy(errors), (0.1, 0.5, 0.9)).numpy()
+    shifts = error_quantiles(torch.from_numpy(errors), (0.1, 0.5, 0.9))
+    found = (points[..., None] + shifts).numpy()
     expected = np.nanquantile(errors, [0.1, 0.9], axis=0)
     assert found[..., 0] == pytest.approx(VALUES[:, :4] + expected[0])
     assert np.array_equal(found[..., 1], VALUES[:, :4])

@@ -12,8 +12,8 @@ from penstock.data.samples import sample
 from penstock.data.text import read_text
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks import find_task
-from penstock.tasks.ngram import ngram
-from penstock.tasks.text import Characters
+from penstock.tasks.following.ngram import NGram
+from penstock.tasks.following.text import TEXT
 from penstock.training.loop import Budget, Training
 
 
@@ -24,10 +24,18 @@ def prepared(text: str | bytes, task: str = "text") -> Any:
 
 
 @pytest.fixture(scope="module")
-def rhyme() -> Characters:
-    task = Characters.prepare(read_text(sample("rhyme"), "character"))
-    assert isinstance(task, Characters)
+def rhyme() -> Any:
+    task = TEXT.prepare(read_text(sample("rhyme"), "character"))
     return task
+
+
+def ngram(
+    train: np.ndarray, context: np.ndarray, test: np.ndarray, size: int, order: int
+) -> np.ndarray:
+    """Return p of each symbol of `test`, which stands after `context`."""
+    rows = torch.from_numpy(np.concatenate([context, test]))[None]
+    method = NGram.fit({"outputs": size}, train, order)
+    return method.log_probabilities(rows, len(context) - 1)[0].exp().numpy()
 
 
 def witten_bell(train: list[int], history: tuple[int, ...], symbol: int, size: int) -> float:
@@ -63,17 +71,23 @@ def test_the_probabilities_of_an_ngram_sum_to_one() -> None:
 
 def test_bits_and_perplexity() -> None:
     task = prepared("abcd" * 300)
-    p = np.random.default_rng(0).uniform(0.1, 1, len(task.baselines()["1-gram"]))
-    found = task.measure(torch.from_numpy(np.log(p)))
+    p = np.random.default_rng(0).uniform(0.1, 1, len(task.baselines["1-gram"].predict()))
+    found = task.problem.measure(torch.from_numpy(np.log(p)))
     assert found.metrics["bits per character"] == pytest.approx(-np.log2(p).mean())
     assert found.metrics["perplexity"] == pytest.approx(np.prod(p ** (-1 / len(p))))
     assert np.mean(found.blocks) == pytest.approx(found.metrics["bits per character"])
 
 
-def test_an_untrained_network_has_the_frequencies_of_characters(rhyme: Characters) -> None:
-    found = rhyme.predict(rhyme.network("gru", 4))
-    counts = np.bincount(rhyme.codes[: rhyme.parts.train], minlength=len(rhyme.alphabet) + 1) + 1
-    expected = np.log(counts / counts.sum())[rhyme.codes[rhyme.parts.validation :]]
+def test_an_untrained_network_has_the_frequencies_of_characters(rhyme: Any) -> None:
+    found = rhyme.problem.predict(rhyme.network("gru", 4))
+    counts = (
+        np.bincount(
+            rhyme.problem.codes[: rhyme.problem.parts.train],
+            minlength=len(rhyme.problem.alphabet) + 1,
+        )
+        + 1
+    )
+    expected = np.log(counts / counts.sum())[rhyme.problem.codes[rhyme.problem.parts.validation :]]
     assert found.numpy() == pytest.approx(expected, abs=1e-5)
 
 
@@ -84,11 +98,11 @@ def spoilt(network: torch.nn.Module) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_the_state_is_carried_from_batch_to_batch(rhyme: Characters, cell: str) -> None:
+def test_the_state_is_carried_from_batch_to_batch(rhyme: Any, cell: str) -> None:
     network = spoilt(rhyme.network(cell, 5)).train()
-    index = rhyme.draw(3, 4)
-    assert torch.equal(index[1:], (index[:-1] + 64) % rhyme.size("train"))
-    batches = [rhyme.batch("train", row) for row in index]
+    index = rhyme.problem.draw(3, 4)
+    assert torch.equal(index[1:], (index[:-1] + 64) % rhyme.problem.size("train"))
+    batches = [rhyme.problem.batch("train", row) for row in index]
     pieces = torch.cat([network(codes, starts) for codes, _, starts in batches], 1)
     network.train()  # forgets
     whole = network(torch.cat([codes for codes, *_ in batches], 1), batches[0][2])
@@ -98,34 +112,38 @@ def test_the_state_is_carried_from_batch_to_batch(rhyme: Characters, cell: str) 
     assert not torch.allclose(fresh, pieces[:, 64:128], atol=1e-3)
 
 
-def test_gradients_end_where_a_batch_ends(rhyme: Characters) -> None:
+def test_gradients_end_where_a_batch_ends(rhyme: Any) -> None:
     network = spoilt(rhyme.network("gru", 5)).train()
-    for row in rhyme.draw(2, 4):
+    for row in rhyme.problem.draw(2, 4):
         network.zero_grad()
-        rhyme.loss(network, rhyme.batch("train", row)).backward()  # twice: no graph is left
+        rhyme.problem.loss(
+            network, rhyme.problem.batch("train", row)
+        ).backward()  # twice: no graph is left
 
 
-def test_rows_that_do_not_go_on_begin_at_zero(rhyme: Characters) -> None:
+def test_rows_that_do_not_go_on_begin_at_zero(rhyme: Any) -> None:
     network = spoilt(rhyme.network("gru", 5)).train()
-    first, second = rhyme.draw(1, 4)[0], rhyme.draw(1, 4)[0] + 1
-    network(*rhyme.batch("train", first)[::2])
-    codes, _, starts = rhyme.batch("train", second)
+    first, second = rhyme.problem.draw(1, 4)[0], rhyme.problem.draw(1, 4)[0] + 1
+    network(*rhyme.problem.batch("train", first)[::2])
+    codes, _, starts = rhyme.problem.batch("train", second)
     after = network(codes, starts)
     network.train()
     assert torch.equal(after, network(codes, starts))
 
 
-def test_training_goes_on_as_if_undisturbed(rhyme: Characters, tmp_path: Path) -> None:
+def test_training_goes_on_as_if_undisturbed(rhyme: Any, tmp_path: Path) -> None:
     budget, losses = Budget(steps=12, round_steps=4, batch_size=8), []
     for stops in (False, True):
         path = tmp_path / f"{stops}.safetensors"
         torch.manual_seed(0)
         network = rhyme.network("gru", 5)
-        training = Training(rhyme, network, seed=0, budget=budget, path=path)
+        training = Training(rhyme.problem, network, seed=0, budget=budget, path=path)
         if stops:
             with pytest.raises(KeyboardInterrupt):
                 training.run(_stop)
-            training = Training(rhyme, rhyme.network("gru", 5), seed=0, budget=budget, path=path)
+            training = Training(
+                rhyme.problem, rhyme.network("gru", 5), seed=0, budget=budget, path=path
+            )
         losses.append(training.run().losses)
     assert losses[0] == losses[1]
 
@@ -134,50 +152,56 @@ def _stop(_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_test_characters_are_read_in_their_context(rhyme: Characters) -> None:
+def test_test_characters_are_read_in_their_context(rhyme: Any) -> None:
     network = spoilt(rhyme.network("gru", 5)).eval()
-    found = rhyme.predict(network)
+    found = rhyme.problem.predict(network)
     with torch.inference_mode():
-        logits, _ = network.read(rhyme.codes[None], None)  # type: ignore[operator]
-    whole = logits[0, :-1].log_softmax(1).gather(1, rhyme.codes[1:, None])[:, 0]
-    assert found.numpy() == pytest.approx(whole[rhyme.parts.validation - 1 :].numpy(), abs=2e-2)
+        logits, _ = network.read(rhyme.problem.codes[None], None)  # type: ignore[operator]
+    whole = logits[0, :-1].log_softmax(1).gather(1, rhyme.problem.codes[1:, None])[:, 0]
+    assert found.numpy() == pytest.approx(
+        whole[rhyme.problem.parts.validation - 1 :].numpy(), abs=2e-2
+    )
 
 
 def test_characters_never_seen_are_one_symbol() -> None:
     task = prepared("ab" * 600 + "žé" * 50)
-    assert task.codes[-2:].tolist() == [2, 2]
-    assert "100 test characters are not in the training part" in task.notes()[0]
+    assert task.problem.codes[-2:].tolist() == [2, 2]
+    assert "100 test characters are not in the training part" in task.notes[0]
 
 
 def test_bytes_and_characters() -> None:
     text = "ž" * 1000
-    assert len(prepared(text).codes) == 1000
-    assert len(prepared(text, "bytes").codes) == 2000
-    assert prepared(text, "bytes").metrics[0] == "bits per byte"
-    assert len(prepared(bytes([255, 200]) * 500, "bytes").codes) == 1000
+    assert len(prepared(text).problem.codes) == 1000
+    assert len(prepared(text, "bytes").problem.codes) == 2000
+    assert prepared(text, "bytes").problem.metrics[0] == "bits per byte"
+    assert len(prepared(bytes([255, 200]) * 500, "bytes").problem.codes) == 1000
 
 
 @pytest.mark.parametrize("task", ["text", "bytes"])
 def test_a_model_goes_on_writing(task: str) -> None:
     found = prepared("abc " * 400, task)
-    frame, _ = found.apply(
-        found.network("rnn", 3), found.spec(), Source("b.txt", text=b"abc abc ab")
+    frame, _ = found.codec.apply(
+        found.network("rnn", 3), found.spec, Source("b.txt", text=b"abc abc ab")
     )
-    assert frame.columns == ["step", found.unit, "probability"]
-    shown = {found.data.show(code) for code in found.alphabet} | {"\N{REPLACEMENT CHARACTER}"}
-    assert {*frame[found.unit]} <= shown
-    again, _ = found.apply(
-        found.network("rnn", 3), found.spec(), Source("b.txt", text=b"abc abc ab")
+    assert frame.columns == ["step", found.data.unit, "probability"]
+    shown = {found.data.show(code) for code in found.problem.alphabet} | {
+        "\N{REPLACEMENT CHARACTER}"
+    }
+    assert {*frame[found.data.unit]} <= shown
+    again, _ = found.codec.apply(
+        found.network("rnn", 3), found.spec, Source("b.txt", text=b"abc abc ab")
     )
     assert frame.equals(again)
 
 
-def test_examples_fit_their_predictions(rhyme: Characters) -> None:
-    predictions = rhyme.baselines()["2-gram"]
-    for one, row in zip(rhyme.examples(), rhyme.example_predictions(predictions), strict=True):
-        assert len(one["times"]) == len(one["actual"]) == len(row) == 60
-    assert len(rhyme.profile_names()) == len(rhyme.measure(predictions).profile) == 10
-    first = rhyme.example_predictions(predictions)[0]
+def test_examples_fit_their_predictions(rhyme: Any) -> None:
+    predictions = rhyme.baselines["2-gram"].predict()
+    for one, row in zip(rhyme.examples.shown(), rhyme.examples.predicted(predictions), strict=True):
+        assert len(one.times) == len(one.actual) == len(row) == 60
+    assert (
+        len(rhyme.problem.profile_names()) == len(rhyme.problem.measure(predictions).profile) == 10
+    )
+    first = rhyme.examples.predicted(predictions)[0]
     assert first == pytest.approx((-predictions[:60] / math.log(2)).tolist())
 
 
@@ -198,4 +222,4 @@ def test_other_sources_are_refused() -> None:
     with pytest.raises(DataError, match=r"no text; give a \.txt"):
         read_text(sample("canon"), "byte")
     with pytest.raises(ArgumentError, match="--horizon"):
-        Characters.prepare(read_text(sample("rhyme"), "character"), 2)
+        TEXT.prepare(read_text(sample("rhyme"), "character"), 2)

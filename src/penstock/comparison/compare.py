@@ -107,12 +107,11 @@ def compare(
     find_checks(skip_checks)
     if out is not None:
         check_folder(Path(out))
+    asks = None if task is None else find_task(task).asks
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
-        told_names(static), task=task, frequency=frequency, date_format=date_format,
+        told_names(static), task=asks, frequency=frequency, date_format=date_format,
     )  # fmt: skip
-    if task is not None:
-        find_task(task)
     budget, source = _budget(steps), source_of(data)
     understood = understand(source, options)
     if progress is not None:

@@ -70,22 +70,29 @@ def inspect_model(path: Path, source: Source, window: int = 0) -> Inspection:
     network, about = load_model(path)
     network.eval()
     task = _bind(about, source)
-    if not 0 <= window < task.size("test"):
-        raise ArgumentError(f"window is {window}; there are test windows 0 to {task.size('test')}")
-    batch = task.batch("test", torch.arange(min(WINDOWS, task.size("test"))))
-    layer, (x, lengths) = find_layer(network), inputs_read(network, lambda n: task.loss(n, batch))
-    metric = task.metrics[0]
+    if not 0 <= window < task.problem.size("test"):
+        raise ArgumentError(
+            f"window is {window}; there are test windows 0 to {task.problem.size('test')}"
+        )
+    batch = task.problem.batch("test", torch.arange(min(WINDOWS, task.problem.size("test"))))
+    layer, (x, lengths) = (
+        find_layer(network),
+        inputs_read(network, lambda n: task.problem.loss(n, batch)),
+    )
+    metric = task.problem.metrics[0]
     return Inspection(
         about,
         source.name,
         metric,
         window,
         state_flow(layer, x, lengths=lengths),
-        loss_flow(network, lambda n: task.loss(n, batch)),
+        loss_flow(network, lambda n: task.problem.loss(n, batch)),
         input_effects(layer, x, lengths=lengths),
         _gates(network, task, window),
-        pruning_curve(network, lambda n: task.measure(task.predict(n)).metrics[metric]),
-        descend(network, task.loss, _training_batches(task)),
+        pruning_curve(
+            network, lambda n: task.problem.measure(task.problem.predict(n)).metrics[metric]
+        ),
+        descend(network, task.problem.loss, _training_batches(task)),
     )
 
 
@@ -99,8 +106,11 @@ def diagnose(task: Task, network: nn.Module) -> Health:
         ArithmeticError: the effect of an input is not a number.
     """
     network.eval()
-    batch = task.batch("test", torch.arange(min(_QUICK, task.size("test"))))
-    layer, (x, lengths) = find_layer(network), inputs_read(network, lambda n: task.loss(n, batch))
+    batch = task.problem.batch("test", torch.arange(min(_QUICK, task.problem.size("test"))))
+    layer, (x, lengths) = (
+        find_layer(network),
+        inputs_read(network, lambda n: task.problem.loss(n, batch)),
+    )
     x = x[:, :_STEPS]
     lengths = None if lengths is None else lengths.clamp(max=_STEPS)
     found = input_effects(layer, x, lengths=lengths)
@@ -134,7 +144,7 @@ def _bind(about: dict[str, Any], source: Source) -> Task:
     options = Options.of_record({"id": None, "time": None, **columns})
     options = replace(options, task=kind.name, target=(label,) if label else options.target)
     task = kind.prepare(kind.read(source, options), horizon)
-    if json.loads(json.dumps(task.spec())) != about["spec"]:
+    if json.loads(json.dumps(task.spec)) != about["spec"]:
         raise DataError(
             f"{source.name} are not the data that this model learned from; inspect takes those, "
             "as it looks at their test windows"
@@ -143,8 +153,8 @@ def _bind(about: dict[str, Any], source: Source) -> Task:
 
 
 def _gates(network: nn.Module, task: Task, window: int) -> list[dict[str, Tensor]]:
-    batch = task.batch("test", torch.tensor([window]))
-    x, lengths = inputs_read(network, lambda n: task.loss(n, batch))
+    batch = task.problem.batch("test", torch.tensor([window]))
+    x, lengths = inputs_read(network, lambda n: task.problem.loss(n, batch))
     shown = x if lengths is None else x[:, : int(lengths[0])]  # networks are batch first
     found = trace(find_layer(network), shown)
     return [{name: value[:, 0] for name, value in layer.items()} for layer in found]
@@ -153,4 +163,6 @@ def _gates(network: nn.Module, task: Task, window: int) -> list[dict[str, Tensor
 def _training_batches(task: Task) -> list[tuple[Tensor, ...]]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return [task.batch("train", index) for index in task.draw(_BATCHES, WINDOWS)]
+        return [
+            task.problem.batch("train", index) for index in task.problem.draw(_BATCHES, WINDOWS)
+        ]

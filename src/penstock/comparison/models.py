@@ -26,7 +26,7 @@ from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
 from penstock.opening import open_plain, read_json
 from penstock.record.results import load_results, write_json
-from penstock.tasks import Task, find_task
+from penstock.tasks import TaskKind, find_task
 
 SCHEMA = "penstock.model/2"
 _TYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -74,7 +74,7 @@ class Model:
 
     def apply(self, source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
         """Return predictions for a source, and notes on them."""
-        return find_task(self.about["task"]).apply(self.network, self.about["spec"], source)
+        return find_task(self.about["task"]).codec.apply(self.network, self.about["spec"], source)
 
     def predict(self, data: Any) -> Any:
         """Return predictions for other data, as a dataframe of their kind.
@@ -185,7 +185,7 @@ def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
             raise ModelFileError(f"{path} has the schema {about['schema']!r}; this is {SCHEMA}")
         _check_cell(about)
         task = find_task(about["task"])
-        task.check_spec(about["spec"])
+        task.codec.check_spec(about["spec"])
         return _network(task, about, path.with_suffix(".safetensors")), about
     except (ModelFileError, UnknownCellError):
         raise
@@ -224,20 +224,20 @@ def _check_cell(about: dict[str, Any]) -> None:
         ) from error
 
 
-def _network(task: type[Task], about: dict[str, Any], path: Path) -> nn.Module:
+def _network(task: TaskKind, about: dict[str, Any], path: Path) -> nn.Module:
     """Return the network, once its weights are known to have the shapes that it takes.
 
     On the device "meta" a network has shapes but no memory, however wide a file says it is.
     """
     given = about["spec"], about["cell"], about["width"]
     with torch.device("meta"):
-        state = task.rebuild(*given).state_dict()
+        state = task.codec.rebuild(*given).state_dict()
     wanted: Shapes = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
     stored = _shapes(path)
     for name in sorted({*wanted, *stored}):
         if wanted.get(name) != stored.get(name):
             raise DataError(f"the weight {name!r} of {path.name} does not fit what is said of it")
-    network = task.rebuild(*given)
+    network = task.codec.rebuild(*given)
     weights = safetensors.torch.load_file(path)
     if not all(value.isfinite().all() for value in weights.values()):
         raise DataError(f"a weight in {path.name} is not a finite number")

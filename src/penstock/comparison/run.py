@@ -38,7 +38,7 @@ from penstock.comparison.trials.workers import Bench, Here, Pool, Run
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError
 from penstock.record.results import Contestant, Record, Trial
-from penstock.tasks import Data, find_task
+from penstock.tasks import TaskData, find_task
 from penstock.training.loop import Budget, Progress
 
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
@@ -65,7 +65,7 @@ class Watcher:
 
 
 def run_comparison(
-    dataset: Data,
+    dataset: TaskData,
     out: Path,
     *,
     task: str = "forecast",
@@ -172,7 +172,7 @@ class _Run:
         cells = tuple(self.design.cells.values())
         self.bench = Bench(self.design.task, trials, deadline, self.watcher.round, cells)
 
-    def results(self, dataset: Data) -> Record:
+    def results(self, dataset: TaskData) -> Record:
         """Train, measure, check and judge."""
         design, task = self.design, self.design.task
         tuning, testing, tuned, tested = self._trials()
@@ -181,25 +181,25 @@ class _Run:
         about = dataset.about()
         contestants, lacking = self._completed(entrants, choose(found), about["columns"])
         comparisons = compare_all(contestants)
-        naive = list(task.baselines())
+        naive = list(task.baselines)
         case = Case(task, contestants, comparisons, naive, design.budget.rounds)
         findings = run_checks(case, self.skip)
         return Record(
             task=task.name,
-            metrics=list(task.metrics),
-            profile_of=task.profile_of,
-            profile_names=task.profile_names(),
+            metrics=list(task.problem.metrics),
+            profile_of=task.problem.profile_of,
+            profile_names=task.problem.profile_names(),
             data=about,
-            settings=task.settings(),
+            settings=task.settings,
             budget=design.record(),
             seeds=sorted({job.seed for job, _ in tested}),
-            notes=list(task.notes()),
+            notes=list(task.notes),
             contestants=contestants,
             comparisons=comparisons,
             verdict=cautioned(judge(contestants, comparisons, naive), findings),
             checks=findings,
             cut=[*cut_words(tuning, testing, [*tuned, *tested]), *lacking],
-            examples=task.examples(),
+            examples=[one.record() for one in task.examples.shown()],
             versions={"penstock": __version__, "torch": torch.__version__},
             times={
                 "total": time.monotonic() - self.schedule.started,
@@ -252,7 +252,7 @@ class _Run:
             )
             for cell, outcomes in found.items()
         ]
-        return clock, ranked([*entrants, *baseline_contestants(task)], task.metrics[0])
+        return clock, ranked([*entrants, *baseline_contestants(task)], task.problem.metrics[0])
 
     def _completed(
         self, entrants: Sequence[Contestant], chosen: Chosen, columns: Any
@@ -289,8 +289,8 @@ class _Run:
                 "cell": job.cell,
                 "width": job.width,
                 "seed": job.seed,
-                "spec": task.spec(),
-                "settings": task.settings(),
+                "spec": task.spec,
+                "settings": task.settings,
                 "columns": columns,
                 "metrics": trial.metrics,
                 **written(self.design.cells[job.cell]),

@@ -1,34 +1,35 @@
-"""The tasks: one file each. `tasks()` finds them by looking."""
+"""The tasks, one file each, in wings; `tasks()` finds them by looking."""
 
 import importlib
-import inspect
 import pkgutil
-from collections.abc import Iterable, Iterator
+from functools import cache
 
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.understanding import understand
 from penstock.errors import ArgumentError, nearest
-from penstock.tasks.base import Data, Task
+from penstock.tasks.task import Task, TaskData, TaskKind
 
-__all__ = ["Data", "Task", "find_task", "infer", "tasks"]
+__all__ = ["Task", "TaskData", "TaskKind", "find_task", "infer", "tasks"]
 
 
-def tasks() -> dict[str, type[Task]]:
+@cache
+def tasks() -> dict[str, TaskKind]:
     """Return every task by name, sorted by name."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return {task.name: task for task in sorted(_below(Task.__subclasses__()), key=lambda t: t.name)}
+    modules = [
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(__path__, f"{__name__}.")
+    ]
+    kinds = {
+        value.name: value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, TaskKind)
+    }
+    return dict(sorted(kinds.items()))
 
 
-def _below(kinds: Iterable[type[Task]]) -> Iterator[type[Task]]:
-    for task in kinds:
-        yield from _below(task.__subclasses__())
-        if not inspect.isabstract(task):
-            yield task
-
-
-def find_task(name: str) -> type[Task]:
+def find_task(name: str) -> TaskKind:
     """Return the task of that name.
 
     Raises:
@@ -46,5 +47,5 @@ def infer(source: Source, options: Options) -> tuple[str, str]:
     Raises:
         DataError: a cell cannot be used, or it is not clear what is what; the message says where.
     """
-    found = understand(source, options)
-    return found.task, found.why
+    understood = understand(source, options)
+    return understood.task, understood.why

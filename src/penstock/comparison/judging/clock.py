@@ -46,7 +46,9 @@ def same_clock(
 
 def _within(task: Task, outcomes: Outcomes, rounds: int, root: Path) -> dict[str, Any]:
     rows = [_metrics(task, j, t, rounds, root) for j, t in outcomes if t.status == "finished"]
-    estimates = {m: mean_over_seeds(np.array([row[m] for row in rows])) for m in task.metrics}
+    estimates = {
+        m: mean_over_seeds(np.array([row[m] for row in rows])) for m in task.problem.metrics
+    }
     return {
         "rounds": rounds,
         "metrics": {metric: one.mean for metric, one in estimates.items()},
@@ -62,4 +64,4 @@ def _metrics(task: Task, job: Job, trial: Trial, rounds: int, root: Path) -> dic
         return trial.metrics
     network = task.network(job.cell, job.width)
     network.load_state_dict(checkpoint.load(weights_at(job.trail(root), best))[0])
-    return task.measure(task.predict(network)).metrics
+    return task.problem.measure(task.problem.predict(network)).metrics

@@ -21,7 +21,7 @@ def cell_contestant(
     trials = [trial for _, trial in outcomes]
     network = task.network(job.cell, job.width)
     finished = [trial for trial in trials if trial.status == "finished"]
-    scores = {m: np.array([t.metrics[m] for t in finished]) for m in task.metrics}
+    scores = {m: np.array([t.metrics[m] for t in finished]) for m in task.problem.metrics}
     estimates = {m: mean_over_seeds(s) for m, s in scores.items() if finished}
     best = best_trial(trials)
     return Contestant(
@@ -65,8 +65,9 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
 
 def baseline_contestants(task: Task) -> Iterator[Contestant]:
     """Return each naive forecast as a contestant."""
-    for name, predictions in task.baselines().items():
-        found = task.measure(predictions)
+    for name, baseline in task.baselines.items():
+        predictions = baseline.predict()
+        found = task.problem.measure(predictions)
         yield Contestant(
             name=name,
             kind="baseline",
@@ -75,8 +76,8 @@ def baseline_contestants(task: Task) -> Iterator[Contestant]:
             intervals=dict.fromkeys(found.metrics),
             blocks=[list(found.blocks)],
             profile=list(found.profile),
-            predictions=task.example_predictions(predictions),
-            bands=task.example_bands(predictions),
+            predictions=task.examples.predicted(predictions),
+            bands=task.examples.bands(predictions),
         )
 
 

@@ -55,7 +55,7 @@ def _check_result(task: Task, job: Job, root: Path) -> None:
     if job.purpose == "tuning":
         return
     if trial.status == "finished":
-        same_length("metrics", {*trial.metrics} & {*task.metrics}, task.metrics)
+        same_length("metrics", {*trial.metrics} & {*task.problem.metrics}, task.problem.metrics)
     network = task.network(job.cell, job.width)
     for number in best_rounds(trial):
         network.load_state_dict(checkpoint.load(weights_at(job.trail(root), number))[0])

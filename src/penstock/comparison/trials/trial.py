@@ -63,7 +63,7 @@ class Job:
         depends = {
             "penstock": __version__,
             "torch": torch.__version__,
-            "task": [task.name, task.settings()],
+            "task": [task.name, task.settings],
             "data": data,
             "cell": [cell, width, equations_digest(find_cell(cell))],
             "budget": asdict(budget),
@@ -149,7 +149,7 @@ def run_trial(
 def make_training(task: Task, job: Job, root: Path, fabric: Fabric) -> Training:
     """Return the training of a trial, whose checkpoint is in its folder."""
     return Training(
-        task,
+        task.problem,
         task.network(job.cell, job.width),
         seed=job.seed,
         budget=job.budget,
@@ -184,12 +184,12 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
     if progress.diverged or job.purpose == "tuning":
         return trial
     start = time.process_time()  # the network is on the CPU again
-    predictions = task.predict(network)
+    predictions = task.problem.predict(network)
     trial.times["predict"] = time.process_time() - start
-    found = task.measure(predictions)
+    found = task.problem.measure(predictions)
     trial.metrics.update(found.metrics)
     trial.blocks.extend(found.blocks)
     trial.profile.extend(found.profile)
-    trial.predictions.extend(task.example_predictions(predictions))
-    trial.bands.extend(task.example_bands(predictions))
+    trial.predictions.extend(task.examples.predicted(predictions))
+    trial.bands.extend(task.examples.bands(predictions))
     return trial

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from penstock.data.files import Source
 from penstock.data.reading.encodings import to_utf8
 from penstock.data.understanding.remarks import Remarks
+from penstock.data.understanding.suits import Facts, decide
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import DataError
 
@@ -18,15 +19,14 @@ def understand_text(source: Source, task: str | None, remarks: Remarks) -> Under
     try:
         text, encoding = to_utf8(source.text)
     except DataError:
-        task = task or "bytes"
         text, encoding = source.text, ""
     if encoding not in ("", "utf-8"):
         remarks.converted(f"decoded from {encoding.upper()}")
-    task = task or "text"
+    suit = decide(Facts("text" if encoding else "bytes"))
+    task = task or suit.task
     size = len(source.text) if task == "bytes" else len(text.decode())
-    why = "the file is no text that can be decoded" if not encoding else "the file is text"
     return Understanding(
-        source.name, task, why, 1, size, (size, size, size),
+        source.name, task, suit.why, 1, size, (size, size, size),
         conversions=tuple(remarks.conversions), notes=tuple(remarks.notes),
     )  # fmt: skip
 
@@ -37,9 +37,9 @@ def understand_frames(
     """Return arrays of ones and zeros as frames, a sequence each."""
     lengths = [len(one) for one in arrays.values()]
     width = next(iter(arrays.values())).shape[1]
-    columns = [str(k) for k in range(width)]
+    columns, suit = [str(k) for k in range(width)], decide(Facts("arrays", binary=True))
     return Understanding(
-        name, "frames", "the arrays hold ones and zeros", len(arrays), sum(lengths),
+        name, suit.task, suit.why, len(arrays), sum(lengths),
         (min(lengths), int(np.median(lengths)), max(lengths)),
         roles=dict.fromkeys(columns, "target"), kinds=dict.fromkeys(columns, "boolean"),
         conversions=tuple(remarks.conversions), notes=tuple(remarks.notes),

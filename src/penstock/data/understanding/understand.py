@@ -15,13 +15,13 @@ from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import find_cells
 from penstock.data.understanding.columns.assigned import frames_roles, roles_of
-from penstock.data.understanding.columns.labels import TASKS
 from penstock.data.understanding.columns.roles import Told, counters
 from penstock.data.understanding.draft import make_draft
 from penstock.data.understanding.layouts import arrays as of_arrays
 from penstock.data.understanding.layouts.spread import melt_dates
 from penstock.data.understanding.remarks import Remarks
 from penstock.data.understanding.rows.finished import finished
+from penstock.data.understanding.suits import TASKS, Facts, decide
 from penstock.data.understanding.texts import understand_frames, understand_text
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError, DataError, nearest
@@ -67,8 +67,9 @@ def _of_table(name: str, frame: pl.DataFrame, options: Options, remarks: Remarks
         raise DataError("no column is left beside those that count the rows")
     draft = make_draft(name, cells, told, options, remarks, out_cells)
     frames = frames_roles(draft)
-    task = draft.question.task if draft.question else "frames" if frames else "forecast"
-    return finished(draft, frame, frames or roles_of(draft), task)
+    labels = draft.question.labels if draft.question else None
+    suit = decide(Facts("table", frames is not None, labels))
+    return finished(draft, frame, frames or roles_of(draft), suit)
 
 
 def _with_labels(frame: pl.DataFrame, options: Options) -> pl.DataFrame:

@@ -31,7 +31,7 @@ class Case:
     @cached_property
     def evidence(self) -> Evidence:
         """What the task tells about its data."""
-        return self.task.evidence()
+        return self.task.problem.evidence()
 
     @cached_property
     def table(self) -> Table:

@@ -83,7 +83,7 @@ def too_little_data(case: Case) -> Iterator[str]:
     under 50 training windows, or where a cell has one finished trial alone. Intervals may then be
     wrong, not only wide.
     """
-    tests, lessons = case.task.size("test"), case.task.size("train")
+    tests, lessons = case.task.problem.size("test"), case.task.problem.size("train")
     blocks = len(next(one.blocks[0] for one in case.contestants if one.blocks))
     if tests < _FEW_TESTS or blocks < _FEW_BLOCKS:
         yield f"the test has {tests:,} windows in {blocks} stretches that do not overlap"
@@ -96,8 +96,8 @@ def too_little_data(case: Case) -> Iterator[str]:
 
 def fingerprints(task: Task, part: str) -> NDArray[np.uint64]:
     """Return a hash of each window of a part; zeros at its end, as padding, do not count."""
-    batches = torch.split(torch.arange(task.size(part)), _BATCH)
-    return np.concatenate([_hash(task.contents(part, index)) for index in batches])
+    batches = torch.split(torch.arange(task.problem.size(part)), _BATCH)
+    return np.concatenate([_hash(task.problem.contents(part, index)) for index in batches])
 
 
 def _hash(batch: tuple[Tensor, ...]) -> NDArray[np.uint64]:

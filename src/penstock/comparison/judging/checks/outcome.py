@@ -64,7 +64,7 @@ def chance_level(case: Case) -> Iterator[str]:
     the cell, or the training too short.
     """
     left = [one.name for one in case.cells]
-    for blind in (name for name in case.task.chance if name in case.naive):
+    for blind in (name for name in case.task.problem.chance if name in case.naive):
         dull = [name for name in left if not case.table.below(name, blind)]
         left = [name for name in left if name not in dull]
         if dull:

@@ -8,9 +8,9 @@ import polars as pl
 from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.columns.oddities import constant_within
 from penstock.data.understanding.names import LABELS
+from penstock.data.understanding.suits import Facts, Labels, decide
 from penstock.errors import ArgumentError
 
-TASKS = ("forecast", "classify", "regress", "tag", "frames", "text", "bytes")
 _LABELLED = ("classify", "regress", "tag")
 _MOST_CLASSES = 20  # whole numbers with more values than that are no classes
 
@@ -21,15 +21,21 @@ class Question:
 
     Attributes:
         task: classify, regress or tag.
-        why: one sentence.
-        label: the column of labels.
-        classes: whether labels are classes, and not numbers.
+        labels: what is known of the column of labels.
     """
 
     task: str
-    why: str
-    label: str
-    classes: bool
+    labels: Labels
+
+    @property
+    def label(self) -> str:
+        """The column of labels."""
+        return self.labels.name
+
+    @property
+    def classes(self) -> bool:
+        """Whether labels are classes, and not numbers."""
+        return self.labels.classes
 
 
 def labelled_question(
@@ -50,14 +56,11 @@ def labelled_question(
         whole, classes = task != "tag", task != "regress"
     elif task is not None:
         return None
-    named = cells.name.strip().lower() in LABELS
-    if not whole and (not classes or (cells.sort == "number" and not named)):
-        return None
-    found = "tag" if not whole else "classify" if classes else "regress"
+    sure = cells.sort != "number" or cells.name.strip().lower() in LABELS
     owner = {"long": "each id", "row": "each row", "one": "the one sequence"}[form]
-    kind = "one of its classes" if classes else "a number"
-    step = "" if whole else " at every step"
-    return Question(found, f"column {cells.name!r} gives {owner} {kind}{step}", cells.name, classes)
+    labels = Labels(cells.name, owner, whole, classes, sure)
+    suit = decide(Facts("table", labels=labels))
+    return Question(suit.task, labels) if suit.task in _LABELLED else None
 
 
 def _check(cells: Cells, task: str, form: str) -> None:

@@ -21,6 +21,7 @@ from penstock.data.understanding.rows.sorted_rows import (
     wanted_spacing,
     without_copies,
 )
+from penstock.data.understanding.suits import Suit
 from penstock.data.understanding.understanding import Table, Understanding
 from penstock.errors import DataError
 
@@ -57,10 +58,10 @@ def _is_numeric(cells: Cells, role: Role, question: Question | None) -> bool:
 
 
 def finished(
-    draft: Draft, source: pl.DataFrame, roles: dict[str, Role], task: str
+    draft: Draft, source: pl.DataFrame, roles: dict[str, Role], suit: Suit
 ) -> Understanding:
     """Return what was understood, with the rows in order; `source` is the table as it stood."""
-    typed, forecast = _typed(draft, roles), task == "forecast"
+    typed, forecast = _typed(draft, roles), suit.task == "forecast"
     order, columns = _ordered(draft, source, typed, forecast)
     starts = Table(order.ids, order.times, None, columns, columns[" row"]).starts()
     lengths = np.diff(starts)
@@ -78,11 +79,11 @@ def finished(
     )  # fmt: skip
     all_roles = _all_roles(draft, source, roles)
     split_names = draft.told.split
-    per_sequence = not forecast and task != "tag"
+    per_sequence = not forecast and suit.task != "tag"
     return Understanding(
         draft.name,
-        task,
-        _why(draft, task),
+        suit.task,
+        suit.why,
         len(lengths) * max(len(targets), 1),
         present.height,
         (int(lengths.min()), int(np.median(lengths)), int(lengths.max())),
@@ -106,14 +107,6 @@ def _check_values(columns: pl.DataFrame, targets: list[str]) -> None:
         raise DataError(
             f"column {', '.join(targets)} holds no value at all; choose another with --target"
         )
-
-
-def _why(draft: Draft, task: str) -> str:
-    if draft.question:
-        return draft.question.why
-    if task == "frames":
-        return "all the columns hold ones and zeros"
-    return "the table has no column of labels, so its numbers are series in time"
 
 
 def _ordered(

@@ -1,4 +1,4 @@
-"""Scores of predicted classes, and naive predictions of them.
+"""Scores of predicted classes.
 
 Predictions are logarithms of probabilities [W, C]; targets [W] number the classes, −1 where the
 class is not known: it is then never scored.
@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 from torchmetrics.functional.classification import multiclass_recall
 
-from penstock.tasks.base import Measured
-from penstock.tasks.labelled import group_means
+from penstock.tasks.shared import group_means
+from penstock.tasks.task import Measured
 
 METRICS = ("error rate", "balanced error", "log loss")
 
@@ -40,29 +40,11 @@ def measure(predictions: Tensor, targets: Tensor) -> Measured:
 
 def present(targets: Tensor) -> Tensor:
     """Return the classes that there are among targets, in order."""
-    found: Tensor = torch.unique(targets[targets >= 0])
-    return found
+    classes: Tensor = torch.unique(targets[targets >= 0])
+    return classes
 
 
 def log_prior(targets: Tensor, count: int) -> Tensor:
     """Return the logarithm of each class's share [C], every class counted once more."""
     counts = torch.bincount(targets[targets >= 0], minlength=count).double() + 1
     return (counts / counts.sum()).log()
-
-
-def given_symbols(symbols: Tensor, targets: Tensor, wanted: Tensor, count: int) -> Tensor:
-    """Return ln p(class | symbols) [W, C], counted: p = (n(class, symbols) + p(class)) / (n + 1).
-
-    Symbols never seen give the shares of the classes.
-
-    Shapes: symbols [N, S] and targets [N] to count, wanted [W, S].
-    """
-    prior = log_prior(targets, count).exp()
-    known = targets >= 0
-    _, key = torch.unique(torch.cat([symbols[known], wanted]), dim=0, return_inverse=True)
-    seen, asked = key[: int(known.sum())], key[int(known.sum()) :]
-    counts = torch.zeros(int(key.max()) + 1, count, dtype=torch.float64)
-    counts.index_put_((seen, targets[known]), torch.ones((), dtype=torch.float64), accumulate=True)
-    shares = (counts + prior) / (counts.sum(dim=1, keepdim=True) + 1)
-    found: Tensor = shares.log()[asked]
-    return found

@@ -1,16 +1,16 @@
 """The network that reads text symbol by symbol and keeps its state from one batch to the next."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from penstock.layers.recurrent import State
-from penstock.tasks.reader import Reader
+from penstock.models.reader import SequenceNetwork
 
 _CHUNK = 256  # symbols read at once without gradients
 
 
-class Speller(Reader):
-    """A `Reader` of one symbol a step, with the next symbol's logits at every step.
+class SymbolNetwork(SequenceNetwork):
+    """A `SequenceNetwork` of one symbol a step, with the next symbol's logits at every step.
 
     In training, a row of a batch that begins where that row of the batch before ended goes on from
     the state that it had there, without its gradient: truncated backpropagation through time
@@ -20,7 +20,7 @@ class Speller(Reader):
     _state: tuple[Tensor, ...] | None = None
     _ends: Tensor | None = None
 
-    def train(self, mode: bool = True) -> "Speller":
+    def train(self, mode: bool = True) -> "SymbolNetwork":
         """Set training or evaluation; forget the state."""
         self._state = self._ends = None
         super().train(mode)
@@ -38,8 +38,27 @@ class Speller(Reader):
     def read(self, codes: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Return logits [B, T, V] and the state after the last of codes [B, T]."""
         nothing = torch.empty(*codes.shape, 0, device=codes.device)
-        output, state = self.recurrent(self.inputs(nothing, codes[..., None]), state)
+        output, state = self.recurrent(self.encoded(nothing, codes[..., None]), state)
         return self.head(output), state
+
+    def log_probabilities(self, codes: Tensor, warm: int) -> Tensor:
+        """Return ln p of each symbol given those before it, but for a row's first `warm` + 1.
+
+        Shapes: codes [B, N], result [B, N − warm − 1]. The state goes on through each row.
+        """
+        parts, state = [], None
+        for part in torch.split(codes, _CHUNK, dim=1):
+            logits, state = self.read(part, state)
+            parts.append(logits.log_softmax(dim=-1))
+        given = torch.cat(parts, dim=1)[:, :-1]
+        return given.gather(2, codes[:, 1:, None])[:, warm:, 0]
+
+    def follow(self, codes: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Return the logits [V] of what follows codes [N], and the state to go on from."""
+        for part in torch.split(codes, _CHUNK):
+            logits, state = self.read(part[None], state)
+        assert state is not None
+        return logits[0, -1], state
 
     def _carried(self, starts: Tensor) -> State | None:
         if self._state is None or self._ends is None or self._ends.shape != starts.shape:
@@ -51,36 +70,3 @@ class Speller(Reader):
 
 def _detached(state: State) -> tuple[Tensor, ...]:
     return tuple(s.detach() for s in ((state,) if isinstance(state, Tensor) else state))
-
-
-def log_probabilities(network: nn.Module, codes: Tensor, warm: int) -> Tensor:
-    """Return ln p of each symbol given those before it, but for the first `warm` + 1 of each row.
-
-    Shapes: codes [B, N], result [B, N − warm − 1]. The state goes on through each row.
-    """
-    assert isinstance(network, Speller)
-    network.eval()
-    found, state = [], None
-    with torch.inference_mode():
-        for part in torch.split(codes, _CHUNK, dim=1):
-            logits, state = network.read(part, state)
-            found.append(logits.log_softmax(dim=-1))
-        given = torch.cat(found, dim=1)[:, :-1]
-        return given.gather(2, codes[:, 1:, None])[:, warm:, 0]
-
-
-def continued(network: nn.Module, codes: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return `count` symbols drawn after codes [N], from a fixed seed, and their probabilities."""
-    assert isinstance(network, Speller)
-    network.eval()
-    draw, state, symbols, shares = torch.Generator().manual_seed(0), None, [], []
-    with torch.inference_mode():
-        for part in torch.split(codes, _CHUNK):
-            logits, state = network.read(part[None], state)
-        for _ in range(count):
-            p = logits[0, -1].softmax(dim=0)
-            symbol = torch.multinomial(p, 1, generator=draw)
-            symbols.append(symbol)
-            shares.append(p[symbol])
-            logits, state = network.read(symbol[None], state)
-    return torch.cat(symbols), torch.cat(shares)

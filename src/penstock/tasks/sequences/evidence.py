@@ -6,55 +6,56 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.tasks.evidence import SAMPLE, Evidence
-from penstock.tasks.labelled import LabelledTask
+from penstock.tasks.sequences.labelled import SequenceProblem
 
 
-def of_sequences(task: LabelledTask, targets: Tensor, *, labels: bool) -> Evidence:
-    """Return the evidence of training sequences, beside the targets [S] of all sequences.
+def of_sequences(problem: SequenceProblem, *, labels: bool) -> Evidence:
+    """Return the evidence of training sequences.
 
     Of a column of numbers the first, the mean and the last are looked at; of symbols the first
     and the last. Where a sequence is a row, each step is a column, and looked at by itself.
     """
-    train = task.parts["train"]
+    train = problem.parts["train"]
     index = torch.arange(min(SAMPLE, len(train))) * len(train) // min(SAMPLE, len(train))
-    found = targets[train.owners[index]].double().numpy()
-    layout = task.data.layout
+    labelled = problem.targets[train.owners[index]].double().numpy()
+    layout = problem.data.layout
     if len(layout.steps) > 1 and layout.numbers == layout.made:
-        return Evidence(found, labels, _steps(task, index))
+        return Evidence(labelled, labels, _steps(problem, index))
     starts, lengths = train.starts[index], train.lengths[index]
     ends = starts + lengths - 1
-    means = torch.stack([task.numbers[s : s + n].mean(0) for s, n in _pairs(starts, lengths)])
-    numbers = torch.stack([task.numbers[starts], means, task.numbers[ends]], dim=-1)
-    symbols = torch.stack([task.symbols[starts], task.symbols[ends]], dim=-1)
-    return Evidence(found, labels, _columns(task, numbers, symbols))
+    means = torch.stack([problem.numbers[s : s + n].mean(0) for s, n in _pairs(starts, lengths)])
+    numbers = torch.stack([problem.numbers[starts], means, problem.numbers[ends]], dim=-1)
+    symbols = torch.stack([problem.symbols[starts], problem.symbols[ends]], dim=-1)
+    return Evidence(labelled, labels, _columns(problem, numbers, symbols))
 
 
-def of_steps(task: LabelledTask, targets: Tensor) -> Evidence:
-    """Return the evidence of training steps: each column beside the label [N] of the same step."""
-    rows = task.parts["train"].all_rows()
+def of_steps(problem: SequenceProblem) -> Evidence:
+    """Return the evidence of training steps: each column beside the label of the same step."""
+    targets = problem.targets
+    rows = problem.parts["train"].all_rows()
     rows = rows[targets[rows] >= 0]
     rows = rows[torch.arange(min(SAMPLE, len(rows))) * len(rows) // min(SAMPLE, len(rows))]
-    numbers, symbols = task.numbers[rows, :, None], task.symbols[rows, :, None]
-    return Evidence(targets[rows].double().numpy(), True, _columns(task, numbers, symbols))
+    numbers, symbols = problem.numbers[rows, :, None], problem.symbols[rows, :, None]
+    return Evidence(targets[rows].double().numpy(), True, _columns(problem, numbers, symbols))
 
 
 def _pairs(starts: Tensor, lengths: Tensor) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), lengths.tolist(), strict=True))
 
 
-def _steps(task: LabelledTask, index: Tensor) -> dict[str, NDArray[np.float64]]:
+def _steps(problem: SequenceProblem, index: Tensor) -> dict[str, NDArray[np.float64]]:
     """Return the columns of sequences in rows by name, [N, 1] each; past its end a row's last."""
-    numbers = task.inputs("train", index)[0][..., 0].double()
+    numbers = problem.inputs("train", index)[0][..., 0].double()
     last = numbers.shape[1] - 1
-    names = enumerate(task.data.layout.steps)
+    names = enumerate(problem.data.layout.steps)
     return {name: numbers[:, [min(step, last)]].numpy() for step, name in names}
 
 
 def _columns(
-    task: LabelledTask, numbers: Tensor, symbols: Tensor
+    problem: SequenceProblem, numbers: Tensor, symbols: Tensor
 ) -> dict[str, NDArray[np.float64]]:
     """Return the columns by name, from [N, F, J] numbers and [N, C, J] symbols."""
-    layout = task.data.layout
+    layout = problem.data.layout
     pairs = zip(layout.numbers, numbers.double().unbind(1), strict=True)
     codes = zip(layout.symbols, symbols.double().unbind(1), strict=True)
     return {name: values.numpy() for name, values in (*pairs, *codes)}

@@ -1,6 +1,7 @@
 """The network that reads sequences: a label for each, or one for each of its steps."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,32 @@ def edge_parameters(sizes: Sequence[int], outputs: int, numbers: int = 0) -> int
     return embedded + 16 * (outputs + numbers)
 
 
-class Reader(nn.Module):
+class Inputs(NamedTuple):
+    """Sequences side by side, as a model takes them.
+
+    Legend: B batch, T time, F numbers, C symbols.
+
+    Attributes:
+        numbers: [B, T, F].
+        symbols: [B, T, C] codes.
+        lengths: [B] the steps of each row; None where all are as long.
+        first: [B] which step of its sequence a row begins with, from 0; None where all do with 0.
+    """
+
+    numbers: Tensor
+    symbols: Tensor
+    lengths: Tensor | None = None
+    first: Tensor | None = None
+
+    def inside(self) -> Tensor:
+        """Return which steps are inside their row [B, T]."""
+        rows, steps = self.numbers.shape[:2]
+        if self.lengths is None:
+            return torch.ones(rows, steps, dtype=torch.bool)
+        return torch.arange(steps) < self.lengths[:, None]
+
+
+class SequenceNetwork(nn.Module):
     """A recurrent layer between embeddings and a linear map: ŷ = V o + b.
 
     V = 0 at first and b is given: an untrained network says what is most likely without looking
@@ -58,14 +84,19 @@ class Reader(nn.Module):
 
     def forward(self, numbers: Tensor, symbols: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return [B, O], or [B, T, O]; numbers [B, T, F], symbols [B, T, C], lengths [B]."""
-        output, _ = self.recurrent(self.inputs(numbers, symbols), lengths=lengths)
+        output, _ = self.recurrent(self.encoded(numbers, symbols), lengths=lengths)
         if not self.every_step:
             assert lengths is not None
             output = output[torch.arange(len(output), device=output.device), lengths - 1]
         outputs: Tensor = self.head(output)
         return outputs
 
-    def inputs(self, numbers: Tensor, symbols: Tensor) -> Tensor:
+    def outputs(self, inputs: Inputs) -> Tensor:
+        """Return [B, O], or [B, T, O]; the steps before a row's first are not seen."""
+        outputs: Tensor = self(inputs.numbers, inputs.symbols, inputs.lengths)
+        return outputs
+
+    def encoded(self, numbers: Tensor, symbols: Tensor) -> Tensor:
         """Return what the recurrent layer reads: numbers and embedded symbols [B, T, I]."""
         embedded = [embed(symbols[..., c]) for c, embed in enumerate(self.embeddings)]
         return torch.cat([numbers, *embedded], dim=-1)

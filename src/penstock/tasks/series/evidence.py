@@ -7,7 +7,7 @@ import torch
 
 from penstock.data.windows import Windows
 from penstock.tasks.evidence import SAMPLE, Evidence
-from penstock.tasks.selection import Selection
+from penstock.tasks.series.selection import Selection
 
 
 def forecast_evidence(

@@ -1,0 +1,1 @@
+"""The networks: a recurrent stack between an encoder and a head."""

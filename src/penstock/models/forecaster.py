@@ -1,0 +1,90 @@
+"""The forecasting network.
+
+A recurrent layer reads x_t = (y_t − y_T, tanh y_t), t = 1 … T, y in scaled units. A linear map V
+of its last output o_T gives the changes from the last value: ŷ_{T+k} = y_T + (V o_T + b)_k, with
+V = 0 and b = 0 at first. An untrained network is therefore the forecast "last value", and what it
+learns is what is better than that. Each ŷ is three: the quantiles of `QUANTILES`.
+
+Why these two inputs: the first is the same at any level, so that a series that leaves the range
+of its training part (a trend, a random walk) does not lead the network into the unknown; the
+second tells the level, within bounds, for series that swing between limits.
+
+Columns beside the values join x_t. Where some are known ahead, the layer goes on reading them
+over the h steps to forecast, with the other inputs held at their last values, and each ŷ_{T+k} is
+a map of its own output o_{T+k}.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from penstock.cells import Cell, Place, find_cell
+from penstock.layers.recurrent import Recurrent
+
+QUANTILES = (0.1, 0.5, 0.9)
+MEDIAN = 1
+_BATCH = 1024  # windows predicted at once
+_INPUTS = 2
+
+
+class History(NamedTuple):
+    """What came before the steps to forecast, in scaled units.
+
+    Attributes:
+        contexts: [W, L] the last values, float64.
+        past, known: [W, L, P] and [W, L + h, K] the columns beside.
+        first: [W] the first value of each series.
+        elapsed: [W] the steps from it to the last one.
+    """
+
+    contexts: Tensor
+    past: Tensor
+    known: Tensor
+    first: Tensor
+    elapsed: Tensor
+
+
+class Forecaster(nn.Module):
+    """The network.
+
+    Shapes: context [B, L], past [B, L, P], known [B, L + h, K]; result [B, h, Q], the changes; all
+    in scaled units.
+    """
+
+    def __init__(
+        self, cell: str | type[Cell], width: int, horizon: int, past: int = 0, known: int = 0
+    ) -> None:
+        super().__init__()
+        inputs, self.horizon, self.known = _INPUTS + past + known, horizon, known
+        features = find_cell(cell)().usage(Place(inputs, width)).output_size
+        self.recurrent = Recurrent(cell, inputs, width, batch_first=True)
+        self.head = nn.Linear(features, len(QUANTILES) * (1 if known else horizon))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def ahead(self, history: History) -> Tensor:
+        """Return forecasts [W, h, Q] float64.
+
+        Quantiles that cross are put in order, which makes none worse (Chernozhukov,
+        Fernández-Val & Galichon 2010, arXiv:0704.3649).
+        """
+        given = history.contexts, history.past, history.known
+        batches = zip(*(torch.split(one, _BATCH) for one in given), strict=True)
+        changes = torch.cat([self(one.float(), *beside) for one, *beside in batches])
+        return history.contexts[:, -1:, None] + changes.sort(dim=-1).values
+
+    def forward(
+        self, context: Tensor, past: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
+        """Return the changes from the last value, for each step ahead and quantile."""
+        inputs = torch.stack([context - context[:, -1:], context.tanh()], dim=-1)
+        if past is not None:
+            inputs = torch.cat([inputs, past], dim=-1)
+        if known is not None and self.known:
+            held = inputs[:, -1:].expand(-1, self.horizon, -1)
+            inputs = torch.cat([torch.cat([inputs, held], dim=1), known], dim=-1)
+        output, _ = self.recurrent(inputs)
+        ahead = output[:, -self.horizon :] if self.known else output[:, -1]
+        changes: Tensor = self.head(ahead).reshape(len(context), self.horizon, len(QUANTILES))
+        return changes

@@ -1,0 +1,94 @@
+"""What is kept of a task: from a specification, as a file has it, to a model that predicts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from penstock.cells import Cell
+from penstock.data.files import Source
+from penstock.tasks.methods import Method, load
+
+
+class Codec(ABC):
+    """From a specification, as a file has it, to a model, and from a model to predictions.
+
+    A specification is all that a model needs to be used on other data: columns, scales, classes.
+
+    Attributes:
+        methods: the type of each baseline by name.
+    """
+
+    methods: Mapping[str, type[Method]]
+
+    @abstractmethod
+    def check_spec(self, spec: dict[str, Any]) -> None:
+        """Raise unless a specification, as a file has it, is one that a task could have made.
+
+        Raises:
+            DataError: it is none.
+        """
+
+    @abstractmethod
+    def sizes(self, spec: dict[str, Any]) -> dict[str, int]:
+        """Return the sizes that a specification fixes, by the names that `Method.shapes` uses."""
+
+    @abstractmethod
+    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> nn.Module:
+        """Return an untrained network around layers of a cell with `width` hidden units."""
+
+    @abstractmethod
+    def apply(
+        self, model: nn.Module, spec: dict[str, Any], source: Source
+    ) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Return a model's predictions for other data, and notes on them.
+
+        Raises:
+            DataError: the source or one of its cells cannot be used.
+        """
+
+    def extra_parameters(self, spec: dict[str, Any]) -> int:  # noqa: ARG002
+        """Return how many learned values the data need beside those that all comparisons give.
+
+        So that many symbols, classes or columns leave a network its width.
+        """
+        return 0
+
+    def rebuild_baseline(
+        self, name: str, spec: dict[str, Any], weights: Mapping[str, Tensor]
+    ) -> "Baseline":
+        """Return the naive or linear method of that name that `Baseline.weights` was taken from.
+
+        Raises:
+            DataError: there is no such method, or its weights do not fit the specification.
+        """
+        return Baseline(self, load(self.methods, name, self.sizes(spec), weights))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A naive or linear method, fitted: a model as a trained network is."""
+
+    codec: Codec
+    method: Method
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return what was learned, for a file; nothing where nothing is."""
+        return self.method.state_dict()
+
+    def apply(self, spec: dict[str, Any], source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Return predictions for other data, and notes on them; see `Codec.apply`."""
+        return self.codec.apply(self.method, spec, source)
+
+
+@contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Use a model without training it: dropout is off, and no gradient is kept."""
+    model.eval()
+    with torch.inference_mode():
+        yield

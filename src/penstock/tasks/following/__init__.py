@@ -1,0 +1,1 @@
+"""Tasks on what comes next in what is not measured: characters, bytes, frames."""

@@ -1,0 +1,291 @@
+"""Multi-hot frames, such as piano rolls: each frame from those before it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypedDict
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
+
+from penstock.cells import Cell
+from penstock.conform import conform, same_length
+from penstock.data.files import Source
+from penstock.data.frames import Frames, read_frames
+from penstock.data.pieces import Pieces, cut
+from penstock.data.series import Options
+from penstock.errors import DataError
+from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
+from penstock.tasks.codec import Codec, at_rest
+from penstock.tasks.methods import Method
+from penstock.tasks.shared import check_parts, group_means, no_horizon, pieces_note, spread
+from penstock.tasks.task import ExampleWindow, Measured, Parts, Problem, TaskKind
+
+_LONGEST = 200  # frames of a piece; each is read from a state of zero
+_BATCH, _LONGEST_EXAMPLE = 256, 60
+
+
+@dataclass(frozen=True)
+class FramesProblem(Problem):
+    """The next frame of ones and zeros.
+
+    Ten sequences or more are split by sequence, each of fewer in time; they are cut into pieces of
+    at most 200 frames, of which all but the first are predicted. Metrics: NLL per frame, the mean
+    over frames of −Σ_d ln p(x_d), in nats (Boulanger-Lewandowski, Bengio & Vincent 2012,
+    arXiv:1206.6392, with columns independent given the past); and frame error,
+    1 − TP / (TP + FP + FN) over all columns and frames, p > ½ counting as a one (Bay, Ehmann &
+    Downie 2009).
+
+    Attributes:
+        data: the frames.
+        values: [N, D] float32.
+        parts: the pieces of each part.
+    """
+
+    data: Frames
+    values: Tensor
+    parts: dict[str, Pieces]
+
+    metrics = ("NLL per frame", "frame error")
+    profile_of = "column"
+    chance = ("column frequencies",)
+
+    def size(self, part: str) -> int:
+        """Return the number of pieces."""
+        return len(self.parts[part])
+
+    def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return frames [B, T, D], those that follow [B, T, D], and which are inside [B, T]."""
+        rows, lengths = self.parts[part].rows(index)
+        values = self.values[rows]
+        inside = torch.arange(1, rows.shape[1]) < lengths[:, None]
+        return values[:, :-1], values[:, 1:], inside
+
+    def contents(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Return frames with zeros past the end of a piece, and the lengths."""
+        rows, lengths = self.parts[part].rows(index)
+        inside = torch.arange(rows.shape[1]) < lengths[:, None]
+        return self.values[rows] * inside[..., None], lengths
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Return the mean NLL of a frame."""
+        values, following, inside = batch
+        logits = network(values, _no_symbols(values))[inside]
+        total = binary_cross_entropy_with_logits(logits, following[inside], reduction="sum")
+        return total / inside.sum()
+
+    def predict(self, model: nn.Module) -> Tensor:
+        """Return the probability of a one [M, D] for all predicted test frames."""
+        logits = []
+        with at_rest(model):
+            for index in torch.split(torch.arange(self.size("test")), _BATCH):
+                values, _, inside = self.batch("test", index)
+                logits.append(model.outputs(_inputs(values))[inside])  # type: ignore[operator]
+            return torch.cat(logits).double().sigmoid()
+
+    def measure(self, predictions: Tensor) -> Measured:
+        """Return the metrics, and the NLL of each column."""
+        target = self.following("test").double()
+        losses = binary_cross_entropy(predictions, target, reduction="none")
+        frames = losses.sum(dim=1)
+        ones = predictions > 0.5
+        hit, either = (ones & (target == 1)).sum(), (ones | (target == 1)).sum()
+        metrics = {
+            "NLL per frame": float(frames.mean()),
+            "frame error": float(1 - hit / either) if either else 0.0,
+        }
+        return Measured(metrics, group_means(frames), tuple(losses.mean(dim=0).tolist()))
+
+    def profile_names(self) -> list[str]:
+        """Return the columns."""
+        return list(self.data.columns)
+
+    def following(self, part: str) -> Tensor:
+        """Return the frames of a part that are predicted [M, D]."""
+        pieces = self.parts[part]
+        return self.values[Pieces(pieces.starts + 1, pieces.lengths - 1, pieces.owners).all_rows()]
+
+    def before(self, part: str) -> Tensor:
+        """Return the frame before each that is predicted [M, D]."""
+        pieces = self.parts[part]
+        return self.values[Pieces(pieces.starts, pieces.lengths - 1, pieces.owners).all_rows()]
+
+    def frequencies(self) -> Tensor:
+        """Return the share of ones in each column in training [D], both cases counted once more."""
+        values = self.values[self.parts["train"].all_rows()].double()
+        return (values.sum(dim=0) + 1) / (len(values) + 2)
+
+
+class ColumnFrequencies(Method):
+    """The share of ones in each column; weights: logits [D]."""
+
+    shapes: ClassVar = {"logits": ("outputs",)}
+    logits: Tensor
+
+    def outputs(self, inputs: Inputs) -> Tensor:
+        """Return the logits [B, T, D]."""
+        return self.logits.expand(*inputs.numbers.shape[:2], -1)
+
+
+class LastFrame(Method):
+    """The last frame repeated, smoothed: weights: off and on, the logits of a one after each."""
+
+    shapes: ClassVar = {"off": (), "on": ()}
+    off: Tensor
+    on: Tensor
+
+    def outputs(self, inputs: Inputs) -> Tensor:
+        """Return the logits [B, T, D]."""
+        return torch.where(inputs.numbers == 1, self.on, self.off)
+
+
+@dataclass(frozen=True)
+class FrameBaselines:
+    """The frequencies of the columns, and the last frame repeated.
+
+    The last frame is smoothed: a one follows a one, or a zero, as often as in training, over all
+    columns, each case counted once more.
+    """
+
+    problem: FramesProblem
+    sizes: dict[str, int]
+
+    def __call__(self) -> dict[str, Method]:
+        """Return both, fitted."""
+        before, following = self.problem.before("train"), self.problem.following("train")
+        on, off = (
+            ((following[before == value].sum() + 1) / ((before == value).sum() + 2)).double()
+            for value in (1, 0)
+        )
+        frequencies = self.problem.frequencies().logit()
+        return {
+            "column frequencies": ColumnFrequencies.of(self.sizes, logits=frequencies),
+            "last frame": LastFrame.of(self.sizes, off=off.logit(), on=on.logit()),
+        }
+
+
+@dataclass(frozen=True)
+class FrameExamples:
+    """The beginnings of four test pieces; what is drawn is the number of ones in each frame."""
+
+    problem: FramesProblem
+
+    def shown(self) -> list[ExampleWindow]:
+        """Return the pieces."""
+        test, data = self.problem.parts["test"], self.problem.data
+        ones, shown = self.problem.following("test").sum(dim=1), []
+        for window, begin, end in self._places():
+            owner = int(test.owners[window])
+            first = int(test.starts[window] - data.offsets[owner]) + 2
+            times = [str(first + k) for k in range(end - begin)]
+            actual = ones[begin:end].tolist()
+            shown.append(ExampleWindow(data.ids[owner], times, actual, unit="ones in the frame"))
+        return shown
+
+    def predicted(self, predictions: Tensor) -> list[list[float]]:
+        """Return the number of ones expected in each frame."""
+        return [predictions[begin:end].sum(dim=1).tolist() for _, begin, end in self._places()]
+
+    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
+        """Return none."""
+        return []
+
+    def _places(self) -> list[tuple[int, int, int]]:
+        """Return pieces to draw, each with where its frames begin and end among those predicted."""
+        lengths = self.problem.parts["test"].lengths - 1
+        ends = lengths.cumsum(0)
+        begins = (ends - lengths).tolist()
+        shown = lengths.clamp(max=_LONGEST_EXAMPLE).tolist()
+        return [(k, begins[k], begins[k] + shown[k]) for k in spread(len(lengths)).tolist()]
+
+
+class FramesSpec(TypedDict):
+    """The specification of a model of frames."""
+
+    columns: list[str]
+    id: str | None
+    start: list[float]
+
+
+class FramesCodec(Codec):
+    """How models of frames are kept, and how they go on."""
+
+    methods: Mapping[str, type[Method]] = {
+        "column frequencies": ColumnFrequencies,
+        "last frame": LastFrame,
+    }
+
+    def check_spec(self, spec: dict[str, Any]) -> None:
+        """Raise unless it is a specification: columns, each with a logit."""
+        conform(spec, FramesSpec, "spec")
+        same_length("spec.start", spec["start"], spec["columns"])
+
+    def sizes(self, spec: dict[str, Any]) -> dict[str, int]:
+        """Return how many columns there are."""
+        return {"outputs": len(spec["columns"])}
+
+    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> SequenceNetwork:
+        """Return an untrained network with an output a column, at every step."""
+        columns = len(spec["columns"])
+        return SequenceNetwork(cell, width, columns, (), spec["start"], every_step=True)
+
+    def apply(
+        self, model: nn.Module, spec: dict[str, Any], source: Source
+    ) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Return id, and the probability of a one in each column of the frame that comes next."""
+        target = () if source.arrays is not None else tuple(spec["columns"])
+        data = read_frames(source, Options(target=target, id=spec["id"]))
+        if len(data.columns) != len(spec["columns"]):
+            raise DataError(
+                f"{source.name} has {len(data.columns)} columns; the model learned from "
+                f"{len(spec['columns'])}"
+            )
+        logits = []
+        with at_rest(model):
+            for begin, end in zip(data.offsets[:-1], data.offsets[1:], strict=True):
+                values = torch.from_numpy(data.values[begin:end]).float()[None]
+                logits.append(model.outputs(_inputs(values))[0, -1])  # type: ignore[operator]
+            shares = torch.stack(logits).sigmoid().numpy()
+        columns = {f"p_{name}": shares[:, k] for k, name in enumerate(spec["columns"])}
+        return pl.DataFrame({"id": data.ids, **columns}), ()
+
+    def extra_parameters(self, spec: dict[str, Any]) -> int:
+        """Return what the columns take as inputs and as outputs."""
+        return edge_parameters((), len(spec["columns"]), len(spec["columns"]))
+
+
+def _bind(data: Frames, horizon: int | None) -> Parts:
+    """Return the parts on pieces of two frames or more, split."""
+    no_horizon(horizon, "frames")
+    parts, words = cut(data.offsets, _LONGEST, shortest=2)
+    check_parts(parts, data.name)
+    values = torch.from_numpy(data.values).float()
+    if not 0 < float(values[parts["train"].all_rows()].mean()) < 1:
+        raise DataError(f"{data.name}: all cells are the same; there is nothing to learn")
+    problem = FramesProblem(data, values, parts)
+    spec = {
+        "columns": list(data.columns),
+        "id": data.id,
+        "start": problem.frequencies().logit().tolist(),
+    }
+    settings = {
+        "columns": len(data.columns),
+        "split": words,
+        "pieces": {part: len(pieces) for part, pieces in parts.items()},
+        "longest_piece": _LONGEST,
+    }
+    notes, fit = pieces_note(data.offsets, _LONGEST), FrameBaselines(problem, CODEC.sizes(spec))
+    return Parts(problem, fit, FrameExamples(problem), settings, notes, spec)
+
+
+def _inputs(values: Tensor) -> Inputs:
+    return Inputs(values, _no_symbols(values))
+
+
+def _no_symbols(values: Tensor) -> Tensor:
+    return torch.empty(*values.shape[:2], 0, device=values.device)
+
+
+CODEC = FramesCodec()
+FRAMES = TaskKind("frames", "frames", CODEC, read_frames, _bind)

@@ -1,0 +1,172 @@
+"""Classification of sequences: one class for each, from its first step to its last."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from penstock.data.encoding import Encoding, code
+from penstock.data.pieces import whole
+from penstock.data.sequences import Sequences
+from penstock.data.splits import split_set
+from penstock.errors import DataError
+from penstock.tasks.evidence import Evidence
+from penstock.tasks.methods import Method
+from penstock.tasks.sequences import classes as scores
+from penstock.tasks.sequences.evidence import of_sequences
+from penstock.tasks.sequences.labelled import (
+    LabelledReader,
+    SequenceCodec,
+    SequenceProblem,
+    make_spec,
+    sequence_settings,
+)
+from penstock.tasks.sequences.linear import logistic
+from penstock.tasks.sequences.methods import Constant, OnSummaries
+from penstock.tasks.sequences.summaries import all_summaries
+from penstock.tasks.shared import no_horizon
+from penstock.tasks.task import ExampleWindow, Measured, Parts, TaskKind
+
+_FEWEST = 3  # of a class: one to train on, one to validate, one to test
+
+
+@dataclass(frozen=True)
+class ClassifyProblem(SequenceProblem):
+    """Classification of sequences.
+
+    Sequences are split by chance with a fixed seed, each class by its shares; one is never in two
+    parts. Metrics: see `penstock.tasks.sequences.classes.measure`; trained on the log loss.
+
+    Attributes:
+        classes: sorted; targets are their numbers, −1 where a sequence is left out.
+    """
+
+    classes: tuple[str, ...]
+
+    metrics = scores.METRICS
+    profile_of = "class"
+    chance = ("most frequent class",)
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Return the mean of −ln p of the true class."""
+        *inputs, target = batch
+        return cross_entropy(network(*inputs), target)
+
+    def predict(self, model: nn.Module) -> Tensor:
+        """Return ln p of each class [W, C] for the test sequences."""
+        return self.test_outputs(model).log_softmax(dim=1)
+
+    def measure(self, predictions: Tensor) -> Measured:
+        """Return the metrics; see `penstock.tasks.sequences.classes.measure`."""
+        return scores.measure(predictions, self.labels("test"))
+
+    def profile_names(self) -> list[str]:
+        """Return the classes."""
+        return [self.classes[k] for k in scores.present(self.labels("test")).tolist()]
+
+    def evidence(self) -> Evidence:
+        """Return the classes, and the columns beside them."""
+        return of_sequences(self, labels=True)
+
+    def prior(self) -> Tensor:
+        """Return the logarithms of the classes' shares."""
+        return scores.log_prior(self.labels("train"), len(self.classes))
+
+
+@dataclass(frozen=True)
+class ClassBaselines:
+    """The shares of the classes, and logistic regression on summaries of sequences."""
+
+    problem: ClassifyProblem
+    sizes: dict[str, Any]
+
+    def __call__(self) -> dict[str, Method]:
+        """Return both, fitted."""
+        features = all_summaries(self.problem.all_inputs("train"), self.sizes["codes"])
+        linear = logistic(features, self.problem.labels("train"), len(self.problem.classes))
+        return {
+            "most frequent class": Constant.of(self.sizes, output=self.problem.prior()),
+            "logistic on summaries": OnSummaries.fitted(self.sizes, linear),
+        }
+
+
+@dataclass(frozen=True)
+class ClassExamples:
+    """Four test sequences, each with the probability of each class as bars."""
+
+    problem: ClassifyProblem
+
+    def shown(self) -> list[ExampleWindow]:
+        """Return the sequences; of the true class the bar is 1."""
+        problem, names = self.problem, list(self.problem.classes)
+        return [
+            ExampleWindow(
+                problem.data.ids[owner],
+                names,
+                [float(k == problem.targets[owner]) for k in range(len(names))],
+                kind="bars",
+                unit="probability",
+            )
+            for owner in problem.parts["test"].owners[problem.example_index()].tolist()
+        ]
+
+    def predicted(self, predictions: Tensor) -> list[list[float]]:
+        """Return the probability of each class."""
+        rows: list[list[float]] = predictions[self.problem.example_index()].exp().tolist()
+        return rows
+
+    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
+        """Return none."""
+        return []
+
+
+def _bind(data: Sequences, horizon: int | None) -> Parts:
+    """Return the parts on classes of at least three sequences, split and encoded."""
+    no_horizon(horizon, CODEC.task)
+    counts = data.labels.drop_nulls().alias("class").value_counts(name="n")
+    classes = tuple(sorted(counts.filter(pl.col("n") >= _FEWEST)["class"]))
+    if len(classes) < 2:
+        raise DataError(
+            f"{data.name}: {len(classes)} class of {data.layout.label!r} has {_FEWEST} "
+            "sequences or more; it takes two such classes to tell apart"
+        )
+    targets = code(data.labels.fill_null(""), classes) - 1
+    kept = np.flatnonzero(targets.numpy() >= 0)
+    members = split_set(targets.numpy()[kept])
+    parts = {part: whole(data.offsets, kept[chosen]) for part, chosen in members.items()}
+    encoding = Encoding.fit(data, parts["train"].all_rows())
+    problem = ClassifyProblem(data, encoding, *encoding.encode(data), parts, targets, classes)
+    spec = make_spec(problem, problem.prior(), classes=list(classes))
+    settings = {"classes": list(classes), **sequence_settings(problem)}
+    fit = ClassBaselines(problem, CODEC.sizes(spec))
+    return Parts(problem, fit, ClassExamples(problem), settings, _notes(problem), spec)
+
+
+def _notes(problem: ClassifyProblem) -> tuple[str, ...]:
+    """Return the reader's notes, and what was left out."""
+    left, data = int((problem.targets < 0).sum()), problem.data
+    why = f"without a label or in a class of fewer than {_FEWEST}"
+    return (*data.notes, *([f"{left} of {len(data)} sequences left out, {why}"] if left else []))
+
+
+def _table(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> pl.DataFrame:
+    """Return id, predicted class, and the probability of each class."""
+    shares = torch.softmax(outputs, dim=1)
+    names = pl.Series(spec["classes"])
+    columns = {f"p_{name}": shares[:, k].numpy() for k, name in enumerate(names)}
+    predicted = names[shares.argmax(dim=1).numpy()]
+    return pl.DataFrame({"id": data.ids, "predicted": predicted, **columns})
+
+
+CODEC = SequenceCodec(
+    "classify",
+    "sequence",
+    True,
+    {"most frequent class": Constant, "logistic on summaries": OnSummaries},
+    _table,
+)
+CLASSIFY = TaskKind("classify", "classify", CODEC, LabelledReader("classify"), _bind)

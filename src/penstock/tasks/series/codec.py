@@ -1,0 +1,163 @@
+"""How a trained forecaster, or a naive forecast, is kept, and how it continues other series."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from penstock.cells import Cell
+from penstock.conform import Count, conform, same_length
+from penstock.data import Dataset, Options, Series, Source
+from penstock.data.calendar import continue_times, in_zone
+from penstock.data.readers import read_series
+from penstock.data.scaling import Scale, fit_scale, refilled
+from penstock.data.series import Columns
+from penstock.data.windows import scale_columns
+from penstock.errors import DataError
+from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster, History
+from penstock.tasks.codec import Codec, at_rest
+from penstock.tasks.methods import Method
+from penstock.tasks.series.naive import METHODS
+
+
+class ForecastSpec(TypedDict):
+    """The specification of a forecasting model."""
+
+    horizon: Count
+    context: Count
+    season: Count
+    columns: Columns
+    known: list[Scale]
+    past: list[Scale]
+
+
+class ForecastCodec(Codec):
+    """Forecasts beyond the end of each series."""
+
+    methods: Mapping[str, type[Method]] = METHODS
+
+    def check_spec(self, spec: dict[str, Any]) -> None:
+        """Raise unless it is a specification: sizes, columns, and a scale for each beside."""
+        conform(spec, ForecastSpec, "spec")
+        columns = Columns(**spec["columns"])
+        for name, names in (("known", columns.known), ("past", columns.beside)):
+            same_length(f"spec.{name}", spec[name], columns.spread(names))
+
+    def sizes(self, spec: dict[str, Any]) -> dict[str, int]:
+        """Return horizon and season, and how many quantiles there are."""
+        return {name: spec[name] for name in ("horizon", "season")} | {"quantiles": len(QUANTILES)}
+
+    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Forecaster:
+        """Return an untrained `Forecaster`."""
+        return Forecaster(cell, width, spec["horizon"], len(spec["past"]), len(spec["known"]))
+
+    def apply(
+        self, model: nn.Module, spec: dict[str, Any], source: Source
+    ) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Return the forecast beyond the end of each series; see `extend`."""
+        dataset = read_series(source, Options.of_record(spec["columns"]))
+        frame, short = extend(model, dataset, spec)
+        notes = (f"too short, left out: {', '.join(short[:5])}",) if short else ()
+        return frame, (*notes, *_no_times(dataset, frame))
+
+
+def extend(
+    model: nn.Module, dataset: Dataset, spec: dict[str, Any]
+) -> tuple[pl.DataFrame, list[str]]:
+    """Return the forecast beyond the end of each series, and the series too short for one.
+
+    Each series is scaled by all its values, the past of the forecast. The frame has the columns
+    unique_id, step (1 … h), ds (the time; empty where it cannot be told), forecast (the median),
+    low and high (between them lie 80 % of what comes, as far as training could tell).
+
+    Raises:
+        DataError: every series is shorter than the context, or the columns known ahead are not
+            given for the steps to forecast.
+    """
+    context, horizon = spec["context"], spec["horizon"]
+    known, past = ([Scale(**scale) for scale in spec[name]] for name in ("known", "past"))
+    long = [
+        replace(one, values=refilled(one.values, one.observed, spec["season"]))
+        for one in dataset.series
+        if len(one) >= context
+    ]
+    short = [one.id for one in dataset.series if len(one) < context]
+    if not long:
+        raise DataError(
+            f"{dataset.name}: the model looks at the last {context} values, "
+            f"but the longest series has {max(map(len, dataset.series))}; give more rows"
+        )
+    if known:
+        _check_ahead(dataset, long, horizon)
+    scales = [fit_scale(one.values, one.observed) for one in long]
+    with at_rest(model):
+        ahead = model.ahead(_history(long, scales, context, horizon, known, past))  # type: ignore[operator]
+    values = [scale.undo(rows) for scale, rows in zip(scales, ahead.numpy(), strict=True)]
+    return _frame(dataset, long, values), short
+
+
+def _history(
+    series: Sequence[Series],
+    scales: Sequence[Scale],
+    context: int,
+    horizon: int,
+    known: Sequence[Scale],
+    past: Sequence[Scale],
+) -> History:
+    """Return what came before the end of each series, scaled."""
+    scaled = [scale.apply(one.values) for scale, one in zip(scales, series, strict=True)]
+    seen = scale_columns([one.past[-context:] for one in series], past)
+    told = scale_columns(
+        [one.known[len(one) - context : len(one) + horizon] for one in series], known
+    )
+    return History(
+        torch.from_numpy(np.stack([values[-context:] for values in scaled])),
+        seen.reshape(len(series), context, len(past)),
+        told.reshape(len(series), context + horizon, len(known)),
+        torch.tensor([values[0] for values in scaled], dtype=torch.float64),
+        torch.tensor([len(values) - 1 for values in scaled]),
+    )
+
+
+def _check_ahead(dataset: Dataset, series: Sequence[Series], horizon: int) -> None:
+    names = ", ".join(dataset.columns.known)
+    for one in series:
+        if len(one.known) < len(one) + horizon:
+            raise DataError(
+                f"{dataset.name}: series {one.id!r} has {len(one.known) - len(one)} rows after its "
+                f"last value; the model needs {horizon}, with {names} filled in and the value empty"
+            )
+
+
+def _frame(
+    dataset: Dataset, series: Sequence[Series], values: Sequence[NDArray[np.float64]]
+) -> pl.DataFrame:
+    steps = len(values[0])
+    kind = series[0].times.dtype
+    times = [continue_times(one.times, steps, dataset.spacing) for one in series]
+    empty = pl.Series("ds", [None] * steps, dtype=kind)
+    ahead = np.concatenate(values)
+    ds = pl.concat([empty if one is None else one.cast(kind).alias("ds") for one in times])
+    return pl.DataFrame(
+        {
+            "unique_id": np.repeat([one.id for one in series], steps),
+            "step": np.tile(np.arange(1, steps + 1), len(series)),
+            "ds": in_zone(ds, dataset.zone),
+            "forecast": ahead[:, MEDIAN],
+            "low": ahead[:, 0],
+            "high": ahead[:, -1],
+        }
+    )
+
+
+def _no_times(dataset: Dataset, frame: pl.DataFrame) -> tuple[str, ...]:
+    """Return why forecasts have no time, if some have none."""
+    if not frame["ds"].null_count():
+        return ()
+    why = "the times are irregular" if dataset.spacing else "the data have no times"
+    return (f"ds is empty, as {why}",)

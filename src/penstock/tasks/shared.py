@@ -1,0 +1,53 @@
+"""What tasks of several kinds share: parts that are checked, notes, groups of test windows."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from penstock.data.pieces import Pieces
+from penstock.errors import ArgumentError, DataError
+
+EXAMPLES = 4  # test windows to draw
+_MOST_BLOCKS = 10
+
+
+def spread(size: int, most: int = EXAMPLES) -> Tensor:
+    """Return up to `most` numbers from 0 to size − 1, evenly spread, with both ends."""
+    count = min(most, size)
+    return torch.arange(count) * (size - 1) // max(count - 1, 1)
+
+
+def no_horizon(horizon: int | None, task: str) -> None:
+    """Raise if a horizon was given.
+
+    Raises:
+        ArgumentError: one was.
+    """
+    if horizon is not None:
+        raise ArgumentError(f"--horizon is for forecasting; --task {task} has none")
+
+
+def group_means(scores: Tensor) -> tuple[float, ...]:
+    """Return the means of up to ten consecutive groups of scores [W], of nearly equal size."""
+    count = min(_MOST_BLOCKS, len(scores))
+    return tuple(float(group.double().mean()) for group in torch.tensor_split(scores, count))
+
+
+def pieces_note(offsets: NDArray[np.int64], longest: int) -> tuple[str, ...]:
+    """Return a note if sequences, which start at `offsets` [S + 1], are longer than a piece."""
+    if np.diff(offsets).max() <= longest:
+        return ()
+    why = "each from a state of zero: what came before a piece is not seen"
+    return (f"sequences longer than {longest} steps are read in pieces of {longest}, {why}",)
+
+
+def check_parts(parts: dict[str, Pieces], name: str) -> None:
+    """Raise if a part is empty.
+
+    Raises:
+        DataError: one is.
+    """
+    empty = [part for part, pieces in parts.items() if not len(pieces)]
+    if empty:
+        raise DataError(f"{name}: too few data; nothing is left for {' and '.join(empty)}")

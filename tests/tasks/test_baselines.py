@@ -1,0 +1,134 @@
+"""Every baseline of every task is a model: kept in a file, loaded, applied to other data."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from penstock.data import Options, Source
+from penstock.data.samples import sample, samples
+from penstock.data.understanding import understand
+from penstock.errors import DataError
+from penstock.tasks import Task, find_task, tasks
+
+BYTES = "rhyme"  # the sample of text, read as bytes
+
+
+def source_for(name: str) -> Source:
+    """Return the first sample for which a task is inferred."""
+    if name == "bytes":
+        return sample(BYTES)
+    return next(one for key in samples() if understand(one := sample(key), Options()).task == name)
+
+
+@pytest.fixture(scope="module", params=sorted(tasks()))
+def task(request: pytest.FixtureRequest) -> Task:
+    kind = find_task(request.param)
+    return kind.prepare(kind.read(source_for(kind.name), Options(task=kind.name)))
+
+
+def loaded(task: Task, name: str, folder: Path) -> Any:
+    """Return a baseline, the specification too, by way of files."""
+    fitted, path = task.baselines[name], folder / "weights.safetensors"
+    safetensors.torch.save_file(fitted.weights(), path)
+    (folder / "spec.json").write_text(json.dumps(fitted.spec()))
+    spec = json.loads((folder / "spec.json").read_text())
+    task.codec.check_spec(spec)
+    return task.codec.rebuild_baseline(name, spec, safetensors.torch.load_file(path)), spec
+
+
+def test_what_was_loaded_predicts_as_what_was_fitted(task: Task, tmp_path: Path) -> None:
+    source = source_for(task.name)
+    for name, fitted in task.baselines.items():
+        again, spec = loaded(task, name, tmp_path)
+        assert torch.equal(task.problem.predict(again.method), fitted.predict()), name
+        frame, _ = again.apply(spec, source)
+        assert frame.equals(fitted.apply(fitted.spec(), source)[0]), name
+        assert len(frame)
+        assert frame.null_count().sum_horizontal()[0] == 0, name
+
+
+def test_baselines_are_fitted_once_and_predict_once(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next(iter(task.baselines.values()))
+    assert task.baselines is task.baselines
+    before = first.predict()
+    monkeypatch.setattr(type(task.problem), "predict", None)
+    assert first.predict() is before
+
+
+def test_the_codec_knows_the_baselines_that_are_fitted(task: Task) -> None:
+    assert {*task.baselines} <= {*task.codec.methods}
+    assert {*task.problem.chance} <= {*task.codec.methods}
+
+
+def spoilt(weights: dict[str, torch.Tensor], how: str) -> dict[str, torch.Tensor]:
+    """Return weights with the first of them not as it was."""
+    name = sorted(weights)[0]
+    value, rest = weights[name], {n: v for n, v in weights.items() if n != name}
+    if how == "missing":
+        return rest
+    other = {
+        "longer": lambda: torch.cat([value.flatten(), value.flatten()]),
+        "another type": value.float,
+        "not finite": lambda: value.double() * float("nan"),
+    }[how]()
+    return {**rest, name: other}
+
+
+@pytest.mark.parametrize("how", ["missing", "longer", "another type", "not finite"])
+def test_weights_that_do_not_fit_are_refused(task: Task, how: str) -> None:
+    for name, fitted in task.baselines.items():
+        with pytest.raises(DataError):
+            task.codec.rebuild_baseline(name, fitted.spec(), spoilt(fitted.weights(), how))
+
+
+def test_an_unknown_baseline_is_named(task: Task) -> None:
+    with pytest.raises(DataError, match="unknown baseline 'lost value'"):
+        task.codec.rebuild_baseline("lost value", task.spec, {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: {**w, "kinds": w["kinds"].flip(0)},
+        lambda w: {**w, "grams": w["grams"].flip(0)},
+        lambda w: {**w, "counts": -w["counts"]},
+        lambda w: {**w, "grams": w["grams"] + 10**9},
+    ],
+)
+def test_counts_that_do_not_fit_together_are_refused(change: Any) -> None:
+    kind = find_task("text")
+    task = kind.prepare(kind.read(sample("rhyme"), Options()))
+    fitted = task.baselines["3-gram"]
+    with pytest.raises(DataError, match="fit together"):
+        task.codec.rebuild_baseline("3-gram", task.spec, change(fitted.weights()))
+
+
+def test_a_seasonal_forecast_beyond_the_end_is_the_last_season() -> None:
+    kind = find_task("forecast")
+    data = kind.read(sample("sunspots"), Options())
+    task = kind.prepare(data)
+    fitted = task.baselines["seasonal naive"]
+    frame, _ = fitted.apply(fitted.spec(), sample("sunspots"))
+    values, season = data.series[0].values, task.settings["season"]
+    expected = [values[len(values) - season + k % season] for k in range(len(frame))]
+    assert frame["forecast"].to_numpy() == pytest.approx(np.array(expected))
+    assert (frame["low"] < frame["high"]).all()
+
+
+def test_an_ngram_goes_on_with_what_it_saw() -> None:
+    kind = find_task("text")
+    task = kind.prepare(kind.read(Source("a.txt", text=b"abcd" * 400), Options()))
+    fitted = task.baselines["3-gram"]
+    frame, _ = fitted.apply(fitted.spec(), Source("b.txt", text=b"abcdab"))
+    written = "".join(frame["character"][:40])
+    hits = [a + b in "abcda" for a, b in itertools.pairwise(written)]
+    assert written[0] == "c"
+    assert np.mean(hits) > 0.9
