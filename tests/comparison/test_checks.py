@@ -13,15 +13,25 @@ import pytest
 import torch
 from comparing import QUICK, RATES, walk
 
-from penstock.comparison.judging.checks import Case, cautioned, checks, find_checks, run_checks
+import penstock
+from penstock.comparison.judging.checks import Case, checks, find_checks, run_checks
+from penstock.comparison.judging.checks.base import Check, NotApplicable
 from penstock.comparison.judging.checks.data import _hash as hashed
 from penstock.comparison.judging.checks.data import fingerprints
 from penstock.comparison.judging.comparisons import compare_all
+from penstock.comparison.judging.verdict import judge
 from penstock.comparison.run import run_comparison
 from penstock.data import Dataset, Options, Source, read
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError
-from penstock.record.results import Contestant, Finding, Record, Trial
+from penstock.record.results import (
+    BaselineContestant,
+    CellContestant,
+    Contestant,
+    Finding,
+    Record,
+    Trial,
+)
 from penstock.tasks import Task, find_task
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.series.forecast import FORECAST
@@ -36,12 +46,17 @@ def fake_task(*chance: str, **evidence: Any) -> Any:
     )
 
 
-def naive(name: str, level: float) -> Contestant:
+ENTRANT: Any = {"rank": 1, "intervals": {}, "profile": [], "predictions": []}
+COST: Any = {"width": 1, "parameters": 0, "flops_per_step": 0, "learning_rate": 1e-3}
+
+
+def naive(name: str, level: float) -> BaselineContestant:
     rows = [(BLOCKS + level).tolist()]
-    return Contestant(name, "baseline", 1, {"s": float(np.mean(rows))}, {}, rows, [], [])
+    mean = {"s": float(np.mean(rows))}
+    return BaselineContestant(**ENTRANT, name=name, metrics=mean, blocks=rows)
 
 
-def cell(name: str, levels: Sequence[float], **changes: Any) -> Contestant:
+def cell(name: str, levels: Sequence[float], **changes: Any) -> CellContestant:
     """A cell with a seed for each level; `changes` are of its trials."""
     rng = np.random.default_rng(len(name))
     rows = [(BLOCKS + level + 0.01 * rng.standard_normal(7)).tolist() for level in levels]
@@ -49,8 +64,8 @@ def cell(name: str, levels: Sequence[float], **changes: Any) -> Contestant:
         replace(Trial(seed, 1e-3, "finished", "patience", blocks=row), **changes)
         for seed, row in enumerate(rows)
     ]
-    mean = float(np.mean(rows))
-    return Contestant(name, "cell", 1, {"s": mean}, {}, rows, [], [], trials=trials)
+    mean = {"s": float(np.mean(rows))}
+    return CellContestant(**ENTRANT, **COST, name=name, metrics=mean, blocks=rows, trials=trials)
 
 
 def look(name: str, *contestants: Contestant, task: Any = None, rounds: int = 20) -> list[str]:
@@ -59,14 +74,21 @@ def look(name: str, *contestants: Contestant, task: Any = None, rounds: int = 20
     names = [one.name for one in contestants if one.kind == "baseline"]
     case = Case(task or fake_task(), ranked, compare_all(ranked), names, rounds)
     (found,) = [one for one in checks() if one.name == name]
-    return list(found.look(case))
+    return _messages(found, case)
+
+
+def _messages(one: Check, case: Case) -> list[str]:
+    try:
+        return list(one.look(case))
+    except NotApplicable:
+        return []
 
 
 def look_at(name: str, task: Task) -> list[str]:
     """Return what a check of the data says of a task."""
     found = [c for c in checks() if c.name == name]
     case = Case(task, [naive("last value", 0.0)], [], ["last value"], 20)
-    return list(found[0].look(case))
+    return _messages(found[0], case)
 
 
 def test_worse_than_naive() -> None:
@@ -267,13 +289,44 @@ def test_a_check_is_switched_off_by_name_or_code() -> None:
         assert (found.status, bool(found.messages)) == (status, status == "fired")
 
 
-def test_what_puts_all_in_doubt_leads_the_verdict(finished: tuple[Record, Path]) -> None:
-    verdict = finished[0].verdict
-    grave = Finding("P004", "duplicates", "fired", True, "", ["30 % are copies"])
-    found = cautioned(verdict, [grave])
-    assert found.sentences[0].startswith("Do not trust this comparison yet: 30 % are copies (P004")
-    assert found.sentences[1:] == verdict.sentences
-    assert cautioned(verdict, [replace(grave, grave=False)]) == verdict
+def finding(messages: list[str], **weight: bool) -> Finding:
+    about: Any = {"grave": False, "spoken": False, "about": "", **weight}
+    return Finding(code="P004", name="any", status="fired", messages=messages, **about)
+
+
+def test_what_puts_all_in_doubt_leads_the_verdict_and_chance_follows_the_answer() -> None:
+    ranked = [cell("a", [-0.5, -0.52]), naive("last value", 0.0)]
+    case = ranked, compare_all(ranked), ["last value"]
+    plain, aside = judge(*case), finding(["12 % are odd"])
+    assert judge(*case, [aside]) == plain
+    grave, spoken = finding(["30 % are copies"], grave=True), finding(["a guess"], spoken=True)
+    assert judge(*case, [spoken, aside, grave]).sentences == [
+        "Do not trust this comparison yet: 30 % are copies (P004 any).",
+        plain.sentences[0],
+        "a guess.",
+        *plain.sentences[1:],
+    ]
+
+
+def test_a_check_that_has_nothing_to_look_at_says_so() -> None:
+    ranked = [naive("last value", 0.0), replace(cell("a", [0.5]), tuning=[])]
+    case = Case(forecast(noise(600)), ranked, compare_all(ranked), ["last value"], 20)
+    said = {one.name: (one.status, one.reason) for one in run_checks(case)}
+    assert said["edge-of-range"] == ("not applicable", "one learning rate alone was given")
+    assert said["leak"][0] == said["chance-level"][0] == said["seeds-disagree"][0]
+    assert said["leak"][0] == said["time-overlap"][0] == "not applicable"
+    assert said["duplicates"] == said["step-limit"] == ("silent", "")
+    lost = replace(cell("a", [0.5]), rank=None, trials=[])
+    case = replace(case, contestants=[ranked[0], lost])
+    said = {one.name: (one.status, one.reason) for one in run_checks(case)}
+    assert said["worse-than-naive"] == ("not applicable", "no trial of any cell finished")
+
+
+def test_no_list_of_the_checks_is_kept_by_hand() -> None:
+    files = [Path(penstock.__file__).parents[2] / name for name in ("README.md", "CONTRIBUTING.md")]
+    for file in (*Path(penstock.__file__).parent.rglob("*.py"), *files):
+        listed = {one.code for one in checks() if one.code in file.read_text("utf-8")}
+        assert len(listed) < 3 or file.parent.name == "checks", file
 
 
 def run(source: Any, out: Path, task: str, **more: Any) -> Record:

@@ -96,7 +96,7 @@ def results(finished: tuple[Record, Path], tmp_path: Path) -> Record:
         text = text.replace(json.dumps(name), json.dumps(f"{EVIL[place - 4]} {EVIL[place]}"))
     raw = json.loads(text)
     known = {"cell", "baseline", "finished", "line", "bars", raw["schema"], raw["verdict"]["kind"]}
-    known |= {"fired", "silent", "skipped", *raw["metrics"]}
+    known |= {"fired", "silent", "not applicable", "skipped", *raw["metrics"]}
     names: dict[str, str] = {}
 
     def words(value: str) -> str:
@@ -242,7 +242,8 @@ def test_a_model_outside_the_folder(
     folder = tmp_path / "in" / "models"
     folder.mkdir(parents=True)
     for name in ("../../outside", str(tmp_path / "outside"), "..", ".", "a\\b", "c:x", "x\0y"):
-        raw["contestants"][0] |= {"name": name, "kind": "cell", "model": f"models/{name}.json"}
+        cell = next(one for one in raw["contestants"] if one["kind"] == "cell")
+        cell |= {"name": name, "model": f"models/{name}.json"}
         raw["verdict"] |= {"best": name, "recommended": name, "smallest": None, "times": {}}
         (folder.parent / "results.json").write_text(json.dumps(raw), "utf-8")
         with pytest.raises(ModelFileError, match="no name of a file"):
@@ -257,7 +258,7 @@ CELL = object()  # stands for the place of the first cell
 WRONG = {
     "a kind": ("contestants", 0, "kind", "robot"),
     "a number for a word": ("contestants", 0, "name", 7),
-    "a word for a number": ("contestants", 0, "parameters", "many"),
+    "a word for a number": ("contestants", CELL, "parameters", "many"),
     "a truth for a number": ("seeds", 0, True),
     "a status": ("contestants", CELL, "trials", 0, "status", "<b>"),
     "a verdict": ("verdict", "kind", "maybe"),

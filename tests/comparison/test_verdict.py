@@ -1,30 +1,32 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from penstock.comparison.judging.comparisons import compare_all
 from penstock.comparison.judging.verdict import judge
-from penstock.record.results import Contestant, Trial, Verdict
+from penstock.record.results import BaselineContestant, CellContestant, Contestant, Trial, Verdict
 
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2])  # hard and easy stretches, the same for everyone
 
 
-def cell(name: str, level: float, spread: float = 0.01, seeds: int = 3) -> Contestant:
+ENTRANT: Any = {"rank": 1, "intervals": {}, "profile": [], "predictions": []}
+COST: Any = {"width": 1, "parameters": 0, "flops_per_step": 0, "learning_rate": 1e-3}
+
+
+def cell(name: str, level: float, spread: float = 0.01, seeds: int = 3) -> CellContestant:
     rng = np.random.default_rng(len(name))
     blocks = BLOCKS + level + spread * rng.standard_normal((seeds, 5))
     trials = [Trial(s, 1e-3, "finished", "steps", blocks=list(b)) for s, b in enumerate(blocks)]
-    return contestant(name, "cell", blocks, trials)
+    rows, mean = blocks.tolist(), {"MASE": float(blocks.mean())}
+    return CellContestant(**ENTRANT, **COST, name=name, metrics=mean, blocks=rows, trials=trials)
 
 
-def naive(name: str, level: float) -> Contestant:
-    return contestant(name, "baseline", BLOCKS[None] + level, [])
-
-
-def contestant(name: str, kind: str, blocks: np.ndarray, trials: list[Trial]) -> Contestant:
-    mean = float(blocks.mean())
-    rows = blocks.tolist()
-    return Contestant(name, kind, 1, {"MASE": mean}, {}, rows, [], [], trials=trials)  # type: ignore[arg-type]
+def naive(name: str, level: float) -> BaselineContestant:
+    blocks = BLOCKS[None] + level
+    mean = {"MASE": float(blocks.mean())}
+    return BaselineContestant(**ENTRANT, name=name, metrics=mean, blocks=blocks.tolist())
 
 
 def verdict(*contestants: Contestant) -> Verdict:
@@ -90,15 +92,13 @@ def test_diverged_trials_are_said(lost: int) -> None:
     dead = [Trial(s, 1e-3, "diverged", "diverged") for s in range(lost)]
     trials = [*dead, *whole.trials[lost:]]
     rank = 1 if lost < 3 else None
-    broken = Contestant(
-        "a", "cell", rank, whole.metrics, {}, whole.blocks[lost:], [], [], trials=trials
-    )
+    broken = replace(whole, rank=rank, blocks=whole.blocks[lost:], trials=trials)
     found = verdict(broken, naive("last value", 1.0))
     assert "diverged" in " ".join(found.sentences)
     assert found.kind == ("failed" if lost == 3 else "winner")
 
 
-def sized(one: Contestant, parameters: int, flops: int, seconds: float) -> Contestant:
+def sized(one: CellContestant, parameters: int, flops: int, seconds: float) -> CellContestant:
     times = {"predict": seconds, "step": 0.1, "same_clock": {"metrics": {"MASE": seconds}}}
     return replace(one, parameters=parameters, flops_per_step=flops, times=times)
 
@@ -127,7 +127,7 @@ def test_the_simplest_of_equal_naive_methods_stands_for_all() -> None:
 
 
 def test_a_cell_without_a_result_is_named() -> None:
-    lost = Contestant("c", "cell", None, {}, {}, [], [], [])
+    lost = replace(cell("c", 0.0), rank=None, metrics={}, blocks=[], trials=[])
     ranked = [cell("a", -1.0), naive("drift", 0.0), lost]
     found = judge(ranked, compare_all(ranked), ["drift"])
     assert "Not compared, as no trial finished: c." in found.sentences
@@ -137,8 +137,8 @@ def test_pairing_by_seed_removes_what_seeds_share() -> None:
     shared = np.array([[0.0], [2.0], [4.0]])
     rows = BLOCKS + shared
     trials = [Trial(s, 1e-3, "finished", "steps", blocks=list(b)) for s, b in enumerate(rows)]
-    one = contestant("a", "cell", rows, trials)
+    one = replace(cell("a", 0.0), blocks=rows.tolist(), trials=trials)
     better = [Trial(s, 1e-3, "finished", "steps", blocks=list(b - 0.1)) for s, b in enumerate(rows)]
-    other = contestant("b", "cell", rows - 0.1, better[::-1])
+    other = replace(cell("b", 0.0), blocks=(rows - 0.1).tolist(), trials=better[::-1])
     (first, *_) = compare_all([other, one])
     assert first.interval == pytest.approx((-0.1, -0.1))

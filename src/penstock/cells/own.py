@@ -125,7 +125,7 @@ def _declared(value: Any) -> list[tuple[str, Any]]:
 
 
 @dataclass(frozen=True)
-class _Written:
+class _Definition:
     """A class as what was written in it, so that a process without its module can define it."""
 
     name: str
@@ -159,11 +159,11 @@ def packed(cells: Iterable[type[Cell]]) -> bytes:
 def unpack(cells: bytes) -> None:
     """Make the cells in what `packed` gave known by name, for as long as this process lives."""
     sent = pickle.loads(cells)  # from the process that started this one
-    _RECEIVED.extend(one.define() if isinstance(one, _Written) else one for one in sent)
+    _RECEIVED.extend(one.define() if isinstance(one, _Definition) else one for one in sent)
 
 
-def _written(cell: type[Cell]) -> _Written:
-    return _Written(cell.__name__, cell.__bases__, cell.__module__, _namespace(cell))
+def _written(cell: type[Cell]) -> _Definition:
+    return _Definition(cell.__name__, cell.__bases__, cell.__module__, _namespace(cell))
 
 
 def _namespace(cell: type[Cell]) -> dict[str, Any]:

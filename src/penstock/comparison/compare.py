@@ -51,7 +51,9 @@ def compare(
     """Train cells under equal budgets, compare them with naive methods, and say which to use.
 
     ```python
+    import penstock
     import polars as pl
+    import torch
 
     class Leaky(penstock.Cell):
         \"\"\"h' = 0.9 h + 0.1 tanh(W x + U h + b)\"\"\"

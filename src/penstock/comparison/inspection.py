@@ -125,7 +125,7 @@ def diagnose(task: Task, network: nn.Module) -> Health:
     }
 
 
-class _Columns(TypedDict, total=False):
+class _SequenceColumns(TypedDict, total=False):
     targets: list[str]
     label: str | None
     id: str | list[str] | None
@@ -137,7 +137,7 @@ class _Columns(TypedDict, total=False):
 def _bind(about: dict[str, Any], source: Source) -> Task:
     """Return the task on the data, if they make the network that the model has."""
     columns, kind = about["columns"], find_task(about["task"])
-    conform(columns, _Columns, "columns")
+    conform(columns, _SequenceColumns, "columns")
     horizon = about["settings"].get("horizon")
     conform(horizon, Count | None, "settings.horizon")
     label = columns.get("label")

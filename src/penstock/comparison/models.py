@@ -25,7 +25,7 @@ from penstock.data.files import Source
 from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
 from penstock.opening import open_plain, read_json
-from penstock.record.results import load_results, write_json
+from penstock.record.results import cells_among, load_results, write_json
 from penstock.tasks import TaskKind, find_task
 
 SCHEMA = "penstock.model/2"
@@ -99,6 +99,8 @@ def load(path: str | Path, name: str | None = None, native: Native | None = None
     """Return a trained model: of a comparison's folder that of `name`, or else the one to take.
 
     ```python
+    import penstock
+
     penstock.compare("sunspots", ["gru"], seeds=1, steps=40, rates=[0.01], out="found")
     model = penstock.load("found", "gru")
     model.predict("sunspots.csv")
@@ -143,7 +145,7 @@ def find_model(path: Path) -> Path:
     """
     if os.path.isdir(path):  # False too where its name is too long
         results = load_results(path / "results.json")
-        cells = [one.name for one in results.contestants if one.model]
+        cells = [one.name for one in cells_among(results.contestants) if one.model]
         if not cells:
             raise ModelFileError(f"{path}: every trial diverged, so there is no model")
         path = path / "models" / f"{_file_name(results.verdict.recommended or cells[0])}.json"

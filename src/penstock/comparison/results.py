@@ -10,7 +10,7 @@ import polars as pl
 from penstock.comparison.native import Native
 from penstock.comparison.report import figures, table
 from penstock.record import markup
-from penstock.record.results import Contestant, Record, Verdict
+from penstock.record.results import CellContestant, Contestant, Record, Verdict
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -38,8 +38,8 @@ class Results:
 
     def table(self) -> Any:
         """Return a row a contestant, by rank, as a dataframe of the kind that the data were."""
-        rows = [_row(self.record, one) for one in self.record.contestants]
-        return self._native(pl.DataFrame(rows, infer_schema_length=None))
+        rows = [pl.DataFrame([_row(self.record, one)]) for one in self.record.contestants]
+        return self._native(pl.concat(rows, how="diagonal_relaxed"))
 
     def plot(self) -> "go.Figure":
         """Return each contestant's score, with its 95 % interval over seeds, as a plotly figure."""
@@ -80,6 +80,12 @@ def _row(record: Record, one: Contestant) -> dict[str, Any]:
         **{metric: one.metrics.get(metric) for metric in record.metrics},
         f"{score} low": low,
         f"{score} high": high,
+        **(_cost(one) if isinstance(one, CellContestant) else {}),
+    }
+
+
+def _cost(one: CellContestant) -> dict[str, Any]:
+    return {
         "parameters": one.parameters,
         "flops per step": one.flops_per_step,
         "learning rate": one.learning_rate,

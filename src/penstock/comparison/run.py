@@ -13,7 +13,7 @@ from penstock.cells import Cell, cell_name, find_cell
 from penstock.comparison.chosen import Chosen, choose, network_of, of_each, weights_of
 from penstock.comparison.folder import make_folder
 from penstock.comparison.inspection import Health, diagnose
-from penstock.comparison.judging.checks import Case, cautioned, find_checks, run_checks
+from penstock.comparison.judging.checks import Case, find_checks, run_checks
 from penstock.comparison.judging.clock import Outcomes, same_clock
 from penstock.comparison.judging.comparisons import compare_all
 from penstock.comparison.judging.contestants import (
@@ -37,7 +37,7 @@ from penstock.comparison.trials.trial import Job
 from penstock.comparison.trials.workers import Bench, Here, Pool, Run
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError
-from penstock.record.results import Contestant, Record, Trial
+from penstock.record.results import CellContestant, Contestant, Record, Trial
 from penstock.tasks import TaskData, find_task
 from penstock.training.loop import Budget, Progress
 
@@ -196,7 +196,7 @@ class _Run:
             notes=list(task.notes),
             contestants=contestants,
             comparisons=comparisons,
-            verdict=cautioned(judge(contestants, comparisons, naive), findings),
+            verdict=judge(contestants, comparisons, naive, findings),
             checks=findings,
             cut=[*cut_words(tuning, testing, [*tuned, *tested]), *lacking],
             examples=[one.record() for one in task.examples.shown()],
@@ -266,6 +266,8 @@ class _Run:
                 health=health.get(one.name, {}),
                 model=None if one.name in unsaved else one.model,
             )
+            if isinstance(one, CellContestant)
+            else one
             for one in entrants
         ]
         return completed, [*unsaved.values(), *unknown.values()]

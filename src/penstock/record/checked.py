@@ -14,7 +14,7 @@ _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
 Kind = TypeVar("Kind")
 
 
-class Data(TypedDict):
+class DataRecord(TypedDict):
     """What was read."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]

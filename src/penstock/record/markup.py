@@ -26,7 +26,7 @@ _NOTHING = Markup("")  # plotly adds a style that is empty, and fills it with ru
 
 
 @dataclass(frozen=True)
-class Table:
+class Grid:
     """A table whose columns can be sorted.
 
     Attributes:
@@ -56,7 +56,7 @@ class Figure:
     name: str
     drawn: go.Figure
     caption: str
-    numbers: Table | None = None
+    numbers: Grid | None = None
 
     @property
     def data(self) -> Markup:

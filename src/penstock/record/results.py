@@ -1,4 +1,4 @@
-"""What a comparison leaves behind: the schema of results.json, version penstock.results/2.
+"""What a comparison leaves behind: the schema of results.json, version penstock.results/3.
 
 The file is a `Record` as JSON: an object's keys are the attributes below. All that is a time is
 under a key `times`, so that two runs with the same seeds differ nowhere else. No torch is needed
@@ -6,9 +6,12 @@ to read one. A later version may add keys; one that changes a meaning changes th
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from penstock import plain
 from penstock.atomic import write
@@ -16,9 +19,10 @@ from penstock.errors import DataError
 from penstock.opening import json_bytes, parse_json
 from penstock.record import checked
 
-SCHEMA = "penstock.results/2"
+SCHEMA = "penstock.results/3"
 
 Bounds = tuple[float, float]
+Status = Literal["fired", "silent", "not applicable", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -60,25 +64,48 @@ class Trial:
         return float("inf") if loss is None else loss
 
 
-@dataclass(frozen=True)
-class Contestant:
-    """A cell with its trials, or a naive baseline.
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """What cells and naive methods have in common.
 
     Attributes:
         name: of the cell or of the naive method.
-        kind: "cell" or "baseline".
         rank: from 1 by the first metric; None where no trial finished.
         metrics: means over the trials that finished.
         intervals: 95 % Student-t intervals of these means over seeds; None where unknown.
+        blocks: [trials finished][K] scores; a naive method has one row.
+        profile: mean over trials of the score by step ahead.
+        predictions, bands: for the examples; a cell's are those of its best trial by validation.
+    """
+
+    name: str
+    rank: int | None
+    metrics: dict[str, float]
+    intervals: dict[str, Bounds | None]
+    blocks: list[list[float]]
+    profile: list[float]
+    predictions: list[list[float]]
+    bands: list[list[Bounds]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineContestant(Entrant):
+    """A naive or linear method."""
+
+    kind: Literal["baseline"] = "baseline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellContestant(Entrant):
+    """A cell with its trials.
+
+    Attributes:
         width: hidden units.
         parameters: of the whole network.
         flops_per_step: of matrix products in one step of the recurrent layers, for one sequence
             (a multiply-add counts 2; elementwise work is not counted).
-        learning_rate: of the trials, chosen among those of `tuning`; None for a baseline.
-        blocks: [trials finished][K] scores; a baseline has one row.
-        profile: mean over trials of the score by step ahead.
-        predictions, bands: of the trial with the best validation loss, for the examples.
-        trials: none for a baseline.
+        learning_rate: of the trials, chosen among those of `tuning`.
+        trials: that are measured.
         tuning: a trial for each learning rate tried.
         health: of the trial with the best validation loss; see `penstock.comparison.inspection`.
         model: path of the model file beside results.json, or None.
@@ -87,20 +114,12 @@ class Contestant:
             "metrics", "intervals"}, what validation chose within `Record.times["clock"]`.
     """
 
-    name: str
-    kind: Literal["cell", "baseline"]
-    rank: int | None
-    metrics: dict[str, float]
-    intervals: dict[str, Bounds | None]
-    blocks: list[list[float]]
-    profile: list[float]
-    predictions: list[list[float]]
-    bands: list[list[Bounds]] = field(default_factory=list)
-    width: int | None = None
-    parameters: int = 0
-    flops_per_step: int = 0
-    learning_rate: float | None = None
-    trials: list[Trial] = field(default_factory=list)
+    kind: Literal["cell"] = "cell"
+    width: int
+    parameters: int
+    flops_per_step: int
+    learning_rate: float
+    trials: list[Trial]
     tuning: list[Trial] = field(default_factory=list)
     health: dict[str, float | None] = field(default_factory=dict)
     model: str | None = None
@@ -110,6 +129,19 @@ class Contestant:
     def finished(self) -> list[Trial]:
         """The trials that have a result."""
         return [trial for trial in self.trials if trial.status == "finished"]
+
+
+Contestant = CellContestant | BaselineContestant
+
+
+def cells_among(contestants: Iterable[Contestant]) -> list[CellContestant]:
+    """Return the cells among contestants, in their order."""
+    return [one for one in contestants if isinstance(one, CellContestant)]
+
+
+def baselines_among(contestants: Iterable[Contestant]) -> list[BaselineContestant]:
+    """Return the naive and linear methods among contestants, in their order."""
+    return [one for one in contestants if isinstance(one, BaselineContestant)]
 
 
 @dataclass(frozen=True)
@@ -161,18 +193,23 @@ class Finding:
     Attributes:
         code: "P001", …; see `penstock.comparison.judging.checks`.
         name: of the check.
-        status: "fired", "silent", or "skipped" (switched off).
+        status: "fired", "silent", "not applicable" (it had nothing to look at, which is no pass),
+            or "skipped" (switched off).
         grave: where it fires, the comparison itself cannot be trusted.
+        spoken: where it fires, the verdict says so among its reasons.
         about: when it fires, and what to do then.
         messages: what it found, a sentence each; empty unless it fired.
+        reason: why it is not applicable.
     """
 
     code: str
     name: str
-    status: Literal["fired", "silent", "skipped"]
+    status: Status
     grave: bool
+    spoken: bool
     about: str
     messages: list[str]
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,7 +248,7 @@ class Record:
     budget: dict[str, Any]
     seeds: list[int]
     notes: list[str]
-    contestants: list[Contestant]
+    contestants: list[Annotated[Contestant, Field(discriminator="kind")]]
     comparisons: list[Comparison]
     verdict: Verdict
     checks: list[Finding]
@@ -251,7 +288,7 @@ def load_results(path: Path) -> Record:
 def _checked(results: Record) -> Record:
     """Return results whose inner objects are known to be of their types, and whose names fit."""
     for kind, part in (
-        (checked.Data, "data"),
+        (checked.DataRecord, "data"),
         (checked.Trained, "budget"),
         (checked.Versions, "versions"),
         (checked.Times, "times"),

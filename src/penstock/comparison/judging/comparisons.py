@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from penstock.comparison.judging.statistics import paired_difference
-from penstock.record.results import Comparison, Contestant
+from penstock.record.results import BaselineContestant, Comparison, Contestant, baselines_among
 
 
 def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
@@ -22,48 +22,48 @@ def _compare(one: Contestant, other: Contestant) -> Comparison:
         first, second = (np.mean([*row.values()], axis=0, keepdims=True) for row in rows)
     else:
         first, second = (np.array([row.get(s, row.get(None)) for s in seeds]) for row in rows)
-    found = paired_difference(first - second)
-    return Comparison(one.name, other.name, found.mean, found.interval)
+    difference = paired_difference(first - second)
+    return Comparison(one.name, other.name, difference.mean, difference.interval)
 
 
 def _by_seed(one: Contestant) -> dict[int | None, list[float]]:
-    """Return a cell's blocks by seed; a baseline's under None, for all seeds."""
-    if one.kind == "baseline":
+    """Return a cell's blocks by seed; a naive method's under None, for all seeds."""
+    if isinstance(one, BaselineContestant):
         return {None: one.blocks[0]}
     return {trial.seed: trial.blocks for trial in one.finished}
 
 
-class Table:
+class Differences:
     """Comparisons looked up by the two names, and put into words."""
 
     def __init__(
         self, contestants: Sequence[Contestant], comparisons: Sequence[Comparison]
     ) -> None:
         self.score = next(iter(contestants[0].metrics))
-        self.naive = [one.name for one in contestants if one.kind == "baseline"]
-        self._found = {(one.first, one.second): one for one in comparisons}
+        self.naive = [one.name for one in baselines_among(contestants)]
+        self._pairs = {(one.first, one.second): one for one in comparisons}
 
     def below(self, first: str, second: str) -> bool:
         """Whether the first is surely better."""
-        interval = self._found[first, second].interval
+        interval = self._pairs[first, second].interval
         return interval is not None and interval[1] < 0
 
     def above(self, first: str, second: str) -> bool:
         """Whether the first is surely worse."""
-        interval = self._found[first, second].interval
+        interval = self._pairs[first, second].interval
         return interval is not None and interval[0] > 0
 
     def words(self, first: str, second: str) -> str:
         """Return "MASE lower by 0.20 than 'drift' (95 % interval 0.10 to 0.30)"."""
-        found = self._found[first, second]
-        if not found.difference:
+        pair = self._pairs[first, second]
+        if not pair.difference:
             return f"{self.score} equal to that of '{second}'"
-        sign = -1 if found.difference < 0 else 1
+        sign = -1 if pair.difference < 0 else 1
         side = "lower" if sign < 0 else "higher"
-        text = f"{self.score} {side} by {abs(found.difference):.3g} than '{second}'"
-        if found.interval is None:
+        text = f"{self.score} {side} by {abs(pair.difference):.3g} than '{second}'"
+        if pair.interval is None:
             return f"{text} (too few test windows for an interval)"
-        low, high = sorted(sign * bound for bound in found.interval)
+        low, high = sorted(sign * bound for bound in pair.interval)
         return f"{text} (95 % interval {low:.3g} to {high:.3g})"
 
 

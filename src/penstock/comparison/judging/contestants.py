@@ -9,13 +9,13 @@ import numpy as np
 from penstock.comparison.judging.clock import Outcomes, round_seconds
 from penstock.comparison.judging.statistics import mean_over_seeds
 from penstock.comparison.trials.budget import count_parameters, flops_per_step
-from penstock.record.results import Contestant, Trial
+from penstock.record.results import BaselineContestant, CellContestant, Contestant, Trial
 from penstock.tasks import Task
 
 
 def cell_contestant(
     task: Task, outcomes: Outcomes, tuning: Sequence[Trial], same_clock: dict[str, Any] | None
-) -> Contestant:
+) -> CellContestant:
     """Return a cell as a contestant, from its trials."""
     job, _ = outcomes[0]
     trials = [trial for _, trial in outcomes]
@@ -24,9 +24,8 @@ def cell_contestant(
     scores = {m: np.array([t.metrics[m] for t in finished]) for m in task.problem.metrics}
     estimates = {m: mean_over_seeds(s) for m, s in scores.items() if finished}
     best = best_trial(trials)
-    return Contestant(
+    return CellContestant(
         name=job.cell,
-        kind="cell",
         rank=None,
         metrics={metric: one.mean for metric, one in estimates.items()},
         intervals={metric: one.interval for metric, one in estimates.items()},
@@ -63,19 +62,18 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
     return min(finished, key=lambda trial: trial.best_loss, default=None)
 
 
-def baseline_contestants(task: Task) -> Iterator[Contestant]:
+def baseline_contestants(task: Task) -> Iterator[BaselineContestant]:
     """Return each naive forecast as a contestant."""
     for name, baseline in task.baselines.items():
         predictions = baseline.predict()
-        found = task.problem.measure(predictions)
-        yield Contestant(
+        measured = task.problem.measure(predictions)
+        yield BaselineContestant(
             name=name,
-            kind="baseline",
             rank=None,
-            metrics=found.metrics,
-            intervals=dict.fromkeys(found.metrics),
-            blocks=[list(found.blocks)],
-            profile=list(found.profile),
+            metrics=measured.metrics,
+            intervals=dict.fromkeys(measured.metrics),
+            blocks=[list(measured.blocks)],
+            profile=list(measured.profile),
             predictions=task.examples.predicted(predictions),
             bands=task.examples.bands(predictions),
         )

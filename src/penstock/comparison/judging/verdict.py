@@ -6,65 +6,117 @@ told from the best are equals, and of equals the smallest or the fastest may be 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from penstock.comparison.judging.comparisons import Table, names
-from penstock.record.results import Comparison, Contestant, Verdict
+from penstock.comparison.judging.comparisons import Differences, names
+from penstock.record.results import (
+    CellContestant,
+    Comparison,
+    Contestant,
+    Finding,
+    Verdict,
+    cells_among,
+)
 
 _SAME_SIZE = 1.05  # widths are whole numbers, so equal budgets differ by some per cent
 _SAME_SPEED = 1.2
 _MISSED = " missed"  # ends the name of a metric: the share of values outside an interval
 
+Cells = Sequence[CellContestant]
+
 
 def judge(
-    contestants: Sequence[Contestant], comparisons: Sequence[Comparison], simplest: Sequence[str]
+    contestants: Sequence[Contestant],
+    comparisons: Sequence[Comparison],
+    simplest: Sequence[str],
+    findings: Sequence[Finding] = (),
 ) -> Verdict:
     """Return the verdict on contestants in the order of their rank.
 
-    Of naive methods that cannot be told apart, the first of `simplest` stands for all.
+    Of naive methods that cannot be told apart, the first of `simplest` stands for all. What a
+    check found that puts the whole comparison in doubt comes before the answer, and what a check
+    has to say for the verdict right behind it.
     """
-    cells = [one for one in contestants if one.kind == "cell" and one.rank is not None]
-    table = Table(contestants, comparisons)
-    naive = _best_naive(simplest, table)
+    cells = [one for one in cells_among(contestants) if one.rank is not None]
+    differences = Differences(contestants, comparisons)
+    naive = _best_naive(simplest, differences)
+    useful = [
+        cell for cell in cells if all(differences.below(cell.name, n) for n in differences.naive)
+    ]
     if not cells:
-        words = f"No trial of any cell finished; the best naive method is '{naive}'."
-        return Verdict("failed", naive, None, [words, *_lost_words(contestants)])
-    useful = [cell for cell in cells if all(table.below(cell.name, n) for n in table.naive)]
-    if not useful:
-        return _naive_wins(contestants, cells, naive, table)
-    best = useful[0]
-    equals = [c for c in useful if c is best or not table.below(best.name, c.name)]
-    open_ = [c for c in cells if c is not best and not table.below(best.name, c.name)]
-    smallest, closest = _smallest(best, equals), table.naive[0]
+        verdict = _failed(contestants, naive)
+    elif not useful:
+        verdict = _naive_wins(contestants, cells, naive, differences)
+    else:
+        verdict = _cell_wins(contestants, cells, useful, differences)
+    answer, *reasons = verdict.sentences
+    sentences = [*_doubts(findings), answer, *_spoken(findings), *reasons]
+    return replace(verdict, sentences=sentences)
+
+
+def _doubts(findings: Sequence[Finding]) -> list[str]:
+    return [
+        f"Do not trust this comparison yet: {message} ({one.code} {one.name})."
+        for one in findings
+        if one.grave
+        for message in one.messages
+    ]
+
+
+def _spoken(findings: Sequence[Finding]) -> list[str]:
+    return [f"{message}." for one in findings if one.spoken for message in one.messages]
+
+
+def _failed(contestants: Sequence[Contestant], naive: str) -> Verdict:
+    words = f"No trial of any cell finished; the best naive method is '{naive}'."
     return Verdict(
-        "no clear winner" if open_ else "winner",
-        best.name,
-        best.name,
-        [
-            _unclear(best, open_, table) if open_ else _clear(best, cells, table),
+        kind="failed",
+        best=naive,
+        recommended=None,
+        sentences=[words, *_lost_words(contestants)],
+    )
+
+
+def _cell_wins(
+    contestants: Sequence[Contestant],
+    cells: Cells,
+    useful: Cells,
+    differences: Differences,
+) -> Verdict:
+    best = useful[0]
+    equals = [c for c in useful if c is best or not differences.below(best.name, c.name)]
+    rivals = [c for c in cells if c is not best and not differences.below(best.name, c.name)]
+    smallest, closest = _smallest(best, equals), differences.naive[0]
+    return Verdict(
+        kind="no clear winner" if rivals else "winner",
+        best=best.name,
+        recommended=best.name,
+        sentences=[
+            _unclear(best, rivals, differences) if rivals else _clear(best, cells, differences),
             *_missing_words(contestants),
-            f"{best.name} beats every naive method: {table.words(best.name, closest)}.",
+            f"{best.name} beats every naive method: {differences.words(best.name, closest)}.",
             *_lost_words(contestants),
             *_seed_words(cells),
             *_size_words(best, smallest, equals),
             *_interval_words(cells),
             *_health_words(cells),
         ],
-        smallest.name,
-        _speed(best, equals, cells, table.score),
+        smallest=smallest.name,
+        times=_speed(best, equals, cells, differences.score),
     )
 
 
-def _best_naive(simplest: Sequence[str], table: Table) -> str:
+def _best_naive(simplest: Sequence[str], differences: Differences) -> str:
     """Return the first naive method that no other beats beyond doubt."""
     return next(
         name
         for name in simplest
-        if not any(table.below(other, name) for other in simplest if other != name)
+        if not any(differences.below(other, name) for other in simplest if other != name)
     )
 
 
-def _clear(best: Contestant, cells: Sequence[Contestant], table: Table) -> str:
-    against = "; ".join(table.words(best.name, c.name) for c in cells if c is not best)
+def _clear(best: CellContestant, cells: Cells, differences: Differences) -> str:
+    against = "; ".join(differences.words(best.name, c.name) for c in cells if c is not best)
     return f"Winner: {best.name}" + (f", {against}." if against else ", the only cell compared.")
 
 
@@ -73,27 +125,31 @@ def _missing_words(contestants: Sequence[Contestant]) -> list[str]:
     return [f"Not compared, as no trial finished: {names(missing)}."] if missing else []
 
 
-def _unclear(best: Contestant, open_: Sequence[Contestant], table: Table) -> str:
-    words = "; ".join(table.words(best.name, one.name) for one in open_)
-    rivals = names([one.name for one in open_])
-    return f"No clear winner: {best.name} cannot be told apart from {rivals}: {words}."
+def _unclear(best: CellContestant, rivals: Cells, differences: Differences) -> str:
+    words = "; ".join(differences.words(best.name, one.name) for one in rivals)
+    who = names([one.name for one in rivals])
+    return f"No clear winner: {best.name} cannot be told apart from {who}: {words}."
 
 
 def _naive_wins(
     contestants: Sequence[Contestant],
-    cells: Sequence[Contestant],
+    cells: Cells,
     naive: str,
-    table: Table,
+    differences: Differences,
 ) -> Verdict:
-    reasons = [f"{c.name}: {table.words(c.name, naive)}." for c in cells]
+    reasons = [f"{c.name}: {differences.words(c.name, naive)}." for c in cells]
     take = f"Take '{naive}': it needs no training. More data may change this."
     sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells)]
     sentences += [*_interval_words(cells), *_health_words(cells), take]
-    if all(table.above(cell.name, naive) for cell in cells):
+    if all(differences.above(cell.name, naive) for cell in cells):
         head = f"The naive method is better: '{naive}' beats every cell."
-        return Verdict("naive is better", naive, None, [head, *sentences])
+        return Verdict(
+            kind="naive is better", best=naive, recommended=None, sentences=[head, *sentences]
+        )
     head = f"Nothing beats the naive method '{naive}' beyond doubt."
-    return Verdict("nothing beats naive", naive, None, [head, *sentences])
+    return Verdict(
+        kind="nothing beats naive", best=naive, recommended=None, sentences=[head, *sentences]
+    )
 
 
 def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
@@ -101,14 +157,15 @@ def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
     sentences = []
     for status, head in (("diverged", "diverged"), ("failed", "failed"), ("cut", "were cut short")):
         counts = {
-            one.name: sum(trial.status == status for trial in one.trials) for one in contestants
+            one.name: sum(trial.status == status for trial in one.trials)
+            for one in cells_among(contestants)
         }
         if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
             sentences.append(f"Trials that {head}: {', '.join(lost)}.")
     return sentences
 
 
-def _interval_words(cells: Sequence[Contestant]) -> list[str]:
+def _interval_words(cells: Cells) -> list[str]:
     """Say how much of what came lay in the intervals, where a metric says how much did not."""
     words = []
     for metric in (name for name in cells[0].metrics if name.endswith(_MISSED)):
@@ -118,7 +175,7 @@ def _interval_words(cells: Sequence[Contestant]) -> list[str]:
     return words
 
 
-def _health_words(cells: Sequence[Contestant]) -> list[str]:
+def _health_words(cells: Cells) -> list[str]:
     """Say how far back each cell remembers, and what becomes of its gradient."""
     known = [(cell.name, cell.health) for cell in cells if cell.health]
     spans = [
@@ -132,13 +189,13 @@ def _health_words(cells: Sequence[Contestant]) -> list[str]:
     return words if known else []
 
 
-def _seed_words(cells: Sequence[Contestant]) -> list[str]:
+def _seed_words(cells: Cells) -> list[str]:
     if min(len(cell.blocks) for cell in cells) < 2:
         return ["With one seed the spread over seeds is unknown: the intervals leave it out."]
     return []
 
 
-def _smallest(best: Contestant, equals: Sequence[Contestant]) -> Contestant:
+def _smallest(best: CellContestant, equals: Cells) -> CellContestant:
     """Return the one with clearly the fewest parameters, or else FLOPs; or else the best."""
     for cost in ("parameters", "flops_per_step"):
         least = min(equals, key=lambda one: getattr(one, cost))
@@ -147,7 +204,7 @@ def _smallest(best: Contestant, equals: Sequence[Contestant]) -> Contestant:
     return best
 
 
-def _size_words(best: Contestant, smallest: Contestant, equals: Sequence[Contestant]) -> list[str]:
+def _size_words(best: CellContestant, smallest: CellContestant, equals: Cells) -> list[str]:
     cost = f"{best.name} has {best.parameters:,} parameters and takes {best.flops_per_step:,} FLOPs"
     if len(equals) == 1:
         return [f"{cost} a step."]
@@ -160,7 +217,10 @@ def _size_words(best: Contestant, smallest: Contestant, equals: Sequence[Contest
 
 
 def _speed(
-    best: Contestant, equals: Sequence[Contestant], cells: Sequence[Contestant], score: str
+    best: CellContestant,
+    equals: Cells,
+    cells: Cells,
+    score: str,
 ) -> dict[str, object]:
     """Return what rests on measured time, kept apart as it differs from run to run."""
     timed = [one for one in equals if one.times]
@@ -183,9 +243,9 @@ def _speed(
     return {"fastest": fastest.name, "sentences": [f"{words}.", f"{same}."]}
 
 
-def _at_clock(one: Contestant, score: str) -> float:
-    found: float = one.times["same_clock"]["metrics"][score]
-    return found
+def _at_clock(one: CellContestant, score: str) -> float:
+    value: float = one.times["same_clock"]["metrics"][score]
+    return value
 
 
 def _seconds(value: float) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from penstock.record.results import Contestant, Record
+from penstock.record.results import CellContestant, Contestant, Record, baselines_among, cells_among
 
 # Okabe & Ito's palette, told apart by the colour-blind, readable on white and on black.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
@@ -20,14 +20,15 @@ def errors(results: Record) -> go.Figure:
     score, figure = results.metrics[0], blank(results.metrics[0], "")
     able = _able(results)
     for one in able:
-        seeds = [trial.metrics[score] for trial in one.finished]
-        figure.add_scatter(
-            x=seeds,
-            y=[one.name] * len(seeds),
-            mode="markers",
-            marker={"color": _colour(results, one), "size": 6, "opacity": 0.45},
-            hovertemplate="%{x:.4g}<extra>one seed</extra>",
-        )
+        if isinstance(one, CellContestant):
+            seeds = [trial.metrics[score] for trial in one.finished]
+            figure.add_scatter(
+                x=seeds,
+                y=[one.name] * len(seeds),
+                mode="markers",
+                marker={"color": _colour(results, one), "size": 6, "opacity": 0.45},
+                hovertemplate="%{x:.4g}<extra>one seed</extra>",
+            )
         figure.add_scatter(
             x=[one.metrics[score]],
             y=[one.name],
@@ -45,19 +46,18 @@ def cost(results: Record) -> go.Figure:
     score = results.metrics[0]
     figure = blank("milliseconds a training step", score)
     able = _able(results)
-    for one in able:
-        if one.kind == "cell":
-            figure.add_scatter(
-                x=[1000 * one.times["step"]],
-                y=[one.metrics[score]],
-                error_y=_error_bar(one, score),
-                mode="markers+text",
-                text=[one.name],
-                textposition="top center",
-                marker={"color": _colour(results, one), "size": 14},
-                hovertemplate="%{x:.3g} ms, %{y:.4g}<extra>%{text}</extra>",
-            )
-    naive = next(one for one in able if one.kind == "baseline")
+    for one in cells_among(able):
+        figure.add_scatter(
+            x=[1000 * one.times["step"]],
+            y=[one.metrics[score]],
+            error_y=_error_bar(one, score),
+            mode="markers+text",
+            text=[one.name],
+            textposition="top center",
+            marker={"color": _colour(results, one), "size": 14},
+            hovertemplate="%{x:.3g} ms, %{y:.4g}<extra>%{text}</extra>",
+        )
+    naive = baselines_among(able)[0]
     line = {"dash": "dot", "color": _colour(results, naive), "width": 1.5}
     figure.add_hline(
         naive.metrics[score], line=line, annotation_text=naive.name, annotation_position="top left"
@@ -69,7 +69,7 @@ def cost(results: Record) -> go.Figure:
 def learning(results: Record) -> go.Figure:
     """Return the validation loss of each trial after each round of steps."""
     figure = blank("steps", "validation loss")
-    for one in results.contestants:
+    for one in cells_among(results.contestants):
         for number, trial in enumerate(one.trials):
             losses = [loss for _, loss in trial.losses]
             figure.add_scatter(
@@ -89,7 +89,8 @@ def learning(results: Record) -> go.Figure:
 def tuning(results: Record) -> go.Figure:
     """Return the best validation loss at each learning rate tried; the one chosen is filled."""
     figure = blank("learning rate", "best validation loss")
-    for one in results.contestants:
+    cells = cells_among(results.contestants)
+    for one in cells:
         tried = sorted((t.learning_rate, t.best_loss) for t in one.tuning if t.status == "finished")
         if not tried:
             continue
@@ -103,7 +104,7 @@ def tuning(results: Record) -> go.Figure:
             marker={"size": chosen, "symbol": symbols},
             **_line(results, one),
         )
-    rates = sorted({t.learning_rate for one in results.contestants for t in one.tuning})
+    rates = sorted({t.learning_rate for one in cells for t in one.tuning})
     return figure.update_xaxes(type="log", tickvals=rates, ticktext=[f"{r:g}" for r in rates])
 
 

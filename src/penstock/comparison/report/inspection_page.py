@@ -12,7 +12,7 @@ from penstock.comparison.inspection import Inspection
 from penstock.comparison.report.figures import COLOURS, blank
 from penstock.inspect.gates import NEAR, gate_statistics
 from penstock.record import markup
-from penstock.record.markup import Figure, Table
+from penstock.record.markup import Figure, Grid
 
 _BACK = "steps back from the last"
 
@@ -58,7 +58,7 @@ def render(found: Inspection) -> str:
         f"Made by Penstock {__version__} with penstock inspect.",
         summary=summary(found),
         window=found.window,
-        gates=Table("Gates", GATE_HEADS, gate_rows(found)),
+        gates=Grid("Gates", GATE_HEADS, gate_rows(found)),
         figures=[*_curves(found), *_gate_figures(found)],
     )
 
@@ -69,11 +69,11 @@ def _curves(found: Inspection) -> Iterator[Figure]:
     drawn = _lines(_BACK, "norm", flows)
     rows = [[str(k), *(f"{n[k]:.3g}" for n in flows.values())] for k in steps]
     caption = "Gradients on their way back. A straight line down: they vanish; up: they explode."
-    yield Figure("flow", drawn, caption, Table("Norms", [_BACK, *flows], rows))
+    yield Figure("flow", drawn, caption, Grid("Norms", [_BACK, *flows], rows))
     drawn = _lines(_BACK, "effect", {"‖∂o_T/∂x_t‖": found.effects.effects})
     rows = [[str(k), f"{found.effects.effects[k]:.3g}"] for k in steps]
     caption = "How much a small change of each input changes the last output."
-    yield Figure("memory", drawn, caption, Table("Effects", [_BACK, "effect"], rows))
+    yield Figure("memory", drawn, caption, Grid("Effects", [_BACK, "effect"], rows))
     yield _pruning(found)
     norms = sorted(found.descent.norms)
     drawn = blank("threshold of the norm", "share of batches clipped")
@@ -95,7 +95,7 @@ def _pruning(found: Inspection) -> Figure:
     ]
     heads = ["removed", found.metric, "values left", "bytes"]
     caption = "The smallest weights removed without training again. Lower is better."
-    return Figure("pruning", drawn, caption, Table("Pruning", heads, rows))
+    return Figure("pruning", drawn, caption, Grid("Pruning", heads, rows))
 
 
 def _gate_figures(found: Inspection) -> Iterator[Figure]:

@@ -8,8 +8,8 @@ from penstock.atomic import write
 from penstock.comparison.report import exports, figures, table
 from penstock.errors import DataError
 from penstock.record import markup
-from penstock.record.markup import Figure, Table
-from penstock.record.results import Contestant, Record, load_results
+from penstock.record.markup import Figure, Grid
+from penstock.record.results import Contestant, Finding, Record, cells_among, load_results
 
 
 def write_reports(results: Record, out: Path) -> None:
@@ -78,7 +78,7 @@ def render(results: Record) -> str:
 
 def _about(results: Record) -> str:
     rows = f"{results.data['rows']:,} rows" if "rows" in results.data else ""
-    trials = sum(len(one.trials) + len(one.tuning) for one in results.contestants)
+    trials = sum(len(c.trials) + len(c.tuning) for c in cells_among(results.contestants))
     parts = [results.task, rows, f"{trials} trials", f"{results.budget['parameters']:,} parameters"]
     return " · ".join(part for part in parts if part)
 
@@ -103,14 +103,18 @@ def _picks(results: Record) -> list[tuple[str, str, str]]:
 def _checks(results: Record) -> dict[str, Any]:
     fired = [one for one in results.checks if one.status == "fired"]
     rest = [one for one in results.checks if one.status != "fired"]
-    head = f"{len(rest)} checks found nothing or were switched off" if fired else "Nothing found"
-    quiet = [f"{one.code} {one.name} ({one.status}): {one.about}" for one in rest]
+    head = f"{len(rest)} checks have nothing to say" if fired else "Nothing found"
+    quiet = [f"{one.code} {one.name} ({_why(one)}): {one.about}" for one in rest]
     return {"fired": fired, "quiet_head": head, "quiet": quiet}
 
 
-def _contestants(results: Record) -> Table:
+def _why(one: Finding) -> str:
+    return f"{one.status}, as {one.reason}" if one.reason else one.status
+
+
+def _contestants(results: Record) -> Grid:
     columns = table.columns(results)
-    return Table(
+    return Grid(
         "The contestants",
         [column.head for column in columns],
         [[column.cell(one) for column in columns] for one in results.contestants],
@@ -131,17 +135,18 @@ def _figures(results: Record) -> Iterator[Figure]:
         "naive method). Lower is better. Circles are cells, small ones a seed each; diamonds are "
         "naive methods.",
     )
-    if any(one.times for one in results.contestants):
+    cells = cells_among(results.contestants)
+    if any(one.times for one in cells):
         yield Figure(
             "cost",
             figures.cost(results),
             f"{score} against time: down and to the left is better. Dotted: the best naive method.",
         )
     yield _profile(results)
-    if any(trial.losses for one in results.contestants for trial in one.trials):
+    if any(trial.losses for one in cells for trial in one.trials):
         caption = "How each trial learned: its loss on validation data after each round of steps."
         yield Figure("learning", figures.learning(results), caption)
-    if any(one.tuning for one in results.contestants):
+    if any(one.tuning for one in cells):
         caption = "The learning rates tried; the large filled circle is the one that was taken."
         yield Figure("tuning", figures.tuning(results), caption)
 
@@ -154,7 +159,7 @@ def _profile(results: Record) -> Figure:
     ]
     heads = [results.profile_of, *(one.name for one in able)]
     caption = f"{results.metrics[0]} by {results.profile_of}."
-    numbers = Table(f"{results.metrics[0]} by {results.profile_of}", heads, values)
+    numbers = Grid(f"{results.metrics[0]} by {results.profile_of}", heads, values)
     return Figure("profile", figures.profile(results), caption, numbers)
 
 
@@ -173,11 +178,11 @@ def _example(results: Record, number: int) -> Figure:
         f"Test window {number + 1}, {shown['series']}: what came, and what was foretold.{known}"
     )
     heads = ["place", "actual", *(one.name for one in able)]
-    numbers = Table(f"Test window {number + 1}", heads, rows)
+    numbers = Grid(f"Test window {number + 1}", heads, rows)
     return Figure(f"example-{number}", figures.example(results, number), caption, numbers)
 
 
-def _trials(results: Record) -> Table:
+def _trials(results: Record) -> Grid:
     rows = table.trial_rows(results)
     kinds = ["" if row[3] == "finished" else "lost" for row in rows]
-    return Table("Trials", table.TRIAL_HEADS, rows, kinds)
+    return Grid("Trials", table.TRIAL_HEADS, rows, kinds)

@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.record.results import Bounds, Contestant, Record, Trial
+from penstock.record.results import (
+    BaselineContestant,
+    Bounds,
+    CellContestant,
+    Contestant,
+    Record,
+    Trial,
+    cells_among,
+)
 
 _DASH = "–"
 
@@ -39,10 +47,10 @@ def columns(results: Record) -> list[Column]:
             Column(metric, "mean over seeds, on the test windows", _plain(metric), place > 0)
             for place, metric in enumerate(others)
         ),
-        Column("trials", "that finished, of those begun", _trials, wide=True),
-        Column("params", "learned values of the whole network", _of_cell("parameters")),
-        Column("FLOPs/step", steps, _of_cell("flops_per_step")),
-        Column("rate", "the learning rate that validation chose", _rate, wide=True),
+        Column("trials", "that finished, of those begun", _of_cell(_trials), wide=True),
+        Column("params", "learned values of the whole network", _of_cell(_parameters)),
+        Column("FLOPs/step", steps, _of_cell(_flops)),
+        Column("rate", "the learning rate that validation chose", _of_cell(_rate), wide=True),
         Column("ms/step", "of one optimisation step, at its quickest", _time("step", 1000)),
         Column("train s", "seconds to train one seed", _time("train"), wide=True),
         Column(
@@ -67,7 +75,7 @@ def trial_rows(results: Record) -> list[list[str]]:
             _loss(trial),
             f"{trial.metrics[score]:.4g}" if trial.metrics else _DASH,
         ]
-        for one in results.contestants
+        for one in cells_among(results.contestants)
         for purpose, trial in _trials_of(one)
     ]
 
@@ -79,9 +87,10 @@ def records(results: Record) -> Iterator[dict[str, Any]]:
     """Give a record for each trial and each naive method, for results.csv."""
     for one in results.contestants:
         about = {"contestant": one.name, "kind": one.kind, "rank": one.rank}
-        cost = {"width": one.width, "parameters": one.parameters, "flops": one.flops_per_step}
-        if one.kind == "baseline":
+        if isinstance(one, BaselineContestant):
             yield {**about, "purpose": "test", "status": "finished", **one.metrics}
+            continue
+        cost = {"width": one.width, "parameters": one.parameters, "flops": one.flops_per_step}
         for purpose, trial in _trials_of(one):
             yield {
                 **about,
@@ -117,27 +126,38 @@ def _plain(metric: str) -> Callable[[Contestant], str]:
     return lambda one: number(one.metrics[metric]) if one.metrics else _DASH
 
 
+def _of_cell(shown: Callable[[CellContestant], str]) -> Callable[[Contestant], str]:
+    """Return what a column shows that means something for cells alone."""
+    return lambda one: shown(one) if isinstance(one, CellContestant) else _DASH
+
+
 def _at_clock(score: str) -> Callable[[Contestant], str]:
-    return lambda one: number(one.times["same_clock"]["metrics"][score]) if one.times else _DASH
-
-
-def _of_cell(name: str) -> Callable[[Contestant], str]:
-    return lambda one: f"{getattr(one, name):,}" if one.kind == "cell" else _DASH
+    return _of_cell(
+        lambda one: number(one.times["same_clock"]["metrics"][score]) if one.times else _DASH
+    )
 
 
 def _time(name: str, unit: float = 1) -> Callable[[Contestant], str]:
-    return lambda one: f"{unit * one.times[name]:.2g}" if one.times else _DASH
+    return _of_cell(lambda one: f"{unit * one.times[name]:.2g}" if one.times else _DASH)
 
 
-def _trials(one: Contestant) -> str:
-    return f"{len(one.finished)} of {len(one.trials)}" if one.kind == "cell" else _DASH
+def _trials(one: CellContestant) -> str:
+    return f"{len(one.finished)} of {len(one.trials)}"
 
 
-def _rate(one: Contestant) -> str:
-    return _DASH if one.learning_rate is None else f"{one.learning_rate:g}"
+def _parameters(one: CellContestant) -> str:
+    return f"{one.parameters:,}"
 
 
-def _trials_of(one: Contestant) -> Iterator[tuple[str, Trial]]:
+def _flops(one: CellContestant) -> str:
+    return f"{one.flops_per_step:,}"
+
+
+def _rate(one: CellContestant) -> str:
+    return f"{one.learning_rate:g}"
+
+
+def _trials_of(one: CellContestant) -> Iterator[tuple[str, Trial]]:
     yield from (("test", trial) for trial in one.trials)
     yield from (("tuning", trial) for trial in one.tuning)
 

@@ -5,6 +5,7 @@ for `penstock.data.understanding` to tell, which sees the whole table.
 """
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def read_source(data: Any) -> Source:
         return _filled(read_object(data))
     path = Path(data)
     try:
-        return _filled(read_folder(path, read_source) if path.is_dir() else _file(path))
+        return _filled(read_folder(path, read_source) if os.path.isdir(path) else _file(path))
     except DataError as error:
         told = str(error)
         raise DataError(told if told.startswith(str(path)) else f"{path} {told}") from None

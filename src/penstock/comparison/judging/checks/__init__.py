@@ -2,11 +2,7 @@
 
 Each is a function with a code, a name, and a docstring that says when it fires and what to do; it
 gives a sentence for each thing it finds. `--skip-check NAME` switches one off, by name or code.
-
-    P001 worse-than-naive    P005 leak             P009 too-little-data
-    P002 seeds-disagree      P006 time-overlap     P010 chance-level
-    P003 trials-lost         P007 edge-of-range    P011 step-limit
-    P004 duplicates          P008 constant-target
+Where it has nothing to look at it raises `NotApplicable`, and says why: that is not a pass.
 
 A new one is a function with `@check` in a module of this package.
 """
@@ -14,15 +10,13 @@ A new one is a function with `@check` in a module of this package.
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Iterable
 
-from penstock.comparison.judging.checks.base import CHECKS, Case, Check
+from penstock.comparison.judging.checks.base import CHECKS, Case, Check, NotApplicable
 from penstock.errors import ArgumentError, nearest
-from penstock.record.results import Finding, Verdict
+from penstock.record.results import Finding, Status
 
-__all__ = ["Case", "cautioned", "checks", "find_checks", "run_checks"]
+__all__ = ["Case", "checks", "find_checks", "run_checks"]
 
 
 def checks() -> list[Check]:
@@ -54,22 +48,22 @@ def run_checks(case: Case, skip: Iterable[str] = ()) -> list[Finding]:
 
 def _run(one: Check, case: Case, *, skipped: bool) -> Finding:
     about = " ".join((inspect.getdoc(one.look) or "").split())
-    if skipped:
-        return Finding(one.code, one.name, "skipped", one.grave, about, [])
-    messages = list(one.look(case))
-    status: Literal["fired", "silent"] = "fired" if messages else "silent"
-    return Finding(one.code, one.name, status, one.grave, about, messages)
+    status, messages, reason = ("skipped", [], "") if skipped else _looked(one, case)
+    return Finding(
+        code=one.code,
+        name=one.name,
+        status=status,
+        grave=one.grave,
+        spoken=one.spoken,
+        about=about,
+        messages=messages,
+        reason=reason,
+    )
 
 
-def cautioned(verdict: Verdict, findings: Sequence[Finding]) -> Verdict:
-    """Return the verdict, led by what puts the whole comparison in doubt, and with chance named."""
-    fired = [one for one in findings if one.status == "fired"]
-    grave = [
-        f"Do not trust this comparison yet: {message} ({one.code} {one.name})."
-        for one in fired
-        if one.grave
-        for message in one.messages
-    ]
-    chance = [f"{m}." for one in fired if one.name == "chance-level" for m in one.messages]
-    head, *reasons = verdict.sentences
-    return replace(verdict, sentences=[*grave, head, *chance, *reasons])
+def _looked(one: Check, case: Case) -> tuple[Status, list[str], str]:
+    try:
+        messages = list(one.look(case))
+    except NotApplicable as why:
+        return "not applicable", [], str(why)
+    return ("fired" if messages else "silent"), messages, ""

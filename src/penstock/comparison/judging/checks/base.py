@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from penstock.comparison.judging.comparisons import Table
-from penstock.record.results import Comparison, Contestant
+from penstock.comparison.judging.comparisons import Differences
+from penstock.record.results import CellContestant, Comparison, Contestant, cells_among
 from penstock.tasks import Task
 from penstock.tasks.evidence import Evidence
 
@@ -34,37 +34,67 @@ class Case:
         return self.task.problem.evidence()
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> Differences:
         """The comparisons by name."""
-        return Table(self.contestants, self.comparisons)
+        return Differences(self.contestants, self.comparisons)
 
     @property
-    def cells(self) -> list[Contestant]:
+    def cells(self) -> list[CellContestant]:
         """The cells with a result, by rank."""
-        return [one for one in self.contestants if one.kind == "cell" and one.rank is not None]
+        return [one for one in cells_among(self.contestants) if one.rank is not None]
+
+    @property
+    def cells_with_result(self) -> list[CellContestant]:
+        """The cells with a result, by rank.
+
+        Raises:
+            NotApplicable: there is none.
+        """
+        if not self.cells:
+            raise NotApplicable("no trial of any cell finished")
+        return self.cells
+
+    @property
+    def guesses(self) -> list[str]:
+        """The naive methods that never look at the input."""
+        return [name for name in self.task.problem.chance if name in self.naive]
 
 
 Look = Callable[[Case], Iterator[str]]
 
 
+class NotApplicable(Exception):  # noqa: N818  (a check says it, and nothing is wrong)
+    """A check has nothing to look at; the message says why. That is not a pass."""
+
+
 @dataclass(frozen=True)
 class Check:
-    """A check: its code and name, whether it puts all in doubt, and how it looks."""
+    """A check.
+
+    Attributes:
+        code, name: by which it is known.
+        grave: where it fires, the comparison itself cannot be trusted.
+        spoken: where it fires, the verdict says so among its reasons.
+        look: gives a sentence for each thing that it finds.
+    """
 
     code: str
     name: str
     grave: bool
+    spoken: bool
     look: Look
 
 
 CHECKS: list[Check] = []
 
 
-def check(code: str, name: str, *, grave: bool = False) -> Callable[[Look], Look]:
+def check(
+    code: str, name: str, *, grave: bool = False, spoken: bool = False
+) -> Callable[[Look], Look]:
     """Enter a function into the list of checks."""
 
     def enter(look: Look) -> Look:
-        CHECKS.append(Check(code, name, grave, look))
+        CHECKS.append(Check(code, name, grave, spoken, look))
         return look
 
     return enter

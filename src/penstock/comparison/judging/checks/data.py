@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penstock.comparison.judging.checks.base import Case, check
+from penstock.comparison.judging.checks.base import Case, NotApplicable, check
 from penstock.comparison.judging.comparisons import names
 from penstock.tasks import Task
 
@@ -41,10 +41,12 @@ def leak(case: Case) -> Iterator[str]:
     of 0.99 or more (of values or of ranks), or tells all labels apart. Such a column is
     mostly made from the target, and not known when it counts. Leave it out, unless it really is.
     """
-    found = case.evidence
-    for name, seen in found.columns.items():
-        tells = _separates if found.labels else _goes_with
-        if any(tells(column, found.targets) for column in seen.T):
+    evidence = case.evidence
+    if not evidence.columns:
+        raise NotApplicable("the network sees no column beside the target")
+    tells = _separates if evidence.labels else _goes_with
+    for name, seen in evidence.columns.items():
+        if any(tells(column, evidence.targets) for column in seen.T):
             yield f"column '{name}' gives the target away"
 
 
@@ -56,7 +58,9 @@ def time_overlap(case: Case) -> Iterator[str]:
     same time.
     """
     until, start = case.evidence.trained_until, case.evidence.tested_from
-    if until is not None and start is not None and until >= start:
+    if until is None or start is None:
+        raise NotApplicable("the data are not several sequences with times")
+    if until >= start:
         yield f"training data reach to {until}, but what is tested begins at {start}"
 
 
@@ -68,11 +72,12 @@ def constant_target(case: Case) -> Iterator[str]:
     target, or at a longer time between rows.
     """
     targets = case.evidence.targets
-    if len(targets):
-        share = float(np.unique(targets, return_counts=True)[1].max()) / len(targets)
-        if share >= _CONSTANT:
-            what = "have the same label" if case.evidence.labels else "show the same change"
-            yield f"{share:.0%} of the targets {what}"
+    if not len(targets):
+        raise NotApplicable("the target is no label and no measured value")
+    share = float(np.unique(targets, return_counts=True)[1].max()) / len(targets)
+    if share >= _CONSTANT:
+        what = "have the same label" if case.evidence.labels else "show the same change"
+        yield f"{share:.0%} of the targets {what}"
 
 
 @check("P009", "too-little-data")

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from penstock.comparison.judging.checks.base import Case, check
+from penstock.comparison.judging.checks.base import Case, NotApplicable, check
 from penstock.comparison.judging.comparisons import names
+from penstock.record.results import baselines_among, cells_among
 
 
 @check("P001", "worse-than-naive")
@@ -15,7 +16,7 @@ def worse_than_naive(case: Case) -> Iterator[str]:
     Such a cell is not to be used, however it stands beside other cells. Look for an error in data
     or settings first, then give it more data or steps.
     """
-    for cell in case.cells:
+    for cell in case.cells_with_result:
         better = [f"'{name}'" for name in case.naive if case.table.above(cell.name, name)]
         if better:
             yield f"{cell.name} is worse than {names(better)}"
@@ -28,17 +29,17 @@ def seeds_disagree(case: Case) -> Iterator[str]:
     That is, where the best cell beats the best naive method with some seeds and loses to it with
     others, or is the best of the cells with at most half of the seeds. More seeds narrow it down.
     """
-    if not case.cells:
-        return
-    best = case.cells[0]
-    naive = next(one for one in case.contestants if one.kind == "baseline")
+    best = case.cells_with_result[0]
+    if len(best.finished) < 2:
+        raise NotApplicable("the best cell has one finished trial alone")
+    naive = baselines_among(case.contestants)[0]
     own = {trial.seed: float(np.mean(trial.blocks)) for trial in best.finished}
     wins = sum(score < np.mean(naive.blocks[0]) for score in own.values())
     if 0 < wins < len(own):
         yield f"{best.name} beats '{naive.name}' with only {wins} of {len(own)} seeds"
     rivals = [{t.seed: np.mean(t.blocks) for t in one.finished} for one in case.cells[1:]]
     first = sum(all(score <= other.get(s, np.inf) for other in rivals) for s, score in own.items())
-    if len(own) > 1 and first <= len(own) / 2:
+    if first <= len(own) / 2:
         yield f"{best.name} is the best cell on average, but with only {first} of {len(own)} seeds"
 
 
@@ -49,22 +50,24 @@ def trials_lost(case: Case) -> Iterator[str]:
     The mean may flatter a cell that diverges: it is that of the good days. A lower learning rate
     helps against divergence; what failed is said in the table of trials.
     """
-    for one in case.contestants:
+    for one in cells_among(case.contestants):
         lost = [trial.status for trial in one.trials if trial.status in ("diverged", "failed")]
         if lost:
             how = names(sorted({*lost}))
             yield f"{one.name}: {len(lost)} of {len(one.trials)} trials {how}"
 
 
-@check("P010", "chance-level")
+@check("P010", "chance-level", spoken=True)
 def chance_level(case: Case) -> Iterator[str]:
     """Fires for a cell that cannot be told from a guess made without a look at the input.
 
     Its rank means nothing. The input may not tell what is asked, the sequences may be too long for
     the cell, or the training too short.
     """
-    left = [one.name for one in case.cells]
-    for blind in (name for name in case.task.problem.chance if name in case.naive):
+    left, guesses = [one.name for one in case.cells], case.guesses
+    if not guesses:
+        raise NotApplicable("no naive method of this task guesses without a look at the input")
+    for blind in guesses:
         dull = [name for name in left if not case.table.below(name, blind)]
         left = [name for name in left if name not in dull]
         if dull:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from penstock.comparison.judging.checks.base import Case, check
+from penstock.comparison.judging.checks.base import Case, NotApplicable, check
 
 _LATE = 0.9  # of the rounds
 
@@ -13,7 +13,9 @@ def edge_of_range(case: Case) -> Iterator[str]:
 
     A better one may lie beyond: try a wider range with --rates.
     """
-    for cell in case.cells:
+    if all(len(cell.tuning) < 2 for cell in case.cells_with_result):
+        raise NotApplicable("one learning rate alone was given")
+    for cell in case.cells_with_result:
         rates = sorted(trial.learning_rate for trial in cell.tuning)
         if len(rates) > 1 and cell.learning_rate in (rates[0], rates[-1]):
             side = "smallest" if cell.learning_rate == rates[0] else "largest"
@@ -27,7 +29,7 @@ def step_limit(case: Case) -> Iterator[str]:
     That is, where in more than half of its trials the best round by validation is among the last
     tenth of all that the budget allows. Allow more with --steps.
     """
-    for cell in case.cells:
+    for cell in case.cells_with_result:
         late = [
             t for t in cell.finished if t.ended == "steps" and t.best_round > _LATE * case.rounds
         ]
