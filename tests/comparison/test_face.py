@@ -109,7 +109,8 @@ def test_a_class_of_a_script_is_trained_in_processes(tmp_path: Path, mine: str) 
         "data = {'day': list(range(120)), 'sold': [t % 7 + 0.1 * (t % 11) for t in range(120)]}\n"
         f"results = penstock.compare(data, [Drowsy, {mine!r}, 'gru'], seeds=1, steps=8, "
         "rates=[0.01], horizon=2, workers=2)\n"
-        "print([(one.name, t.ended) for one in results.record.contestants for t in one.trials])\n"
+        "cells = [one for one in results.record.contestants if one.kind == 'cell']\n"
+        "print([(one.name, trial.ended) for one in cells for trial in one.trials])\n"
     )
     (tmp_path / "script.py").write_text(script)
     done = subprocess.run(

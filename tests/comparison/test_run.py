@@ -24,7 +24,7 @@ from penstock.comparison.trials.budget import (
 from penstock.data import read, sunspots
 from penstock.errors import ArgumentError, DataError, ModelFileError
 from penstock.layers.recurrent import Recurrent
-from penstock.record.results import Record, load_results
+from penstock.record.results import Record, cells_among, load_results
 from penstock.tasks.series.forecast import FORECAST, ForecastProblem
 from penstock.training.loop import Budget
 
@@ -70,7 +70,7 @@ def test_finished_trials_are_not_repeated(
     run_comparison(sunspots(), out, **SAME)
     assert stored(out) == stored(finished[1])
     others = run_comparison(sunspots(), out, **{**SAME, "budget": Budget(steps=8)})
-    failed = [trial for one in others.contestants for trial in one.trials]
+    failed = [trial for one in cells_among(others.contestants) for trial in one.trials]
     assert {(trial.status, trial.ended) for trial in failed} == {
         ("failed", "AssertionError: trained again")
     }

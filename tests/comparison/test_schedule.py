@@ -13,7 +13,7 @@ from penstock.comparison.trials import schedule as module
 from penstock.comparison.trials.schedule import Schedule, best_rates, cut_words
 from penstock.comparison.trials.trial import Job
 from penstock.data import sunspots
-from penstock.record.results import Record, Trial
+from penstock.record.results import Record, Trial, cells_among
 from penstock.training.loop import Budget
 
 
@@ -107,7 +107,7 @@ def test_a_run_that_is_cut_says_so_and_goes_on(
     same: dict[str, Any] = {"cells": ["rnn", "gru"], "budget": QUICK, "learning_rates": RATES}
     found = run_comparison(sunspots(), tmp_path, seeds=2, seconds=0.01, **same)
     assert found.cut[0].startswith("Learning rates not tried, as time was short: 0.01")
-    statuses = {trial.status for one in found.contestants for trial in one.trials}
+    statuses = {trial.status for one in cells_among(found.contestants) for trial in one.trials}
     assert statuses == {"cut"}
     assert found.verdict.kind == "failed"
     assert "Seeds not trained" in (tmp_path / "report.md").read_text("utf-8")
