@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from penstock.comparison import run
 from penstock.data import Dataset, read
+from penstock.record.results import Record
+from penstock.tasks import TaskData, find_task
 from penstock.training.loop import Budget
 
 QUICK = Budget(steps=12, round_steps=4, batch_size=8)
@@ -17,6 +20,13 @@ RATES = (3e-3, 1e-2)
 def walk(seed: int, length: int = 600) -> Dataset:
     steps = np.random.default_rng(seed).standard_normal(length)
     return read(pl.DataFrame({"ds": np.arange(length), "y": steps.cumsum()}))
+
+
+def run_comparison(
+    data: TaskData, out: Path, *, task: str = "forecast", horizon: int | None = None, **more: Any
+) -> Record:
+    """Compare on data that a task has read."""
+    return run.run_comparison(find_task(task).prepare(data, horizon), out, **more)
 
 
 def timeless(value: Any) -> Any:

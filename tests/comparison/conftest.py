@@ -1,9 +1,8 @@
 from pathlib import Path
 
 import pytest
-from comparing import QUICK, RATES
+from comparing import QUICK, RATES, run_comparison
 
-from penstock.comparison.run import run_comparison
 from penstock.data import sunspots
 from penstock.record.results import Record
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from comparing import QUICK, RATES, walk
+from comparing import QUICK, RATES, run_comparison, walk
 
 import penstock
 from penstock.comparison.judging.checks import Case, checks, find_checks, run_checks
@@ -20,7 +20,6 @@ from penstock.comparison.judging.checks.data import _hash as hashed
 from penstock.comparison.judging.checks.data import fingerprints
 from penstock.comparison.judging.comparisons import compare_all
 from penstock.comparison.judging.verdict import judge
-from penstock.comparison.run import run_comparison
 from penstock.data import Dataset, Options, Source, read
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError

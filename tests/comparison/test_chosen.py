@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from comparing import QUICK, RATES, stored
+from comparing import QUICK, RATES, run_comparison, stored
 from torch import nn
 
 from penstock.comparison import run as module
 from penstock.comparison.chosen import of_each
-from penstock.comparison.run import run_comparison
 from penstock.comparison.trials.trial import Job
 from penstock.data import sunspots
 from penstock.record.results import Record, Trial

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparing import QUICK, RATES, stored
+from comparing import QUICK, RATES, run_comparison, stored
 
 from penstock import atomic
 from penstock.atomic import write
-from penstock.comparison.run import Watcher, run_comparison
+from penstock.comparison.run import Watcher
 from penstock.data import sunspots
 from penstock.record.results import Record
 

@@ -14,7 +14,9 @@ import torch
 import penstock
 from penstock.cells.own import equations_digest, packed, unpack
 from penstock.comparison import compare as module
+from penstock.comparison.inspection import inspect_model
 from penstock.comparison.trials.workers import Here
+from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, ModelFileError, UnknownCellError
 
 COLUMNS = {"day": list(range(120)), "sold": [t % 7 + 0.1 * (t % 11) for t in range(120)]}
@@ -184,3 +186,25 @@ def test_two_classes_of_one_name_are_told(mine: str) -> None:
 def test_a_name_that_nobody_has() -> None:
     with pytest.raises(UnknownCellError):
         penstock.compare(COLUMNS, ["nobody"])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_naive_method_is_a_model_as_a_cell_is(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    results = penstock.compare(COLUMNS, ["gru"], out=out, **QUICK)
+    assert results.verdict.recommended is None  # eight steps teach nothing
+    taken = penstock.load(out)
+    assert taken.name == results.verdict.best
+    ahead = taken.predict(COLUMNS)
+    assert ahead.columns == results.model("gru").predict(COLUMNS).columns
+    last = penstock.load(out, "last value").predict(COLUMNS)
+    assert last["forecast"].to_list() == pytest.approx([COLUMNS["sold"][-1]] * 2)  # horizon 2
+    with pytest.raises(ArgumentError, match="inspect looks into cells"):
+        inspect_model(out / "models" / "drift.json", source_of(COLUMNS))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_cell_is_not_named_as_a_naive_method(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.replace("Leaky", "Drift"))
+    with pytest.raises(ArgumentError, match="'drift' is a naive method too"):
+        penstock.compare(COLUMNS, [f"{tmp_path}/mine.py:Drift"], **QUICK)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparing import QUICK
+from comparing import QUICK, run_comparison
 
 from penstock.cli.main import run
-from penstock.comparison.run import run_comparison
 from penstock.data import sunspots
 from penstock.record.results import load_results
 

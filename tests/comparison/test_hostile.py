@@ -16,7 +16,7 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 import pytest
-from comparing import QUICK, RATES
+from comparing import QUICK, RATES, run_comparison
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -27,7 +27,6 @@ from penstock.comparison.inspection import inspect_model
 from penstock.comparison.models import find_model
 from penstock.comparison.report import exports, inspection_page
 from penstock.comparison.report.report import render
-from penstock.comparison.run import run_comparison
 from penstock.data import Options, load
 from penstock.errors import ModelFileError
 from penstock.record.markup import Figure
@@ -405,7 +404,7 @@ def test_a_model_of_hostile_words(
         source = (finished[1] / "models" / "gru.json").with_suffix(name)
         model.with_suffix(name).write_bytes(source.read_bytes())
     about = json.loads(model.read_text("utf-8"))
-    for key in ("schema", "task", "cell"):
+    for key in ("schema", "task", "name"):
         model.write_text(json.dumps(about | {key: "\x1b[2J[red]x[/y]\nline"}), "utf-8")
         assert run(["inspect", str(model), "sunspots", "--out", str(tmp_path / "x.html")]) == 2
         said = capsys.readouterr().err

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from comparing import run_comparison
 
 from penstock.cli.main import run
 from penstock.comparison.inspection import _bind
 from penstock.comparison.models import load_model
-from penstock.comparison.run import run_comparison
 from penstock.data.files import Source
 from penstock.data.samples import sample, samples
 from penstock.data.series import Options

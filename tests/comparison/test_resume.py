@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from comparing import QUICK, RATES, stored
+from comparing import QUICK, RATES, run_comparison, stored
 
-from penstock.comparison.run import run_comparison
 from penstock.data import sunspots
 from penstock.record.results import Record
 
@@ -27,9 +26,10 @@ from pathlib import Path
 from penstock.comparison.run import run_comparison
 from penstock.comparison.trials.workers import Processes
 from penstock.data import sunspots
+from penstock.tasks import find_task
 from penstock.training.loop import Budget
-run_comparison(sunspots(), Path(sys.argv[1]), cells=["rnn", "gru"], seeds=2,
-        learning_rates=(3e-3, 1e-2),
+run_comparison(find_task("forecast").prepare(sunspots()), Path(sys.argv[1]), cells=["rnn", "gru"],
+        seeds=2, learning_rates=(3e-3, 1e-2),
         budget=Budget(steps=12, round_steps=4, batch_size=8), pool=Processes(2))
 """
 

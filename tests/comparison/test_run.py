@@ -7,13 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from comparing import QUICK, RATES, stored, walk
+from comparing import QUICK, RATES, run_comparison, stored, walk
 from torch import nn
 
 import penstock
 from penstock.cells import cells, find_cell
 from penstock.comparison.models import find_model, load_model
-from penstock.comparison.run import run_comparison
 from penstock.comparison.trials import trial as trial_module
 from penstock.comparison.trials.budget import (
     PARAMETERS,
@@ -35,8 +34,9 @@ def test_the_outputs_and_nothing_half_written(finished: tuple[Record, Path]) -> 
     _, out = finished
     reports = {"results.json", "results.csv", "report.html", "report.md"}
     assert {p.name for p in out.iterdir()} == reports | {"models", "trials"}
-    names = {"rnn.json", "rnn.safetensors", "gru.json", "gru.safetensors"}
-    assert {p.name for p in (out / "models").iterdir()} == names
+    names = {one.name for one in finished[0].contestants}
+    files = {f"{name}{suffix}" for name in names for suffix in (".json", ".safetensors")}
+    assert {p.name for p in (out / "models").iterdir()} == files
     assert not list(out.rglob("*.tmp"))
     assert not list(out.rglob("*checkpoint*"))
 
@@ -148,10 +148,10 @@ def test_models_are_those_of_the_best_seed_by_validation(finished: tuple[Record,
     assert task.problem.measure(task.problem.predict(network)).metrics == best.metrics
 
 
-def test_the_model_of_a_folder_is_the_one_recommended(finished: tuple[Record, Path]) -> None:
+def test_the_model_of_a_folder_is_the_one_to_take(finished: tuple[Record, Path]) -> None:
     results, out = finished
-    cell = next(one.name for one in results.contestants if one.kind == "cell")
-    assert find_model(out).stem == (results.verdict.recommended or cell)
+    assert find_model(out).stem == results.verdict.best
+    assert find_model(out, of_cell=True).stem == cells_among(results.contestants)[0].name
     with pytest.raises(ModelFileError, match="does not exist"):
         find_model(out / "models" / "lstm.json")
     with pytest.raises(ArgumentError, match="no model"):
@@ -163,7 +163,7 @@ def test_the_model_of_a_folder_is_the_one_recommended(finished: tuple[Record, Pa
     [
         ({"schema": "penstock.model/9"}, "penstock.model/9"),
         ({"width": 3}, "size mismatch|cannot be used"),
-        ({"cell": "gruu"}, "did you mean 'gru'"),
+        ({"name": "gruu"}, "did you mean 'gru'"),
         ({"spec": {}}, "cannot be used"),
         ({"task": "forcast"}, "did you mean 'forecast'"),
     ],

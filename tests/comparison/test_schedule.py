@@ -6,9 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from comparing import QUICK, RATES, stored
+from comparing import QUICK, RATES, run_comparison, stored
 
-from penstock.comparison.run import run_comparison
 from penstock.comparison.trials import schedule as module
 from penstock.comparison.trials.schedule import Schedule, best_rates, cut_words
 from penstock.comparison.trials.trial import Job

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from comparing import QUICK, RATES, stored
+from comparing import QUICK, RATES, run_comparison, stored
 
-from penstock.comparison.run import Watcher, run_comparison
+from penstock.comparison.run import Watcher
 from penstock.comparison.trials import trial
 from penstock.comparison.trials.trial import Job, attempt
 from penstock.comparison.trials.workers import Bench, Processes

@@ -182,7 +182,7 @@ def line_of(error: Exception, equations: Callable[..., Any]) -> str:
     return f" ({own[-1].name}, line {own[-1].lineno}: {own[-1].line})" if own else ""
 
 
-class _Unread(Tensor):
+class _ValuelessTensor(Tensor):
     """A tensor that has a shape, and no values that equations could ask for."""
 
     @classmethod
@@ -192,7 +192,8 @@ class _Unread(Tensor):
         """Do what torch does, but for a branch on a value, or the like."""
         if function in _READING:
             raise TypeError("the step branches on a value; use torch.where for that")
-        return super().__torch_function__(function, types, args, kwargs or {})
+        result: Any = super().__torch_function__(function, types, args, kwargs or {})  # type: ignore[no-untyped-call]
+        return result
 
 
 _READING = {Tensor.__bool__, Tensor.__float__, Tensor.__int__, Tensor.item, Tensor.tolist}
@@ -200,7 +201,7 @@ _READING = {Tensor.__bool__, Tensor.__float__, Tensor.__int__, Tensor.item, Tens
 
 def _empty(*shape: int) -> Tensor:
     """Return a tensor of a shape that keeps one number in memory at most."""
-    return torch.zeros((), device="cpu").expand(shape).as_subclass(_Unread)
+    return torch.zeros((), device="cpu").expand(shape).as_subclass(_ValuelessTensor)
 
 
 def _spelled(shape: Sequence[int]) -> str:

@@ -52,7 +52,7 @@ def _sample(model: Path) -> Path:
     from penstock.errors import ArgumentError  # noqa: PLC0415
     from penstock.record.results import load_results  # noqa: PLC0415
 
-    results = find_model(model).parent.parent / "results.json"
+    results = find_model(model, of_cell=True).parent.parent / "results.json"
     name = Path(load_results(results).data["name"]).stem if results.is_file() else ""
     if name not in samples():
         raise ArgumentError(f"{model} learned from no sample; name its data: inspect MODEL DATA")

@@ -26,8 +26,12 @@ def predict(
 
     if out is not None:
         check_output(out, model, data)
-    found = load(model)
-    frame, notes = found.apply(source_of(data))
+    loaded = load(model)
+    frame, notes = loaded.apply(source_of(data))
+    if model.is_dir():
+        _terminal.say(
+            f"penstock: predicted by {loaded.name}, which the verdict says to take", error=True
+        )
     for note in notes:
         _terminal.say(f"penstock: {note}", error=True)
     text = csv_of(frame)

@@ -119,15 +119,14 @@ def compare(
     if progress is not None:
         progress.understood(understood)
     task = task or understood.task
-    dataset = find_task(task).read(source, options)
+    kind = find_task(task)
+    bound = kind.prepare(kind.read(source, options), horizon)
     folder = Path(tempfile.mkdtemp(prefix="penstock-") if out is None else out)
     record = run.run_comparison(
-        dataset,
+        bound,
         folder,
-        task=task,
         cells=tuple(named.values()),
         seeds=seeds,
-        horizon=horizon,
         budget=budget,
         learning_rates=rates,
         seconds=None if ends is None else ends - monotonic(),

@@ -67,7 +67,9 @@ def inspect_model(path: Path, source: Source, window: int = 0) -> Inspection:
         DataError: the data are not those that the model learned from, or cannot be used.
         ArgumentError: there is no such window.
     """
-    network, about = load_model(path)
+    network, about = load_model(path, of_cell=True)
+    if about["kind"] != "cell":
+        raise ArgumentError(f"{path} is a naive method; inspect looks into cells")
     network.eval()
     task = _bind(about, source)
     if not 0 <= window < task.problem.size("test"):

@@ -1,14 +1,15 @@
-"""Trained models on disk: <name>.safetensors with the weights, <name>.json with the rest.
+"""Models on disk: <name>.safetensors with the weights, <name>.json with the rest.
 
-The JSON has the keys schema ("penstock.model/2"), task, cell, width, seed, spec (what the task
-needs to rebuild the network and to use it on other data), settings (as the task gave them), columns
-(read in training), metrics (on the test windows) and, of a user's own cell, written (where).
+The JSON has the keys schema ("penstock.model/3"), kind ("cell" or "baseline": a naive or linear
+method), name, task, spec (what the task needs to rebuild the model and to use it on other data),
+settings (as the task gave them), columns (read in training) and metrics (on the test windows). A
+cell's has width and seed too, and, where it is a user's own, written (where).
 """
 
 import os
 import warnings
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import polars as pl
 import safetensors.torch
@@ -26,9 +27,10 @@ from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
 from penstock.opening import open_plain, read_json
 from penstock.record.results import cells_among, load_results, write_json
-from penstock.tasks import TaskKind, find_task
+from penstock.tasks import find_task
+from penstock.tasks.codec import Codec
 
-SCHEMA = "penstock.model/2"
+SCHEMA = "penstock.model/3"
 _TYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
 Shapes = dict[str, tuple[tuple[int, ...], torch.dtype | str]]
 
@@ -44,32 +46,38 @@ class About(TypedDict):
     """What a model's JSON file holds."""
 
     schema: str
+    kind: Literal["cell", "baseline"]
+    name: str
     task: str
-    cell: str
-    width: Count
     spec: dict[str, Any]
     settings: dict[str, Any]
     columns: dict[str, Any]
     metrics: dict[str, float]
 
 
-class OwnAbout(About, total=False):
+class CellAbout(About):
+    """What the file of a trained network holds."""
+
+    width: Count
+
+
+class OwnCellAbout(CellAbout, total=False):
     """And of a user's own cell."""
 
     written: Written
 
 
 class Model:
-    """A trained model, and what it needs to be used on other data.
+    """A trained network, or a naive or linear method, and what it needs to be used on other data.
 
     Attributes:
-        name: of its cell.
-        network: the trained module.
-        about: what its file says: task, width, settings, columns, and its errors in the comparison.
+        name: of its cell or method.
+        network: the module that predicts.
+        about: what its file says: kind, task, settings, columns, and its errors in the comparison.
     """
 
     def __init__(self, network: nn.Module, about: dict[str, Any], native: Native | None) -> None:
-        self.name: str = about["cell"]
+        self.name: str = about["name"]
         self.network, self.about, self._native = network, about, native
 
     def apply(self, source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -92,11 +100,13 @@ class Model:
         return native_of(data, self._native)(frame)
 
     def __repr__(self) -> str:
-        return f"Model({self.name}: {self.about['task']}, {self.about['width']} hidden units)"
+        return f"Model({self.name!r}, {self.about['kind']}, {self.about['task']})"
 
 
 def load(path: str | Path, name: str | None = None, native: Native | None = None) -> Model:
-    """Return a trained model: of a comparison's folder that of `name`, or else the one to take.
+    """Return a model: of a comparison's folder that of `name`, or else the one to take.
+
+    That is the cell that the verdict recommends, or the naive method where no cell beats it.
 
     ```python
     import penstock
@@ -108,7 +118,7 @@ def load(path: str | Path, name: str | None = None, native: Native | None = None
 
     Args:
         path: the folder that a comparison left, or a model's file.
-        name: of a cell.
+        name: of a cell, or of a naive or linear method.
         native: makes the dataframes that `predict` returns for paths and arrays.
 
     Raises:
@@ -135,20 +145,23 @@ def save_model(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) ->
     write_json(path.with_name(f"{path.name}.json"), {"schema": SCHEMA, **about})
 
 
-def find_model(path: Path) -> Path:
+def find_model(path: Path, *, of_cell: bool = False) -> Path:
     """Return a model's JSON file, given one of its files or the folder of a comparison.
 
-    Of a comparison, the model recommended is taken, or else that of the best cell.
+    Of a comparison, the model of what the verdict says to take; the best cell's where one of a
+    cell is wanted, and the verdict is for a naive method.
 
     Raises:
         ModelFileError: there is no such file.
     """
     if os.path.isdir(path):  # False too where its name is too long
         results = load_results(path / "results.json")
-        cells = [one.name for one in cells_among(results.contestants) if one.model]
-        if not cells:
-            raise ModelFileError(f"{path}: every trial diverged, so there is no model")
-        path = path / "models" / f"{_file_name(results.verdict.recommended or cells[0])}.json"
+        taken = results.verdict.recommended or results.verdict.best
+        wanted = cells_among(results.contestants) if of_cell else results.contestants
+        names = [one.name for one in wanted if one.model]
+        if not names:
+            raise ModelFileError(f"{path}: no trial of any cell finished, so there is no model")
+        path = path / "models" / f"{_file_name(taken if taken in names else names[0])}.json"
     if path.suffix not in (".json", ".safetensors"):
         raise ArgumentError(
             f"{path} is no model; give models/<cell>.json or the folder of a comparison"
@@ -172,23 +185,23 @@ def _file_name(name: str) -> str:
     return name
 
 
-def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a trained network, and what its JSON file says.
+def load_model(path: Path, *, of_cell: bool = False) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a trained network, or a naive or linear method, and what its JSON file says.
 
     Raises:
         ModelFileError: one of the two files is missing or damaged, or they do not fit together.
         UnknownCellError: its cell is not known here; import the user's own first.
     """
-    path = find_model(path)
+    path = find_model(path, of_cell=of_cell)
     try:
         about = read_json(path)
-        conform(about, OwnAbout, "the model")
+        conform(about, About, "the model")
         if about["schema"] != SCHEMA:
             raise ModelFileError(f"{path} has the schema {about['schema']!r}; this is {SCHEMA}")
-        _check_cell(about)
-        task = find_task(about["task"])
-        task.codec.check_spec(about["spec"])
-        return _network(task, about, path.with_suffix(".safetensors")), about
+        codec = find_task(about["task"]).codec
+        codec.check_spec(about["spec"])
+        rebuild = _baseline if about["kind"] == "baseline" else _network
+        return rebuild(codec, about, path.with_suffix(".safetensors")), about
     except (ModelFileError, UnknownCellError):
         raise
     except (
@@ -212,34 +225,43 @@ def _check_cell(about: dict[str, Any]) -> None:
         DataError: the name is that of a file, which would be run.
         UnknownCellError: the name is not known.
     """
-    if is_in_file(about["cell"]):
-        raise DataError(f"its cell is {about['cell']!r}, a file that a model must not run")
+    if is_in_file(about["name"]):
+        raise DataError(f"its cell is {about['name']!r}, a file that a model must not run")
     try:
-        find_cell(about["cell"])
+        find_cell(about["name"])
     except UnknownCellError as error:
         if "written" not in about:
             raise
         name, place = about["written"]["name"], about["written"]["place"]
         raise UnknownCellError(
-            f"the model's cell {about['cell']!r} is the class {name} of {place}, which is not "
+            f"the model's cell {about['name']!r} is the class {name} of {place}, which is not "
             "known here; import it first"
         ) from error
 
 
-def _network(task: TaskKind, about: dict[str, Any], path: Path) -> nn.Module:
+def _baseline(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:
+    """Return a naive or linear method; its codec checks the shapes and values of its weights."""
+    open_plain(path).close()
+    weights = safetensors.torch.load_file(path)
+    return codec.rebuild_baseline(about["name"], about["spec"], weights).method
+
+
+def _network(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:
     """Return the network, once its weights are known to have the shapes that it takes.
 
     On the device "meta" a network has shapes but no memory, however wide a file says it is.
     """
-    given = about["spec"], about["cell"], about["width"]
+    conform(about, OwnCellAbout, "the model")
+    _check_cell(about)
+    given = about["spec"], about["name"], about["width"]
     with torch.device("meta"):
-        state = task.codec.rebuild(*given).state_dict()
+        state = codec.rebuild(*given).state_dict()
     wanted: Shapes = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}
     stored = _shapes(path)
     for name in sorted({*wanted, *stored}):
         if wanted.get(name) != stored.get(name):
             raise DataError(f"the weight {name!r} of {path.name} does not fit what is said of it")
-    network = task.codec.rebuild(*given)
+    network = codec.rebuild(*given)
     weights = safetensors.torch.load_file(path)
     if not all(value.isfinite().all() for value in weights.values()):
         raise DataError(f"a weight in {path.name} is not a finite number")

@@ -37,8 +37,8 @@ from penstock.comparison.trials.trial import Job
 from penstock.comparison.trials.workers import Bench, Here, Pool, Run
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError
-from penstock.record.results import CellContestant, Contestant, Record, Trial
-from penstock.tasks import TaskData, find_task
+from penstock.record.results import CellContestant, Contestant, Record, Trial, baselines_among
+from penstock.tasks import Task
 from penstock.training.loop import Budget, Progress
 
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
@@ -65,13 +65,11 @@ class Watcher:
 
 
 def run_comparison(
-    dataset: TaskData,
+    task: Task,
     out: Path,
     *,
-    task: str = "forecast",
     cells: Iterable[str | type[Cell]] = DEFAULT_CELLS,
     seeds: int = DEFAULT_SEEDS,
-    horizon: int | None = None,
     budget: Budget | None = None,
     learning_rates: Sequence[float] = LEARNING_RATES,
     seconds: float | None = None,
@@ -92,12 +90,10 @@ def run_comparison(
     is there is not repeated.
 
     Args:
-        dataset: what the task's `read` returned.
+        task: bound to its data.
         out: the folder to write to; it is made, once the arguments are known to be right.
-        task: the name of a task.
         cells: names, classes, or classes in files: "mine.py:MyCell".
         seeds: trials of each cell that are measured, with seeds 0 to seeds − 1.
-        horizon: steps to forecast; None leaves it to the task.
         budget: what each trial may use, but for the learning rate.
         learning_rates: to try for each cell, in this order; a single one is taken as it is.
         seconds: the time for all. Rates and seeds are left out where it is short.
@@ -107,24 +103,16 @@ def run_comparison(
 
     Raises:
         ArgumentError: an argument cannot work.
-        DataError: the data do not suffice.
     """
     named, skipped = check_arguments(cells, seeds, learning_rates), find_checks(skip_checks)
     started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
-    bound = find_task(task).prepare(dataset, horizon)
-    design = Design(
-        bound,
-        dataset.fingerprint(),
-        named,
-        seeds,
-        budget or Budget(),
-        tuple(learning_rates),
-    )
+    check_names(task, named)
+    design = Design(task, named, seeds, budget or Budget(), tuple(learning_rates))
     design.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
     make_folder(out)
     schedule = Schedule(seconds, out / "trials", started, len(named))
     run = _Run(design, out, schedule, pool, watcher, skipped)
-    results = run.results(dataset)
+    results = run.results()
     results.save(out / "results.json")  # first: of it the reports can be made anew
     write_reports(results, out)
     return results
@@ -156,6 +144,16 @@ def check_arguments(
     return named
 
 
+def check_names(task: Task, cells: Iterable[str]) -> None:
+    """Raise where a cell has the name of one of the task's naive or linear methods.
+
+    Raises:
+        ArgumentError: it has.
+    """
+    if both := sorted({*cells} & {*task.codec.methods}):
+        raise ArgumentError(f"{both[0]!r} is a naive method too; give the class another name")
+
+
 @dataclass
 class _Run:
     """One comparison on its way from a design to results."""
@@ -172,13 +170,13 @@ class _Run:
         cells = tuple(self.design.cells.values())
         self.bench = Bench(self.design.task, trials, deadline, self.watcher.round, cells)
 
-    def results(self, dataset: TaskData) -> Record:
+    def results(self) -> Record:
         """Train, measure, check and judge."""
         design, task = self.design, self.design.task
         tuning, testing, tuned, tested = self._trials()
         found = {cell: [one for one in tested if one[0].cell == cell] for cell in design.cells}
         clock, entrants = self._contestants(found, tuned)
-        about = dataset.about()
+        about = task.data.about()
         contestants, lacking = self._completed(entrants, choose(found), about["columns"])
         comparisons = compare_all(contestants)
         naive = list(task.baselines)
@@ -259,6 +257,7 @@ class _Run:
     ) -> tuple[list[Contestant], list[str]]:
         """Return contestants with their models saved and looked into, and what could not be."""
         unsaved = self._save_models(chosen, columns)
+        self._save_baselines(entrants, columns)
         health, unknown = self._looked_into(chosen)
         completed = [
             replace(
@@ -283,21 +282,35 @@ class _Run:
 
     def _save_models(self, chosen: Chosen, columns: Any) -> dict[str, str]:
         """Write each cell's best trial as a model; return which cannot be, and why."""
-        task = self.design.task
 
         def save(job: Job, trial: Trial) -> None:
             about = {
-                "task": task.name,
-                "cell": job.cell,
+                "kind": "cell",
+                "name": job.cell,
+                **self._known(columns, trial.metrics),
                 "width": job.width,
                 "seed": job.seed,
-                "spec": task.spec,
-                "settings": task.settings,
-                "columns": columns,
-                "metrics": trial.metrics,
                 **written(self.design.cells[job.cell]),
             }
             weights = weights_of(job, trial, self.bench.root)
             save_model(self.out / "models" / job.cell, weights, about)
 
         return of_each(chosen, "The model", save)[1]
+
+    def _save_baselines(self, entrants: Sequence[Contestant], columns: Any) -> None:
+        """Write each naive and linear method as a model."""
+        for one in baselines_among(entrants):
+            about = {"kind": "baseline", "name": one.name, **self._known(columns, one.metrics)}
+            weights = self.design.task.baselines[one.name].weights()
+            save_model(self.out / "models" / one.name, weights, about)
+
+    def _known(self, columns: Any, metrics: dict[str, float]) -> dict[str, Any]:
+        """Return what the file of any model says."""
+        task = self.design.task
+        return {
+            "task": task.name,
+            "spec": task.spec,
+            "settings": task.settings,
+            "columns": columns,
+            "metrics": metrics,
+        }

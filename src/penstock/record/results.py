@@ -76,6 +76,7 @@ class Entrant:
         blocks: [trials finished][K] scores; a naive method has one row.
         profile: mean over trials of the score by step ahead.
         predictions, bands: for the examples; a cell's are those of its best trial by validation.
+        model: path of the model file beside results.json, or None.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Entrant:
     profile: list[float]
     predictions: list[list[float]]
     bands: list[list[Bounds]] = field(default_factory=list)
+    model: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,6 @@ class CellContestant(Entrant):
         trials: that are measured.
         tuning: a trial for each learning rate tried.
         health: of the trial with the best validation loss; see `penstock.comparison.inspection`.
-        model: path of the model file beside results.json, or None.
         times: seconds of the processor, {"train": mean of a trial, "predict": all test windows,
             "step": one optimisation step, both at their quickest}, and "same_clock": {"rounds",
             "metrics", "intervals"}, what validation chose within `Record.times["clock"]`.
@@ -122,7 +123,6 @@ class CellContestant(Entrant):
     trials: list[Trial]
     tuning: list[Trial] = field(default_factory=list)
     health: dict[str, float | None] = field(default_factory=dict)
-    model: str | None = None
     times: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -76,6 +76,7 @@ def baseline_contestants(task: Task) -> Iterator[BaselineContestant]:
             profile=list(measured.profile),
             predictions=task.examples.predicted(predictions),
             bands=task.examples.bands(predictions),
+            model=f"models/{name}.safetensors",
         )
 
 

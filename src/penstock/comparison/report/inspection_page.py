@@ -53,8 +53,8 @@ def render(found: Inspection) -> str:
     about = found.about
     return markup.page(
         "inspection.html",
-        f"What {about['cell']} does",
-        f"{about['cell']} with {about['width']} hidden units · {about['task']} on {found.data}",
+        f"What {about['name']} does",
+        f"{about['name']} with {about['width']} hidden units · {about['task']} on {found.data}",
         f"Made by Penstock {__version__} with penstock inspect.",
         summary=summary(found),
         window=found.window,

@@ -19,7 +19,6 @@ class Design:
 
     Attributes:
         task: bound to the data.
-        data: the data's fingerprint.
         cells: by name.
         seeds: trials of each cell that are measured.
         budget: of each trial, but for the learning rate.
@@ -27,7 +26,6 @@ class Design:
     """
 
     task: Task
-    data: str
     cells: Mapping[str, type[Cell]]
     seeds: int
     budget: Budget
@@ -61,5 +59,9 @@ class Design:
         return {**budget, "parameters": PARAMETERS, "learning_rates": rates}
 
     def _job(self, cell: str, seed: int, rate: float, purpose: Purpose) -> Job:
-        budget = replace(self.budget, learning_rate=rate)
-        return Job.make(self.task, self.data, cell, self.widths[cell], seed, budget, purpose)
+        budget, width = replace(self.budget, learning_rate=rate), self.widths[cell]
+        return Job.make(self.task, self._fingerprint, cell, width, seed, budget, purpose)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return self.task.data.fingerprint()

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 
-class Stack(StrEnum):
+class Stacked(StrEnum):
     """The parameters in which the gates' weights stand, one below the other."""
 
     W = "weight_ih"
@@ -20,15 +20,15 @@ class Stack(StrEnum):
     BIAS_H = "bias_hh"
 
 
-BIASES = (Stack.BIAS_X, Stack.BIAS_H)
-_SYMBOLS: Mapping[str, str] = {Stack.W: "W", Stack.U: "U"}
+BIASES = (Stacked.BIAS_X, Stacked.BIAS_H)
+_SYMBOLS: Mapping[str, str] = {Stacked.W: "W", Stacked.U: "U"}
 
 
 @dataclass(frozen=True)
 class Weight:
     """A matrix or vector that is learned: a gate's rows of a stack, or a parameter of its own.
 
-    parameter: a `Stack`, or the name of a parameter that belongs to no gate. gate: whose rows,
+    parameter: a `Stacked`, or the name of a parameter that belongs to no gate. gate: whose rows,
     "" for the whole parameter. transposed: whether a product takes the matrix so.
     """
 

@@ -14,7 +14,7 @@ from penstock.compiler.ir.graph import (
     Key,
     Origin,
     Saving,
-    Stack,
+    Stacked,
     StepInput,
 )
 from penstock.compiler.ir.levels import reads_rows
@@ -65,7 +65,7 @@ def hoisted(step: Hoisted) -> Hoisted:
     well_formed(step.loop, _LOOP)
     for k, node in enumerate(step.loop.nodes):
         reads_x = any(step.loop.nodes[a].op == Origin.X for a in node.args)
-        is_gates = any(w.parameter == Stack.W for w in node.weights)
+        is_gates = any(w.parameter == Stacked.W for w in node.weights)
         assert not (reads_x and is_gates), f"node {k}: a product of x in the loop: {node.weights}"
         known = node.op != Origin.LIFTED or node.name in step.biases
         assert known, f"node {k}: {node.leaf}, which nobody makes"

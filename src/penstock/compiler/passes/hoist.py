@@ -5,7 +5,7 @@ alone is the same at every step.
 """
 
 from penstock.compiler.ir.builder import Builder, Value, prune, rebuild
-from penstock.compiler.ir.graph import BIASES, Graph, Hoisted, Node, Origin, Stack, Weight
+from penstock.compiler.ir.graph import BIASES, Graph, Hoisted, Node, Origin, Stacked, Weight
 from penstock.compiler.ir.ops import OPS
 
 
@@ -43,7 +43,7 @@ def hoist(graph: Graph[str]) -> Hoisted:
 
 def is_product_of_x(graph: Graph[str], node: Node) -> bool:
     """Return whether a node is one gate's W times the input itself."""
-    is_one = node.op == "linear" and len(node.args) == 1 and node.weights[0].parameter == Stack.W
+    is_one = node.op == "linear" and len(node.args) == 1 and node.weights[0].parameter == Stacked.W
     return is_one and graph.nodes[node.args[0]].op == Origin.X
 
 

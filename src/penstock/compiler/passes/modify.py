@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from penstock.cells.modifiers import Modifiers
 from penstock.compiler.ir.builder import Builder, Value, normalised, rebuild
-from penstock.compiler.ir.graph import Graph, Node, Origin, Stack, Weight
+from penstock.compiler.ir.graph import Graph, Node, Origin, Stacked, Weight
 from penstock.compiler.ir.ops import OPS
 
 CELL_STATE = "c"
@@ -94,7 +94,7 @@ class _Rewriting:
     def _multiply(self, new: list[Value], node: Node) -> None:
         """Make the products of all gates that read the same value as this node's."""
         value, stack = new[node.args[0]], node.weights[0].parameter
-        if stack == Stack.U and self.modifiers.training and self.modifiers.recurrent_dropout:
+        if stack == Stacked.U and self.modifiers.training and self.modifiers.recurrent_dropout:
             value = value * self.builder.input(Origin.HELD_MASK, "dropout", value.node.width)
         family = {
             k: self.builder.linear((n.weights[0], value), width=n.width)
@@ -104,7 +104,7 @@ class _Rewriting:
         self.normal |= family
         if not self.modifiers.layer_norm:
             return
-        side = {Stack.W: "ih", Stack.U: "hh"}[Stack(stack)]
+        side = {Stacked.W: "ih", Stacked.U: "hh"}[Stacked(stack)]
         for k, normal in zip(family, normalised(list(family.values())), strict=True):
             name = Weight(f"weight_gain_{side}_{self.graph.nodes[k].weights[0].gate}")
             gain = self.builder.input(Origin.VECTOR, name, normal.node.width)

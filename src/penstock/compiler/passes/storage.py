@@ -13,7 +13,7 @@ from penstock.compiler.ir.graph import (
     Node,
     Origin,
     Saving,
-    Stack,
+    Stacked,
     StepInput,
     Weight,
 )
@@ -127,7 +127,7 @@ def _backward_loop(
         k = graph.outputs[StepInput(Origin.LIFTED, gate)]
         adjoints[k] = stores.column(BufferKind.ADJOINT, k, Access.ADJOINT)
         own = Slot(ADJOINTS, Access.ADJOINT, column)
-        operands.append(Operand(Weight(Stack.W, gate), own, Slot(X, Access.TIME)))
+        operands.append(Operand(Weight(Stacked.W, gate), own, Slot(X, Access.TIME)))
     _put_gradients(graph, stores)
     values: dict[int, Slot] = {}
     for product in saving.backward.products:

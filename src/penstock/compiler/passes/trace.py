@@ -8,7 +8,7 @@ from penstock.cells.check import line_of
 from penstock.cells.language import Affine, Interpretation
 from penstock.cells.words import Worded
 from penstock.compiler.ir.builder import Builder, Value, normalised
-from penstock.compiler.ir.graph import Graph, Node, Origin, Stack, Weight
+from penstock.compiler.ir.graph import Graph, Node, Origin, Stacked, Weight
 from penstock.compiler.ir.ops import OPS
 from penstock.errors import TraceError
 
@@ -51,8 +51,8 @@ def _told(cell: Cell, equations: Callable[..., Any], *arguments: Any) -> Any:
 
 
 # The stacks of a gate's halves, by what they read.
-_STACKS = {"x": Stack.W, "h": Stack.U}
-_BIASES = {"x": Stack.BIAS_X, "h": Stack.BIAS_H}
+_STACKS = {"x": Stacked.W, "h": Stacked.U}
+_BIASES = {"x": Stacked.BIAS_X, "h": Stacked.BIAS_H}
 
 
 class Nodes(Interpretation[Value]):

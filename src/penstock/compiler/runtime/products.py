@@ -13,7 +13,7 @@ from torch import Tensor
 from penstock.cells import Cell, Place
 from penstock.compiler.backends.memory import Buffers, empty
 from penstock.compiler.ir.evaluate import evaluate
-from penstock.compiler.ir.graph import BIASES, Hoisted, Origin, Stack, StepInput, Weight
+from penstock.compiler.ir.graph import BIASES, Hoisted, Origin, Stacked, StepInput, Weight
 from penstock.compiler.ir.plan import (
     ADJOINTS,
     GRAD_X,
@@ -37,10 +37,10 @@ class Stacks:
         use = cell.usage(place)
         self.hidden_size = place.hidden_size
         self.gates: dict[str, tuple[str, ...]] = {
-            Stack.W: use.x_gates,
-            Stack.U: use.h_gates,
-            Stack.BIAS_X: cell.biased(use.x_gates),
-            Stack.BIAS_H: cell.biased(use.h_gates),
+            Stacked.W: use.x_gates,
+            Stacked.U: use.h_gates,
+            Stacked.BIAS_X: cell.biased(use.x_gates),
+            Stacked.BIAS_H: cell.biased(use.h_gates),
         }
 
     def number(self, weight: Weight) -> int:
@@ -164,16 +164,18 @@ class Products:
                 yield vector, found[leaf].expand_as(inputs[leaf]).contiguous()
 
     def _lifted_weight(self, weights: Weights) -> Tensor:
-        if len(self.plan.lifted) == len(self.stacks.gates[Stack.W]):
-            return weights[Stack.W]
-        return torch.cat([self.stacks.piece(weights, Weight(Stack.W, g)) for g in self.plan.lifted])
+        if len(self.plan.lifted) == len(self.stacks.gates[Stacked.W]):
+            return weights[Stacked.W]
+        return torch.cat(
+            [self.stacks.piece(weights, Weight(Stacked.W, g)) for g in self.plan.lifted]
+        )
 
-    def _is_whole(self, stack: Stack) -> bool:
+    def _is_whole(self, stack: Stacked) -> bool:
         """Return whether the lifted products take in a whole stack of biases, row by row."""
         biases = self.biases[stack]
         return all(biases) and len(biases) == len(self.stacks.gates[stack])
 
-    def _bias(self, weights: Weights, stack: Stack) -> Tensor:
+    def _bias(self, weights: Weights, stack: Stacked) -> Tensor:
         if self._is_whole(stack):
             return weights[stack]
         zero = weights[stack].new_zeros(self.hidden_size)
@@ -253,7 +255,9 @@ class Products:
                 taken.add(slot)
 
 
-def _biases(hoisted: Hoisted, plan: LoopPlan) -> Iterator[tuple[Stack, tuple[Weight | None, ...]]]:
+def _biases(
+    hoisted: Hoisted, plan: LoopPlan
+) -> Iterator[tuple[Stacked, tuple[Weight | None, ...]]]:
     """Yield for each stack of biases those of the lifted gates that are added before the loop."""
     for stack in BIASES:
         wanted = (Weight(stack, gate) for gate in plan.lifted)

@@ -102,7 +102,7 @@ class NGram(Method):
         return p
 
     @cached_property
-    def _tables(self) -> list[tuple["_Counts", "_Counts"]]:
+    def _tables(self) -> list[tuple["_Seen", "_Seen"]]:
         """Of runs of each length their counts; of their histories, how often each came and how
         many different symbols came after it.
         """
@@ -112,12 +112,12 @@ class NGram(Method):
             histories, first = np.unique(grams // size, return_index=True)
             different = np.diff(np.append(first, len(grams)))
             came = np.add.reduceat(counts, first)
-            tables.append((_Counts(grams, (counts,)), _Counts(histories, (came, different))))
+            tables.append((_Seen(grams, (counts,)), _Seen(histories, (came, different))))
         return tables
 
 
 @dataclass(frozen=True)
-class _Counts:
+class _Seen:
     """Counts by key; keys are sorted."""
 
     keys: Codes
