@@ -6,30 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import safetensors.torch
 import torch
 
 from penstock.data import Options, Source
 from penstock.data.samples import sample, samples
-from penstock.data.understanding import understand
-from penstock.errors import DataError
-from penstock.tasks import Task, find_task, tasks
-
-BYTES = "rhyme"  # the sample of text, read as bytes
+from penstock.errors import ArgumentError, DataError
+from penstock.tasks import Task, TaskKind, find_task, infer, tasks
 
 
-def source_for(name: str) -> Source:
-    """Return the first sample for which a task is inferred."""
-    if name == "bytes":
-        return sample(BYTES)
-    return next(one for key in samples() if understand(one := sample(key), Options()).task == name)
+def prepared(kind: TaskKind) -> tuple[Source, Task]:
+    """Return the first sample that a task can learn from, and the task on it."""
+    for name in sorted(samples(), key=lambda one: infer(sample(one), Options())[0] != kind.asks):
+        source = sample(name)
+        try:
+            return source, kind.prepare(kind.read(source, Options(task=kind.asks)))
+        except (DataError, ArgumentError):
+            continue
+    raise AssertionError(f"give the task {kind.name} a sample in data/samples.py")
 
 
 @pytest.fixture(scope="module", params=sorted(tasks()))
 def task(request: pytest.FixtureRequest) -> Task:
-    kind = find_task(request.param)
-    return kind.prepare(kind.read(source_for(kind.name), Options(task=kind.name)))
+    return prepared(find_task(request.param))[1]
 
 
 def loaded(task: Task, name: str, folder: Path) -> Any:
@@ -43,7 +44,7 @@ def loaded(task: Task, name: str, folder: Path) -> Any:
 
 
 def test_what_was_loaded_predicts_as_what_was_fitted(task: Task, tmp_path: Path) -> None:
-    source = source_for(task.name)
+    source = prepared(task.kind)[0]
     for name, fitted in task.baselines.items():
         again, spec = loaded(task, name, tmp_path)
         assert torch.equal(task.problem.predict(again.method), fitted.predict()), name
@@ -132,3 +133,33 @@ def test_an_ngram_goes_on_with_what_it_saw() -> None:
     hits = [a + b in "abcda" for a, b in itertools.pairwise(written)]
     assert written[0] == "c"
     assert np.mean(hits) > 0.9
+
+
+def test_a_naive_forecast_needs_no_columns_ahead() -> None:
+    kind, source = find_task("forecast"), sample("shops")
+    told = Options(target=("y",), known=("promo",), task="forecast")
+    task = kind.prepare(kind.read(source, told))
+    with pytest.raises(DataError, match="rows after its last value"):
+        task.codec.apply(task.network("rnn", 3), task.spec, source)
+    frame, _ = task.baselines["seasonal naive"].apply(task.spec, source)
+    assert frame["unique_id"].n_unique() == 8
+    rows = source.rows().filter(pl.col("unique_id") == "shop 0")["y"].to_list()
+    season = task.settings["season"]
+    assert frame["forecast"][0] == pytest.approx(rows[-season])
+
+
+def test_a_step_is_known_by_its_number_in_the_sequence_also_in_a_later_piece() -> None:
+    steps = np.tile(np.arange(250), 12)
+    table = pl.DataFrame(
+        {
+            "id": np.repeat([f"s{k}" for k in range(12)], 250),
+            "x": np.random.default_rng(0).standard_normal(len(steps)),
+            "label": np.where(steps < 230, "early", "late"),
+        }
+    )
+    kind, source = find_task("tag"), Source("steps", table)
+    task = kind.prepare(kind.read(source, Options()))
+    at_step = task.baselines["most frequent at the step"]
+    assert task.problem.measure(at_step.predict()).metrics["error rate"] == 0
+    frame, _ = at_step.apply(task.spec, source)
+    assert frame["predicted"].to_list() == table["label"].to_list()

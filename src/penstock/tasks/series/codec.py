@@ -81,6 +81,7 @@ def extend(
     """
     context, horizon = spec["context"], spec["horizon"]
     known, past = ([Scale(**scale) for scale in spec[name]] for name in ("known", "past"))
+    known = known if model.known else []  # a naive forecast needs none of the columns ahead
     long = [
         replace(one, values=refilled(one.values, one.observed, spec["season"]))
         for one in dataset.series

@@ -21,6 +21,7 @@ class NaiveForecast(Method):
     """
 
     shapes: ClassVar = {"shifts": ("horizon", "quantiles")}
+    known = 0  # columns ahead that it reads
     shifts: Tensor
 
     def point(self, history: History) -> Tensor:
