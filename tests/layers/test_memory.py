@@ -17,7 +17,7 @@ T, B, I, H = 4, 2, 3, 5
 PARAMETERS = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
 
 
-def make(cell="gru", **options):
+def make(cell="gru", H=H, **options):
     torch.manual_seed(0)
     return penstock.Recurrent(cell, I, H, **options)
 
@@ -32,6 +32,19 @@ def emptied(weight):
     return copied
 
 
+def shrunk(weight):
+    """Return a weight whose storage ends before its last number, as a tensor with an offset."""
+    copied = torch.cat([weight.new_zeros(1), weight.flatten()])[1:].view(weight.shape)
+    copied.untyped_storage().resize_(copied.nbytes)
+    return copied
+
+
+def shrunk_and_transposed(weight):
+    copied = weight.T.clone().T if weight.ndim > 1 else weight.repeat_interleave(2)[::2]
+    copied.untyped_storage().resize_(copied.nbytes - 4)
+    return copied
+
+
 WRONG = {
     "meta": lambda w: w.to("meta"),
     "float64": torch.Tensor.double,
@@ -43,6 +56,8 @@ WRONG = {
     "another dimension": lambda w: w[None],
     "sparse": torch.Tensor.to_sparse,
     "freed": emptied,
+    "shrunk": shrunk,
+    "shrunk and transposed": shrunk_and_transposed,
     "no numbers": lambda w: torch._efficientzerotensor(*w.shape),
 }
 # torch's own words, for where the equations meet the tensor first
@@ -68,6 +83,15 @@ def test_a_weight_made_smaller_before_backward(name):
     output, _ = layer(draw(T, B, I))
     getattr(layer, name).data = getattr(layer, name).data[:2]
     with pytest.raises(ArgumentError, match=rf"{name[:-3]} is .*it must be .*of shape \[15"):
+        output.sum().backward()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_storage_made_smaller_before_backward(name):
+    layer = make(H=2048)
+    output, _ = layer(draw(T, B, I))
+    getattr(layer, name).untyped_storage().resize_(16)
+    with pytest.raises((ArgumentError, RuntimeError), match=r"smaller|out of bounds"):
         output.sum().backward()
 
 

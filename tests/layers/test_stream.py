@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import penstock
 from penstock.errors import ArgumentError
@@ -263,3 +264,12 @@ def test_each_thread_its_own_stream():
     assert len(found) == 4
     for steps in found.values():
         torch.testing.assert_close(steps, wanted)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_step_is_no_constant_of_a_graph(cell):
+    """What records op by op cannot see a kernel write: it would keep this step's numbers."""
+    stream = make(cell).stream(B)
+    with pytest.raises(ArgumentError, match="cannot see into a step"):
+        make_fx(lambda x: stream.step(x))(torch.ones(B, I))  # noqa: PLW0108  (it looks at a name)
+    stream.step(torch.ones(B, I))

@@ -19,11 +19,15 @@ from penstock.layers.calling import arguments
 from penstock.layers.calling.arguments import State
 from penstock.layers.making.connections import Connection
 from penstock.layers.running import eager, function, native
-from penstock.layers.running.followed import ORDINARY, is_followed
+from penstock.layers.running.followed import ORDINARY, is_followed, is_traced, is_watched
 
 _BUSY = (
     "another thread is in the midst of a step of this stream; give each its own, by "
     "copy.deepcopy(stream)"
+)
+_RECORDED = (
+    "torch records or watches what is done here (make_fx, torch.jit.trace, a dispatch mode), and "
+    "cannot see into a step of a stream; give it the layer, with the state as an argument"
 )
 
 
@@ -116,8 +120,8 @@ class Stream:
             step after next writes: clone what is to be kept longer, or changed.
 
         Raises:
-            ArgumentError: x has another shape, dtype, device or layout, or another thread is in
-                the midst of a step.
+            ArgumentError: x has another shape, dtype, device or layout, or torch records
+                (make_fx), or another thread is in the midst of a step.
         """
         if (
             x.shape != self._shape
@@ -126,6 +130,7 @@ class Stream:
             or type(x) is not Tensor
             or not x.is_contiguous()
             or x.is_neg()
+            or is_watched()
         ):
             x = self._checked(x)
         try:
@@ -147,6 +152,8 @@ class Stream:
 
     def _checked(self, x: Tensor) -> Tensor:
         """Return a step's input as kernels read it; raises as `step`."""
+        if is_watched() or is_traced():
+            raise ArgumentError(_RECORDED)
         like = self._x
         if x.shape != self._shape or (x.dtype, x.device, x.layout) != (
             like.dtype,

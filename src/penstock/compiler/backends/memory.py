@@ -52,7 +52,7 @@ def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> None:
     """Raise unless a tensor's numbers lie in the CPU's memory, and are those that are expected.
 
     Raises:
-        ArgumentError: it has another dtype, shape, device or layout, or no memory.
+        ArgumentError: it has another dtype, shape, device or layout, or too little memory.
     """
     if (
         tensor.dtype is not dtype
@@ -66,6 +66,20 @@ def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> None:
         )
     if not (tensor.data_ptr() or 0 in shape):
         missing(name)
+    there = tensor.untyped_storage().nbytes()
+    if there < tensor.nbytes + 8 * tensor.storage_offset() or not tensor.is_contiguous():
+        _refuse_shrunk(name, tensor)  # which works out what 8, the most a number has, estimates
+
+
+def _refuse_shrunk(name: str, tensor: Tensor) -> None:
+    """Raise unless the tensor's storage reaches to its last number; one expanded needs less."""
+    last = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    needed = (tensor.storage_offset() + last + 1) * tensor.element_size()
+    if tensor.numel() and tensor.untyped_storage().nbytes() < needed:
+        raise ArgumentError(
+            f"{name} of shape {list(tensor.shape)} lies in {tensor.untyped_storage().nbytes()} "
+            f"bytes, and needs {needed}; something has made its storage smaller"
+        )
 
 
 def missing(name: str) -> NoReturn:
