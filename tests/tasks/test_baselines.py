@@ -11,10 +11,14 @@ import pytest
 import safetensors.torch
 import torch
 
-from penstock.data import Options, Source
+from penstock.comparison.run import run_comparison
+from penstock.data import Options, Source, sunspots
 from penstock.data.samples import sample, samples
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks import Task, TaskKind, find_task, infer, tasks
+from penstock.tasks.methods import Method
+from penstock.tasks.series.forecast import NaiveForecasts
+from penstock.training.loop import Budget
 
 
 def prepared(kind: TaskKind) -> tuple[Source, Task]:
@@ -62,6 +66,20 @@ def test_baselines_are_fitted_once_and_predict_once(
     before = first.predict()
     monkeypatch.setattr(type(task.problem), "predict", None)
     assert first.predict() is before
+
+
+def test_a_comparison_fits_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted, fit = [], NaiveForecasts.__call__
+
+    def counted(self: NaiveForecasts) -> dict[str, Method]:
+        fitted.append(self)
+        return fit(self)
+
+    monkeypatch.setattr(NaiveForecasts, "__call__", counted)
+    budget = Budget(steps=2, round_steps=1)
+    same: dict[str, Any] = {"cells": ["rnn"], "seeds": 1, "learning_rates": (1e-2,)}
+    run_comparison(sunspots(), tmp_path, budget=budget, **same)
+    assert len(fitted) == 1
 
 
 def test_the_codec_knows_the_baselines_that_are_fitted(task: Task) -> None:

@@ -125,17 +125,20 @@ class Problem(ABC):
         return Evidence()
 
 
-class Examples(Protocol):
+class Examples(ABC):
     """Some test windows to draw, and what was predicted for them."""
 
+    @abstractmethod
     def shown(self) -> list[ExampleWindow]:
         """Return the windows."""
 
+    @abstractmethod
     def predicted(self, predictions: Tensor) -> list[list[float]]:
         """Return the predictions for these windows, one for each time past context."""
 
-    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:
+    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
         """Return an interval for each of these predictions; none where a task has no intervals."""
+        return []
 
 
 class Fit(Protocol):

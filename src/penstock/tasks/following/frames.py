@@ -20,7 +20,7 @@ from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
 from penstock.tasks.codec import Codec, at_rest
 from penstock.tasks.methods import Method
 from penstock.tasks.shared import check_parts, group_means, no_horizon, pieces_note, spread
-from penstock.tasks.task import ExampleWindow, Measured, Parts, Problem, TaskKind
+from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, Problem, TaskKind
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
 _BATCH, _LONGEST_EXAMPLE = 256, 60
@@ -166,7 +166,7 @@ class FrameBaselines:
 
 
 @dataclass(frozen=True)
-class FrameExamples:
+class FrameExamples(Examples):
     """The beginnings of four test pieces; what is drawn is the number of ones in each frame."""
 
     problem: FramesProblem
@@ -186,10 +186,6 @@ class FrameExamples:
     def predicted(self, predictions: Tensor) -> list[list[float]]:
         """Return the number of ones expected in each frame."""
         return [predictions[begin:end].sum(dim=1).tolist() for _, begin, end in self._places()]
-
-    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
-        """Return none."""
-        return []
 
     def _places(self) -> list[tuple[int, int, int]]:
         """Return pieces to draw, each with where its frames begin and end among those predicted."""

@@ -20,7 +20,7 @@ from penstock.tasks.following.ngram import NGram
 from penstock.tasks.following.text_codec import TextCodec
 from penstock.tasks.methods import Method
 from penstock.tasks.shared import group_means, no_horizon, spread
-from penstock.tasks.task import ExampleWindow, Measured, Parts, Problem, TaskKind
+from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, Problem, TaskKind
 
 _STEPS = 64  # symbols of a training window: the gradient goes back that far
 _VALIDATION_STEPS = 256
@@ -165,7 +165,7 @@ class NGrams:
 
 
 @dataclass(frozen=True)
-class TextExamples:
+class TextExamples(Examples):
     """Four places in the test part; what is drawn is the bits of each symbol."""
 
     problem: TextProblem
@@ -188,10 +188,6 @@ class TextExamples:
         """Return the bits of each symbol."""
         bits = bits_of(predictions)
         return [bits[at:to].tolist() for at, to in self._places()]
-
-    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
-        """Return none."""
-        return []
 
     def _places(self) -> list[tuple[int, int]]:
         count = len(self.problem.test_codes())

@@ -1,14 +1,17 @@
-"""Scores of predicted classes.
+"""Scores of predicted classes, and what problems with classes share.
 
 Predictions are logarithms of probabilities [W, C]; targets [W] number the classes, −1 where the
 class is not known: it is then never scored.
 """
 
+from dataclasses import dataclass
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import nll_loss
 from torchmetrics.functional.classification import multiclass_recall
 
+from penstock.tasks.sequences.labelled import SequenceProblem
 from penstock.tasks.shared import group_means
 from penstock.tasks.task import Measured
 
@@ -48,3 +51,34 @@ def log_prior(targets: Tensor, count: int) -> Tensor:
     """Return the logarithm of each class's share [C], every class counted once more."""
     counts = torch.bincount(targets[targets >= 0], minlength=count).double() + 1
     return (counts / counts.sum()).log()
+
+
+@dataclass(frozen=True)
+class ClassesProblem(SequenceProblem):
+    """A problem whose labels are classes, of sequences or of steps.
+
+    Metrics: see `measure`; trained on the log loss.
+
+    Attributes:
+        classes: sorted; targets are their numbers, −1 where the class is not known.
+    """
+
+    classes: tuple[str, ...]
+
+    metrics = METRICS
+
+    def predict(self, model: nn.Module) -> Tensor:
+        """Return ln p of each class [W, C] for the test sequences or steps."""
+        return self.test_outputs(model).log_softmax(dim=1)
+
+    def measure(self, predictions: Tensor) -> Measured:
+        """Return the metrics."""
+        return measure(predictions, self.labels("test"))
+
+    def profile_names(self) -> list[str]:
+        """Return the classes that there are in the test part."""
+        return [self.classes[k] for k in present(self.labels("test")).tolist()]
+
+    def prior(self) -> Tensor:
+        """Return the logarithms of the classes' shares in training."""
+        return log_prior(self.labels("train"), len(self.classes))

@@ -16,12 +16,11 @@ from penstock.data.splits import split_set
 from penstock.errors import DataError
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
-from penstock.tasks.sequences import classes as scores
+from penstock.tasks.sequences.classes import ClassesProblem
 from penstock.tasks.sequences.evidence import of_sequences
 from penstock.tasks.sequences.labelled import (
     LabelledReader,
     SequenceCodec,
-    SequenceProblem,
     make_spec,
     sequence_settings,
 )
@@ -29,25 +28,19 @@ from penstock.tasks.sequences.linear import logistic
 from penstock.tasks.sequences.methods import Constant, OnSummaries
 from penstock.tasks.sequences.summaries import all_summaries
 from penstock.tasks.shared import no_horizon
-from penstock.tasks.task import ExampleWindow, Measured, Parts, TaskKind
+from penstock.tasks.task import Examples, ExampleWindow, Parts, TaskKind
 
 _FEWEST = 3  # of a class: one to train on, one to validate, one to test
 
 
 @dataclass(frozen=True)
-class ClassifyProblem(SequenceProblem):
+class ClassifyProblem(ClassesProblem):
     """Classification of sequences.
 
     Sequences are split by chance with a fixed seed, each class by its shares; one is never in two
-    parts. Metrics: see `penstock.tasks.sequences.classes.measure`; trained on the log loss.
-
-    Attributes:
-        classes: sorted; targets are their numbers, −1 where a sequence is left out.
+    parts.
     """
 
-    classes: tuple[str, ...]
-
-    metrics = scores.METRICS
     profile_of = "class"
     chance = ("most frequent class",)
 
@@ -56,25 +49,9 @@ class ClassifyProblem(SequenceProblem):
         *inputs, target = batch
         return cross_entropy(network(*inputs), target)
 
-    def predict(self, model: nn.Module) -> Tensor:
-        """Return ln p of each class [W, C] for the test sequences."""
-        return self.test_outputs(model).log_softmax(dim=1)
-
-    def measure(self, predictions: Tensor) -> Measured:
-        """Return the metrics; see `penstock.tasks.sequences.classes.measure`."""
-        return scores.measure(predictions, self.labels("test"))
-
-    def profile_names(self) -> list[str]:
-        """Return the classes."""
-        return [self.classes[k] for k in scores.present(self.labels("test")).tolist()]
-
     def evidence(self) -> Evidence:
         """Return the classes, and the columns beside them."""
         return of_sequences(self, labels=True)
-
-    def prior(self) -> Tensor:
-        """Return the logarithms of the classes' shares."""
-        return scores.log_prior(self.labels("train"), len(self.classes))
 
 
 @dataclass(frozen=True)
@@ -95,7 +72,7 @@ class ClassBaselines:
 
 
 @dataclass(frozen=True)
-class ClassExamples:
+class ClassExamples(Examples):
     """Four test sequences, each with the probability of each class as bars."""
 
     problem: ClassifyProblem
@@ -118,10 +95,6 @@ class ClassExamples:
         """Return the probability of each class."""
         rows: list[list[float]] = predictions[self.problem.example_index()].exp().tolist()
         return rows
-
-    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
-        """Return none."""
-        return []
 
 
 def _bind(data: Sequences, horizon: int | None) -> Parts:

@@ -28,7 +28,7 @@ from penstock.tasks.sequences.linear import ridge
 from penstock.tasks.sequences.methods import Constant, OnSummaries
 from penstock.tasks.sequences.summaries import all_summaries
 from penstock.tasks.shared import check_parts, group_means, no_horizon
-from penstock.tasks.task import ExampleWindow, Measured, Parts, TaskKind
+from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, TaskKind
 
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 
@@ -108,7 +108,7 @@ class NumberBaselines:
 
 
 @dataclass(frozen=True)
-class NumberExamples:
+class NumberExamples(Examples):
     """Four test sequences, each with its label as a bar."""
 
     problem: RegressProblem
@@ -131,10 +131,6 @@ class NumberExamples:
         """Return the predicted numbers."""
         shown = predictions[self.problem.example_index()].numpy()
         return [[value] for value in self.problem.scale.undo(shown)]
-
-    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
-        """Return none."""
-        return []
 
 
 def _bind(data: Sequences, horizon: int | None) -> Parts:

@@ -15,18 +15,17 @@ from penstock.data.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
-from penstock.tasks.sequences import classes as scores
+from penstock.tasks.sequences.classes import ClassesProblem
 from penstock.tasks.sequences.evidence import of_steps
 from penstock.tasks.sequences.labelled import (
     LabelledReader,
     SequenceCodec,
-    SequenceProblem,
     make_spec,
 )
 from penstock.tasks.sequences.linear import logistic
 from penstock.tasks.sequences.methods import AtStep, GivenSymbol, OnStep, StepConstant
 from penstock.tasks.shared import check_parts, no_horizon, pieces_note, spread
-from penstock.tasks.task import ExampleWindow, Measured, Parts, TaskKind
+from penstock.tasks.task import Examples, ExampleWindow, Parts, TaskKind
 
 _LONGEST = 200  # steps of a piece; each is read from a state of zero
 _LONGEST_EXAMPLE = 60
@@ -34,20 +33,13 @@ _MOST_STEPS = 20_000  # training steps that the logistic baseline learns from
 
 
 @dataclass(frozen=True)
-class TagProblem(SequenceProblem):
+class TagProblem(ClassesProblem):
     """Labelling every step.
 
-    Ten sequences or more are split by sequence; each of fewer in time. Metrics: see
-    `penstock.tasks.sequences.classes.measure`, over steps; trained on the log loss.
-
-    Attributes:
-        classes: the labels, sorted; targets are their numbers, −1 where a step has none.
+    Ten sequences or more are split by sequence; each of fewer in time. Scores are over steps.
     """
 
-    classes: tuple[str, ...]
-
     every_step = True
-    metrics = scores.METRICS
     profile_of = "label"
     chance = ("most frequent label", "most frequent at the step")
 
@@ -65,25 +57,9 @@ class TagProblem(SequenceProblem):
         count = (target >= 0).sum().clamp(min=1)
         return cross_entropy(outputs.mT, target, ignore_index=-1, reduction="sum") / count
 
-    def predict(self, model: nn.Module) -> Tensor:
-        """Return ln p of each label for all test steps, one after the other."""
-        return self.test_outputs(model).log_softmax(dim=1)
-
-    def measure(self, predictions: Tensor) -> Measured:
-        """Return the metrics; see `penstock.tasks.sequences.classes.measure`."""
-        return scores.measure(predictions, self.labels("test"))
-
-    def profile_names(self) -> list[str]:
-        """Return the labels that there are in the test part."""
-        return [self.classes[k] for k in scores.present(self.labels("test")).tolist()]
-
     def evidence(self) -> Evidence:
         """Return the labels of steps, and the columns beside them."""
         return of_steps(self)
-
-    def prior(self) -> Tensor:
-        """Return the logarithms of the labels' shares."""
-        return scores.log_prior(self.labels("train"), len(self.classes))
 
     def places(self, part: str) -> Tensor:
         """Return which step of its sequence each row of a part is, from 0, [N, 1]."""
@@ -122,7 +98,7 @@ class StepBaselines:
 
 
 @dataclass(frozen=True)
-class StepExamples:
+class StepExamples(Examples):
     """The beginnings of four test pieces, with the labels of their steps."""
 
     problem: TagProblem
@@ -137,10 +113,6 @@ class StepExamples:
         pieces = torch.split(predictions.argmax(dim=1), lengths)
         shown = [pieces[window] for window in self.problem.example_index().tolist()]
         return [piece[:_LONGEST_EXAMPLE].double().tolist() for piece in shown]
-
-    def bands(self, predictions: Tensor) -> list[list[tuple[float, float]]]:  # noqa: ARG002
-        """Return none."""
-        return []
 
     def _piece(self, window: int) -> ExampleWindow:
         problem, test = self.problem, self.problem.parts["test"]

@@ -29,7 +29,7 @@ from penstock.tasks.series.evidence import forecast_evidence
 from penstock.tasks.series.naive import METHODS, pinball
 from penstock.tasks.series.selection import Selection, blocks_of, select
 from penstock.tasks.shared import spread
-from penstock.tasks.task import ExampleWindow, Measured, Parts, Problem, TaskKind
+from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, Problem, TaskKind
 
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
@@ -155,7 +155,7 @@ class NaiveForecasts:
 
 
 @dataclass(frozen=True)
-class ForecastExamples:
+class ForecastExamples(Examples):
     """Four test windows, each with its context and with what came (None: missing)."""
 
     problem: ForecastProblem
