@@ -28,12 +28,6 @@ _FILES: dict[tuple[Path, str], ModuleType] = {}
 _RECEIVED: list[type] = []
 
 
-def is_in_file(name: str) -> bool:
-    """Whether a name is that of a class in a file: ``path/to/file.py:MyCell``."""
-    file, colon, _ = name.rpartition(":")
-    return bool(colon) and file.endswith(".py")
-
-
 def cell_in_file(name: str) -> type[Cell]:
     """Return the cell that ``path/to/file.py:MyCell`` stands for. The file is run.
 

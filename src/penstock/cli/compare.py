@@ -66,16 +66,27 @@ def compare(
 
     A run that was cut off goes on where it was: give the same command again.
     """
-    # Imported here: torch takes seconds, which `penstock --help` need not.
+    from penstock.cells import check_name  # noqa: PLC0415
+    from penstock.comparison.duration import seconds  # noqa: PLC0415
+    from penstock.comparison.folder import check_folder  # noqa: PLC0415
+    from penstock.data.understanding.describe import source_of  # noqa: PLC0415
+
+    # What is wrong with the command line is said before torch is imported, which takes seconds.
+    left = seconds(time) - (monotonic() - context.obj) if time else None
+    names, numbers = _names(cells), _rates(rates)
+    for name in names:
+        check_name(name)
+    _check_above_0(horizon=horizon, seeds=seeds, steps=steps, workers=workers)
+    check_folder(out)
+    source = source_of(data)
+
     from penstock.cli import _screen  # noqa: PLC0415
     from penstock.comparison.compare import compare as compare_cells  # noqa: PLC0415
-    from penstock.comparison.duration import seconds  # noqa: PLC0415
 
-    left = seconds(time) - (monotonic() - context.obj) if time else None
     with _screen.Bar(inferred=task is None) as bar:
         results = compare_cells(
-            data,
-            _names(cells),
+            source,
+            names,
             task=task,
             target=target or (),
             horizon=horizon,
@@ -88,7 +99,7 @@ def compare(
             date_format=date_format,
             seeds=seeds,
             steps=steps,
-            rates=_rates(rates),
+            rates=numbers,
             time=left,
             out=out,
             workers=workers,
@@ -108,3 +119,9 @@ def _rates(text: str) -> tuple[float, ...] | None:
         return tuple(map(float, _names(text))) or None
     except ValueError:
         raise ArgumentError(f"--rates is {text!r}; give numbers, such as 1e-3,1e-2") from None
+
+
+def _check_above_0(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise ArgumentError(f"--{name} is {number}; it must be at least 1")

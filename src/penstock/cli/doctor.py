@@ -1,18 +1,27 @@
 """`penstock doctor`: what runs on what here, and why not on something faster."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penstock.cli import _terminal
 
+if TYPE_CHECKING:
+    from penstock.cells import Cell
+
 
 def doctor(
+    build: Annotated[
+        bool, typer.Option("--build", help="Build the kernels of all cells, if not in the cache.")
+    ] = False,
     clean: Annotated[
         bool, typer.Option("--clean", help="Remove all kernels from the cache, and do no more.")
     ] = False,
 ) -> None:
-    """Say which backend runs each cell on this machine, and why not a faster one."""
+    """Say which backend runs each cell on this machine, and why not a faster one.
+
+    Without --build no kernel is made: a cell is then called ready if its kernel is in the cache.
+    """
     if clean:
         _clean()
         return
@@ -20,7 +29,6 @@ def doctor(
 
     from penstock import __version__, cells  # noqa: PLC0415
     from penstock.compiler import diagnosis  # noqa: PLC0415
-    from penstock.layers.running import native  # noqa: PLC0415
 
     say = _terminal.say
     cuda = f"{torch.cuda.get_device_name()}" if torch.cuda.is_available() else "none"
@@ -31,10 +39,32 @@ def doctor(
     say(f"CUDA device   {cuda}")
     say("")
     found = cells()
+    _show(found, _built(found) if build else {n: diagnosis.foreseen(c) for n, c in found.items()})
+    if not build:
+        say("\nA kernel is made when a cell runs first; penstock doctor --build makes all now.")
+
+
+def _show(found: "dict[str, type[Cell]]", on_cpu: dict[str, str]) -> None:
+    from penstock.layers.running import native  # noqa: PLC0415
+
     width = max(map(len, found))
     for name, cell in found.items():
         on_cuda = "cuDNN" if native.has(cell) else "eager, because only cuDNN's cells have a kernel"
-        say(f"{name:{width}}  CPU: {diagnosis.on_cpu(cell)};  CUDA: {on_cuda}")
+        _terminal.say(f"{name:{width}}  CPU: {on_cpu[name]};  CUDA: {on_cuda}")
+
+
+def _built(found: "dict[str, type[Cell]]") -> dict[str, str]:
+    """Return which backend runs each cell, by name, once its kernels are built."""
+    from rich.progress import track  # noqa: PLC0415
+
+    from penstock.compiler import diagnosis  # noqa: PLC0415
+
+    console = _terminal.console(error=True)
+    bar = track(
+        found.items(), "Building kernels", console=console, transient=True,
+        disable=not console.is_terminal,
+    )  # fmt: skip
+    return {name: diagnosis.on_cpu(cell) for name, cell in bar}
 
 
 def _clean() -> None:

@@ -29,9 +29,12 @@ def explain(
 ) -> None:
     """Explain a cell: equations, shapes, parameters, FLOPs and bytes, kind of recurrence."""
     from penstock.cells import find_cell  # noqa: PLC0415
+
+    found = find_cell(cell)
+
     from penstock.explain.describe import Description  # noqa: PLC0415  (torch takes seconds)
 
-    described = Description(find_cell(cell), input_size, hidden_size, batch)
+    described = Description(found, input_size, hidden_size, batch)
     if latex:
         _terminal.say(described.latex)
     else:

@@ -21,16 +21,20 @@ def inspect(
     window: Annotated[int, typer.Option(help="The test window whose gates are drawn.")] = 0,
 ) -> None:
     """Show a model's gradients, memory span and gates, and what pruning and clipping do."""
+    from penstock.comparison.folder import find_model  # noqa: PLC0415
+    from penstock.data.understanding.describe import source_of  # noqa: PLC0415
+
+    check_output(out, model, data)
+    path = find_model(model, of_cell=True)
+    source = source_of(_sample(path) if data is None else data)
+
     from rich.table import Table  # noqa: PLC0415
 
     from penstock.atomic import write  # noqa: PLC0415
     from penstock.comparison.inspection import inspect_model  # noqa: PLC0415
-    from penstock.comparison.report import inspection_page as page  # noqa: PLC0415  (torch takes seconds)
-    from penstock.data.understanding.describe import source_of  # noqa: PLC0415
+    from penstock.comparison.report import inspection_page as page  # noqa: PLC0415  (takes seconds)
 
-    check_output(out, model, data)
-    source = source_of(_sample(model) if data is None else data)
-    found = inspect_model(model, source, window)
+    found = inspect_model(path, source, window)
     console = _terminal.console()
     figures = Table(box=None, show_header=False, pad_edge=False)
     for row in page.summary(found):
@@ -46,13 +50,12 @@ def inspect(
 
 
 def _sample(model: Path) -> Path:
-    """Return the name of the sample that a model learned from."""
-    from penstock.comparison.models import find_model  # noqa: PLC0415
+    """Return the name of the sample that a model's JSON file learned from."""
     from penstock.data.samples import samples  # noqa: PLC0415
     from penstock.errors import ArgumentError  # noqa: PLC0415
     from penstock.record.results import load_results  # noqa: PLC0415
 
-    results = find_model(model, of_cell=True).parent.parent / "results.json"
+    results = model.parent.parent / "results.json"
     name = Path(load_results(results).data["name"]).stem if results.is_file() else ""
     if name not in samples():
         raise ArgumentError(f"{model} learned from no sample; name its data: inspect MODEL DATA")

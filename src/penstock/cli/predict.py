@@ -19,15 +19,19 @@ def predict(
     ] = None,
 ) -> None:
     """Print what a model makes of other data, as CSV: of series, what comes after their ends."""
-    from penstock.atomic import write  # noqa: PLC0415
-    from penstock.comparison.models import load  # noqa: PLC0415  (torch takes seconds)
-    from penstock.comparison.report.exports import csv_of  # noqa: PLC0415
+    from penstock.comparison.folder import find_model  # noqa: PLC0415
     from penstock.data.understanding.describe import source_of  # noqa: PLC0415
 
     if out is not None:
         check_output(out, model, data)
-    loaded = load(model)
-    frame, notes = loaded.apply(source_of(data))
+    path, source = find_model(model), source_of(data)
+
+    from penstock.atomic import write  # noqa: PLC0415
+    from penstock.comparison.models import load  # noqa: PLC0415  (torch takes seconds)
+    from penstock.comparison.report.exports import csv_of  # noqa: PLC0415
+
+    loaded = load(path)
+    frame, notes = loaded.apply(source)
     if model.is_dir():
         _terminal.say(
             f"penstock: predicted by {loaded.name}, which the verdict says to take", error=True

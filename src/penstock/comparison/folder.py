@@ -1,10 +1,12 @@
-"""The folder that a comparison writes to: a user's own files are not written over."""
+"""The folder that a comparison writes to: what may be written over, and where its models lie."""
 
 import os
 from pathlib import Path
 
 from penstock.atomic import write
-from penstock.errors import ArgumentError
+from penstock.errors import ArgumentError, DataError, ModelFileError
+from penstock.opening import open_plain
+from penstock.record.results import cells_among, load_results
 
 NAMES = ("results.json", "results.csv", "report.html", "report.md", "models", "trials")
 _MARK = Path("trials") / "of-penstock.txt"
@@ -50,6 +52,46 @@ def make_folder(out: Path) -> None:
             write(out / _MARK, _WORDS)
     except OSError as error:
         raise ArgumentError(f"cannot make the folder {out} ({error.strerror})") from None
+
+
+def find_model(path: Path, *, of_cell: bool = False) -> Path:
+    """Return a model's JSON file, given one of its files or the folder of a comparison.
+
+    Of a comparison, the model of what the verdict says to take; the best cell's where one of a
+    cell is wanted, and the verdict is for a naive method.
+
+    Raises:
+        ModelFileError: there is no such file.
+    """
+    if os.path.isdir(path):  # False too where its name is too long
+        results = load_results(path / "results.json")
+        taken = results.verdict.recommended or results.verdict.best
+        wanted = cells_among(results.contestants) if of_cell else results.contestants
+        names = [one.name for one in wanted if one.model]
+        if not names:
+            raise ModelFileError(f"{path}: no trial of any cell finished, so there is no model")
+        path = path / "models" / f"{file_name(taken if taken in names else names[0])}.json"
+    if path.suffix not in (".json", ".safetensors"):
+        raise ArgumentError(
+            f"{path} is no model; give models/<cell>.json or the folder of a comparison"
+        )
+    path = path.with_suffix(".json")
+    try:
+        open_plain(path).close()
+    except DataError as error:
+        raise ModelFileError(f"{error}; `penstock compare` leaves models behind") from None
+    return path
+
+
+def file_name(name: str) -> str:
+    """Return a name from results.json if it leads to no other folder.
+
+    Raises:
+        ModelFileError: it does.
+    """
+    if not name or Path(name).name != name or name == ".." or {*name} & {*"/\\:\0"}:
+        raise ModelFileError(f"results.json names the model {name!r}, which is no name of a file")
+    return name
 
 
 def _holds_something(path: Path) -> bool:

@@ -6,7 +6,6 @@ settings (as the task gave them), columns (read in training) and metrics (on the
 cell's has width and seed too, and, where it is a user's own, written (where).
 """
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -18,15 +17,16 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from penstock.atomic import write
-from penstock.cells import Cell, find_cell, is_shipped
-from penstock.cells.own import is_in_file, written_in
+from penstock.cells import Cell, find_cell, is_in_file, is_shipped
+from penstock.cells.own import written_in
+from penstock.comparison.folder import file_name, find_model
 from penstock.comparison.native import Native, native_of
 from penstock.conform import Count, conform
 from penstock.data.files import Source
 from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
 from penstock.opening import open_plain, read_json
-from penstock.record.results import cells_among, load_results, write_json
+from penstock.record.results import write_json
 from penstock.tasks import find_task
 from penstock.tasks.codec import Codec
 
@@ -127,7 +127,7 @@ def load(path: str | Path, name: str | None = None, native: Native | None = None
     """
     folder = Path(path)
     if name is not None:
-        folder = folder / "models" / f"{_file_name(name)}.json"
+        folder = folder / "models" / f"{file_name(name)}.json"
     return Model(*load_model(folder), native)
 
 
@@ -143,46 +143,6 @@ def save_model(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) ->
     whole = {name: value.contiguous() for name, value in weights.items()}
     write(path.with_name(f"{path.name}.safetensors"), safetensors.torch.save(whole))
     write_json(path.with_name(f"{path.name}.json"), {"schema": SCHEMA, **about})
-
-
-def find_model(path: Path, *, of_cell: bool = False) -> Path:
-    """Return a model's JSON file, given one of its files or the folder of a comparison.
-
-    Of a comparison, the model of what the verdict says to take; the best cell's where one of a
-    cell is wanted, and the verdict is for a naive method.
-
-    Raises:
-        ModelFileError: there is no such file.
-    """
-    if os.path.isdir(path):  # False too where its name is too long
-        results = load_results(path / "results.json")
-        taken = results.verdict.recommended or results.verdict.best
-        wanted = cells_among(results.contestants) if of_cell else results.contestants
-        names = [one.name for one in wanted if one.model]
-        if not names:
-            raise ModelFileError(f"{path}: no trial of any cell finished, so there is no model")
-        path = path / "models" / f"{_file_name(taken if taken in names else names[0])}.json"
-    if path.suffix not in (".json", ".safetensors"):
-        raise ArgumentError(
-            f"{path} is no model; give models/<cell>.json or the folder of a comparison"
-        )
-    path = path.with_suffix(".json")
-    try:
-        open_plain(path).close()
-    except DataError as error:
-        raise ModelFileError(f"{error}; `penstock compare` leaves models behind") from None
-    return path
-
-
-def _file_name(name: str) -> str:
-    """Return a name from results.json if it leads to no other folder.
-
-    Raises:
-        ModelFileError: it does.
-    """
-    if not name or Path(name).name != name or name == ".." or {*name} & {*"/\\:\0"}:
-        raise ModelFileError(f"results.json names the model {name!r}, which is no name of a file")
-    return name
 
 
 def load_model(path: Path, *, of_cell: bool = False) -> tuple[nn.Module, dict[str, Any]]:

@@ -6,6 +6,7 @@ import shlex
 from penstock.cells import Cell, Place
 from penstock.compiler import pipeline
 from penstock.compiler.backends.c import threads
+from penstock.compiler.backends.c.source import source
 from penstock.compiler.runtime import build, cache
 from penstock.errors import BackendError
 
@@ -13,11 +14,26 @@ from penstock.errors import BackendError
 def on_cpu(cell: type[Cell]) -> str:
     """Return which backend runs a cell on the CPU; where it is the slow one, why."""
     try:
-        for lowest in (True, False) if cell.below else (True,):
-            pipeline.program(cell(), Place(3, 5, lowest), True, "float32", "c")
+        for place in _places(cell):
+            pipeline.program(cell(), place, True, "float32", "c")
     except BackendError as error:
         return f"eager, because {error}"
     return "c"
+
+
+def foreseen(cell: type[Cell]) -> str:
+    """Return which backend would run a cell on the CPU, without building its kernels."""
+    try:
+        plans = [pipeline.lower(cell(), place).plan for place in _places(cell)]
+        ready = all(build.is_ready(source(plan, "float32")) for plan in plans)
+    except BackendError as error:
+        return f"eager, because {error}"
+    return "c" if ready else "c, once its kernel is built"
+
+
+def _places(cell: type[Cell]) -> list[Place]:
+    """Return where a cell's equations differ: in the lowest layer, and above it."""
+    return [Place(3, 5, lowest) for lowest in ((True, False) if cell.below else (True,))]
 
 
 def cache_state() -> str:

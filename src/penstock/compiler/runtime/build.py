@@ -93,6 +93,21 @@ def library(source: str) -> ctypes.CDLL:
         raise BuildError(one_line(words)) from error
 
 
+def is_ready(source: str) -> bool:
+    """Return whether the cache has the library of a C source.
+
+    Raises:
+        BuildError: there is no compiler, so none can be made.
+    """
+    command = compiler()
+    if command is None:
+        raise BuildError(NO_COMPILER)
+    try:
+        return cache.is_whole(cache.prepared() / f"{_key(command, source)}.so")
+    except OSError:  # there is no cache to be used
+        return False
+
+
 @lru_cache
 def _say_once(reason: str) -> None:
     warnings.warn(
