@@ -4,13 +4,13 @@ import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from penstock.comparison.models import load_model
-from penstock.conform import Count, conform
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
@@ -19,6 +19,7 @@ from penstock.inspect.gates import trace
 from penstock.inspect.gradients import Flow, find_layer, inputs_read, loss_flow, state_flow
 from penstock.inspect.pruning import Pruned, pruning_curve
 from penstock.inspect.span import Effects, input_effects
+from penstock.record.checked import Count, conform
 from penstock.tasks import Task, find_task
 
 WINDOWS = 32  # of the test part, that gradients and effects are means over

@@ -8,24 +8,25 @@ cell's has width and seed too, and, where it is a user's own, written (where).
 
 import warnings
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import polars as pl
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from penstock.atomic import write
 from penstock.cells import Cell, find_cell, is_in_file, is_shipped
 from penstock.cells.own import written_in
 from penstock.comparison.folder import file_name, find_model
 from penstock.comparison.native import Native, native_of
-from penstock.conform import Count, conform
 from penstock.data.files import Source
 from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
 from penstock.opening import open_plain, read_json
+from penstock.record.checked import Count, conform
 from penstock.record.results import write_json
 from penstock.tasks import find_task
 from penstock.tasks.codec import Codec

@@ -18,7 +18,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from penstock.conform import conform
+from penstock.record.checked import conform
 from penstock.training import checkpoint
 
 _VALIDATION_BATCH = 500

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from penstock.comparison.trials.trial import CHECKPOINT, RESULT, Job, kept_trial, make_training
-from penstock.conform import same_length
 from penstock.errors import DataError
+from penstock.record.checked import same_length
 from penstock.record.results import Trial
 from penstock.tasks import Task
 from penstock.training import checkpoint

@@ -16,8 +16,8 @@ from torch import nn
 from penstock._version import __version__
 from penstock.cells import find_cell
 from penstock.cells.own import equations_digest
-from penstock.conform import conform
 from penstock.opening import read_json
+from penstock.record.checked import conform
 from penstock.record.results import Trial, write_json
 from penstock.tasks import Task
 from penstock.training.loop import Budget, Progress, Training, derive_seed, make_fabric

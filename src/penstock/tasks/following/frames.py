@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar
 
 import polars as pl
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
+from typing_extensions import TypedDict
 
 from penstock.cells import Cell
-from penstock.conform import conform, same_length
 from penstock.data.files import Source
 from penstock.data.frames import Frames, read_frames
 from penstock.data.pieces import Pieces, cut
 from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
+from penstock.record.checked import conform, same_length
 from penstock.tasks.codec import Codec, at_rest
 from penstock.tasks.methods import Method
 from penstock.tasks.shared import check_parts, group_means, no_horizon, pieces_note, spread

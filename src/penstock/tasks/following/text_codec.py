@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import polars as pl
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from penstock.cells import Cell
-from penstock.conform import conform, same_length
 from penstock.data.files import Source
 from penstock.data.text import Unit, encode, read_text
 from penstock.errors import DataError
 from penstock.models.reader import edge_parameters
 from penstock.models.symbols import SymbolNetwork
+from penstock.record.checked import conform, same_length
 from penstock.tasks.codec import Codec, at_rest
 from penstock.tasks.methods import Method
 

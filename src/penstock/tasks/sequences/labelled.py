@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from penstock.cells import Cell
-from penstock.conform import conform, same_length
 from penstock.data.encoding import Encoding
 from penstock.data.files import Source
 from penstock.data.pieces import Pieces
@@ -19,6 +19,7 @@ from penstock.data.sequences import Layout, Sequences, read_sequences
 from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
+from penstock.record.checked import conform, same_length
 from penstock.tasks.codec import Codec, at_rest
 from penstock.tasks.methods import Method
 from penstock.tasks.sequences.summaries import count_summaries

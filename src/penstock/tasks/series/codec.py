@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from typing_extensions import TypedDict
 
 from penstock.cells import Cell
-from penstock.conform import Count, conform, same_length
 from penstock.data import Dataset, Options, Series, Source
 from penstock.data.calendar import continue_times, in_zone
 from penstock.data.readers import read_series
@@ -20,6 +20,7 @@ from penstock.data.series import Columns
 from penstock.data.windows import scale_columns
 from penstock.errors import DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster, History
+from penstock.record.checked import Count, conform, same_length
 from penstock.tasks.codec import Codec, at_rest
 from penstock.tasks.methods import Method
 from penstock.tasks.series.naive import METHODS
