@@ -7,8 +7,9 @@ import pytest
 import torch
 from comparing import QUICK
 
+from penstock.cells import find_cell
 from penstock.comparison.judging.clock import round_seconds, same_clock
-from penstock.comparison.trials.design import Plan
+from penstock.comparison.trials.design import Design
 from penstock.comparison.trials.trial import Job, attempt
 from penstock.data import sunspots
 from penstock.record.results import Trial
@@ -20,16 +21,16 @@ BUDGET = replace(QUICK, steps=18)  # four whole rounds and half a one
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path, dict[str, list[Pair]]]:
-    data, root = sunspots(), tmp_path_factory.mktemp("trials")
-    task = FORECAST.prepare(data)
-    plan = Plan(task, data.fingerprint(), ("rnn", "gru"), 2, BUDGET, (1e-2,))
-    rates = dict.fromkeys(plan.cells, 1e-2)
-    found: dict[str, list[Pair]] = {cell: [] for cell in plan.cells}
-    for job in (job for rung in plan.testing(rates) for job in rung):
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Design, Path, dict[str, list[Pair]]]:
+    root = tmp_path_factory.mktemp("trials")
+    task = FORECAST.prepare(sunspots())
+    design = Design(task, {n: find_cell(n) for n in ("rnn", "gru")}, 2, BUDGET, (1e-2,))
+    rates = dict.fromkeys(design.cells, 1e-2)
+    found: dict[str, list[Pair]] = {cell: [] for cell in design.cells}
+    for job in (job for rung in design.testing(rates) for job in rung):
         trial = attempt(task, job, root, report=lambda _job, _progress: None)
         found[job.cell].append((job, trial))
-    return plan, root, found
+    return design, root, found
 
 
 def paced(pairs: list[Pair], seconds: float) -> list[Pair]:
@@ -41,7 +42,7 @@ def paced(pairs: list[Pair], seconds: float) -> list[Pair]:
 
 
 def test_the_pace_is_that_of_the_quickest_whole_round(
-    trained: tuple[Plan, Path, dict[str, list[Pair]]],
+    trained: tuple[Design, Path, dict[str, list[Pair]]],
 ) -> None:
     _, _, found = trained
     assert round_seconds(paced(found["rnn"], 2.0)) == 2.0
@@ -50,11 +51,11 @@ def test_the_pace_is_that_of_the_quickest_whole_round(
 
 
 def test_equal_paces_give_the_same_results(
-    trained: tuple[Plan, Path, dict[str, list[Pair]]],
+    trained: tuple[Design, Path, dict[str, list[Pair]]],
 ) -> None:
-    plan, root, found = trained
+    design, root, found = trained
     even = {cell: paced(pairs, 1.0) for cell, pairs in found.items()}
-    clock, within = same_clock(plan.task, even, root)
+    clock, within = same_clock(design.task, even, root)
     assert clock == 5.0
     for cell, pairs in found.items():
         mean = sum(trial.metrics["MASE"] for _, trial in pairs) / 2
@@ -62,22 +63,22 @@ def test_equal_paces_give_the_same_results(
 
 
 def test_a_slower_cell_is_measured_at_the_round_that_it_reached(
-    trained: tuple[Plan, Path, dict[str, list[Pair]]],
+    trained: tuple[Design, Path, dict[str, list[Pair]]],
 ) -> None:
-    plan, root, found = trained
+    design, root, found = trained
     uneven = {"rnn": paced(found["rnn"], 1.0), "gru": paced(found["gru"], 2.4)}
-    clock, within = same_clock(plan.task, uneven, root)
+    clock, within = same_clock(design.task, uneven, root)
     assert (clock, within["rnn"]["rounds"], within["gru"]["rounds"]) == (5.0, 5, 2)
     scores = []
     for job, trial in found["gru"]:
         reached = [loss for _, loss in trial.losses[:3]]
         best = reached.index(min(reached))  # type: ignore[type-var]
-        network = plan.task.network(job.cell, job.width)
+        network = design.task.network(job.cell, job.width)
         weights, _ = checkpoint.load(job.trail(root) / f"{best}.safetensors")
         network.load_state_dict(weights)
         with torch.inference_mode():
             scores.append(
-                plan.task.problem.measure(plan.task.problem.predict(network)).metrics["MASE"]
+                design.task.problem.measure(design.task.problem.predict(network)).metrics["MASE"]
             )
     assert within["gru"]["metrics"]["MASE"] == pytest.approx(sum(scores) / 2)
     full = sum(trial.metrics["MASE"] for _, trial in found["gru"]) / 2

@@ -18,7 +18,7 @@ from penstock.comparison.trials import trial
 from penstock.comparison.trials.trial import Job, attempt
 from penstock.comparison.trials.workers import Bench, Processes
 from penstock.data import sunspots
-from penstock.record.results import Record, Trial
+from penstock.record.results import Record, Trial, cells_among
 from penstock.tasks.series.forecast import FORECAST
 from penstock.training.loop import Progress
 
@@ -55,7 +55,7 @@ def test_a_process_that_is_killed_costs_its_own_trial(tmp_path: Path) -> None:
     found = run_comparison(
         sunspots(), tmp_path, cells=["gru"], pool=Processes(1), watcher=killer, **SAME
     )
-    (gru,) = (one for one in found.contestants if one.kind == "cell")
+    (gru,) = cells_among(found.contestants)
     assert [trial.status for trial in gru.trials] == ["failed", "finished"]
     assert gru.trials[0].ended == "its process was killed by signal 9"
     assert "Trials that failed: gru (1)." in found.verdict.sentences
@@ -63,7 +63,7 @@ def test_a_process_that_is_killed_costs_its_own_trial(tmp_path: Path) -> None:
     assert "its process was killed" in (tmp_path / "report.html").read_text("utf-8")
     # Once more, and undisturbed: what failed is tried again.
     again = run_comparison(sunspots(), tmp_path, cells=["gru"], **SAME)
-    assert [trial.status for trial in again.contestants[0].trials if again] != ["failed"]
+    assert [trial.status for trial in cells_among(again.contestants)[0].trials] != ["failed"]
     assert not again.checks[2].messages
 
 
@@ -99,7 +99,8 @@ def test_what_is_there_is_read_when_time_is_up(
     again = run_comparison(
         sunspots(), tmp_path / "out", cells=["rnn", "gru"], pool=pool, seconds=0.01, **SAME
     )
-    assert again.contestants[-1].finished == finished[0].contestants[-1].finished
+    one, other = (cells_among(record.contestants) for record in (again, finished[0]))
+    assert [cell.finished for cell in one] == [cell.finished for cell in other]
 
 
 def test_a_round_is_cut_where_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,10 @@ class _SequenceColumns(TypedDict, total=False):
     time: str | list[str] | None
     known: list[str]
     past: list[str]
+    static: list[str]
+    frequency: str | None
+    date_format: str | None
+    categories: dict[str, list[str]]
 
 
 def _bind(about: dict[str, Any], source: Source) -> Task:

@@ -41,9 +41,11 @@ def describe(
     """Return what data hold: the task, the series, their times, and the role of every column.
 
     ```python
-    found = penstock.describe("sales.csv")
+    import penstock
+
+    found = penstock.describe("sunspots.csv")
     print(found)                    # all of it, a line each
-    found.frequency, found.roles    # "1d", {"date": "time", "sales": "target"}
+    found.roles                     # {"YEAR": "time", "SUNACTIVITY": "target"}
     ```
 
     Args:
