@@ -78,7 +78,8 @@ def test_a_comparison_fits_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(NaiveForecasts, "__call__", counted)
     budget = Budget(steps=2, round_steps=1)
     same: dict[str, Any] = {"cells": ["rnn"], "seeds": 1, "learning_rates": (1e-2,)}
-    run_comparison(sunspots(), tmp_path, budget=budget, **same)
+    task = find_task("forecast").prepare(sunspots())
+    run_comparison(task, tmp_path, budget=budget, **same)
     assert len(fitted) == 1
 
 
