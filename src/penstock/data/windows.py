@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penstock.data.scaling import Scale
+from penstock.data.scaling import Scale, check_fits
 from penstock.data.series import Series
 from penstock.data.splits import Split
 
@@ -42,6 +42,8 @@ class Panel:
     ) -> "Panel":
         """Return the series as a panel: each by its own scale, columns beside by one for all."""
         scaled = [scale.apply(one.values) for one, scale in zip(series, scales, strict=True)]
+        for one, values in zip(series, scaled, strict=True):
+            check_fits(values[:, None], one.place)
         return Panel(
             torch.from_numpy(np.concatenate(scaled)),
             torch.from_numpy(np.concatenate([one.observed for one in series])),
@@ -93,6 +95,13 @@ class Windows:
             for columns, length in zip((self.panel.past, self.panel.known), steps, strict=True)
         )
         return past, known
+
+    def last_of_each(self) -> "Windows":
+        """Return the last window of each series."""
+        last = torch.ones(len(self), dtype=torch.bool)
+        last[:-1] = self.owner[1:] != self.owner[:-1]
+        parts = self.targets[last], self.owner[last], self.place[last]
+        return Windows(self.panel, self.context, self.horizon, *parts)
 
 
 def scale_columns(parts: Sequence[NDArray[np.float64]], scales: Sequence[Scale]) -> Tensor:
