@@ -133,7 +133,7 @@ def _all_series(table: Table, columns: Columns, split: str | None) -> list[Serie
 
 
 def _part_numbers(table: Table, split: str | None) -> NDArray[np.int64] | None:
-    """Return the number of each row's part [N]; a row that was put in is in that of the one before."""
+    """Return the number of each row's part [N]; that of a row put in is of the one before it."""
     if split is None:
         return None
     parts = table.columns[split].fill_null(strategy="forward")

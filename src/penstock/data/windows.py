@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.data.scaling import Scale, check_fits
-from penstock.data.series import Series
+from penstock.data.series import Dataset, Series
 from penstock.data.splits import Split
 
 
@@ -102,6 +103,29 @@ class Windows:
         last[:-1] = self.owner[1:] != self.owner[:-1]
         parts = self.targets[last], self.owner[last], self.place[last]
         return Windows(self.panel, self.context, self.horizon, *parts)
+
+
+def check_beside(
+    dataset: Dataset, series: Sequence[Series], known: Sequence[Scale], past: Sequence[Scale]
+) -> None:
+    """Raise where a scaled column beside the values does not fit what networks compute in.
+
+    Raises:
+        DataError: one does not; the message names column, series, time and value.
+    """
+    names = (dataset.columns.spread(getattr(dataset.columns, n)) for n in ("known", "beside"))
+    for columns, scales, part in zip(names, (known, past), ("known", "past"), strict=True):
+        for one in series if scales else ():
+            values = getattr(one, part)
+            scaled = [scale.apply(values[:, k]) for k, scale in enumerate(scales)]
+            check_fits(np.stack(scaled, axis=1), partial(_place, one, columns, values))
+
+
+def _place(
+    one: Series, columns: Sequence[str], values: NDArray[np.float64], row: int, column: int
+) -> str:
+    time = one.times[row] if row < len(one) else f"step {row - len(one) + 1} after its end"
+    return f"column {columns[column]!r}, series {one.id!r}, {time}: {values[row, column]:g}"
 
 
 def scale_columns(parts: Sequence[NDArray[np.float64]], scales: Sequence[Scale]) -> Tensor:

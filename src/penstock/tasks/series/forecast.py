@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from penstock.data import Dataset
 from penstock.data.readers import read_series
-from penstock.data.windows import Panel, Windows, windows
+from penstock.data.windows import Panel, Windows, check_beside, windows
 from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
@@ -214,6 +214,7 @@ class ForecastExamples(Examples):
 def _bind(data: Dataset, horizon: int | None) -> Parts:
     """Return the parts on a dataset; see `penstock.tasks.series.selection.select`."""
     chosen = select(data, horizon)
+    check_beside(data, chosen.series, chosen.known, chosen.past)
     panel = Panel.of(chosen.series, chosen.scales, chosen.splits, chosen.known, chosen.past)
     parts = {
         part: windows(panel, part, chosen.context, chosen.horizon, limit)
