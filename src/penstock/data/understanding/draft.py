@@ -80,7 +80,11 @@ def make_draft(
         ids = ids or _names_of_rows(long, told, label)
     keys = _keys(long, ids)
     times = find_times(long.cells, told, [label, *ids, *long.made], keys)
-    if not (times or ids or label) and long.owners is None:
+    if (
+        not (times or ids)
+        and long.owners is None
+        and not (label and labelled_question(long.cells[label], keys, "long", options.task))
+    ):
         times, ids = infer_panel(long.cells, told, remarks)
         keys = _keys(long, ids)
     parts = (name, told, options, remarks, out, long)
