@@ -273,7 +273,7 @@ def test_too_little_data() -> None:
 def test_codes_are_numbered_and_documented() -> None:
     found = checks()
     assert [one.code for one in found] == [f"P{n:03}" for n in range(1, len(found) + 1)]
-    assert len({one.name for one in found}) == len(found) == 11
+    assert len({one.name for one in found}) == len(found) == 13
     assert all("Fires" in (one.look.__doc__ or "") for one in found)
 
 

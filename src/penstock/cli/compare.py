@@ -48,11 +48,23 @@ def compare(
     static: Annotated[
         list[str] | None, typer.Option(help=f"Columns that stay the same in a series, {_SEVERAL}")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Column that says train, validation or test.")
+    ] = None,
+    test: Annotated[Path | None, typer.Option(help="File with the test part.")] = None,
+    validation: Annotated[Path | None, typer.Option(help="File with the validation part.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column of what must not be in two parts, as a speaker.")
+    ] = None,
     frequency: Annotated[
         str | None, typer.Option(help="Step to bring irregular times to, as 1h.")
     ] = None,
     date_format: Annotated[
         str | None, typer.Option(help="How dates are written, as %d.%m.%Y.")
+    ] = None,
+    test_windows: Annotated[
+        str | None,
+        typer.Option(help="Windows of series to test: rolling, or the last of each series."),
     ] = None,
     skip_check: Annotated[
         list[str] | None, typer.Option(help="A check to switch off, by name; repeat for more.")
@@ -95,8 +107,13 @@ def compare(
             known=known or (),
             past=past or (),
             static=static or (),
+            split=split,
+            test=test,
+            validation=validation,
+            group=group,
             frequency=frequency,
             date_format=date_format,
+            test_windows=test_windows,
             seeds=seeds,
             steps=steps,
             rates=numbers,

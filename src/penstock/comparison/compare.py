@@ -17,7 +17,7 @@ from penstock.comparison.trials.cluster import Cluster
 from penstock.comparison.trials.schedule import LEARNING_RATES
 from penstock.comparison.trials.workers import Pool, Processes, usable_cores
 from penstock.data import Options
-from penstock.data.understanding.describe import source_of, told_names
+from penstock.data.understanding.describe import told_names, with_parts
 from penstock.data.understanding.understand import understand
 from penstock.errors import ArgumentError
 from penstock.tasks import find_task
@@ -36,8 +36,13 @@ def compare(
     known: str | Iterable[str] = (),
     past: str | Iterable[str] = (),
     static: str | Iterable[str] = (),
+    split: str | None = None,
+    test: Any = None,
+    validation: Any = None,
+    group: str | None = None,
     frequency: str | None = None,
     date_format: str | None = None,
+    test_windows: str | None = None,
     seeds: int = run.DEFAULT_SEEDS,
     steps: int | None = None,
     rates: Sequence[float] | None = None,
@@ -85,8 +90,12 @@ def compare(
         time_column: the column of times.
         known, past, static: columns known ahead of time, known up to now, and the same all
             through a series.
+        split: the column that says train, validation or test.
+        test, validation: a file or dataframe, of the same columns, with that part.
+        group: the column of what must not be in two parts, as a speaker.
         frequency: the step to which rows of irregular times are brought, as "1h".
         date_format: how dates are written, as "%d.%m.%Y".
+        test_windows: of series: "rolling", one a step, or "last", the last one of each series.
         seeds: trainings of each cell that are measured.
         steps: of a training at most.
         rates: learning rates to try for each cell; a single one is taken as it is.
@@ -112,9 +121,10 @@ def compare(
     asks = None if task is None else find_task(task).asks
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
-        told_names(static), task=asks, frequency=frequency, date_format=date_format,
+        told_names(static), split, group, asks, None, frequency, date_format, test_windows,
     )  # fmt: skip
-    budget, source = _budget(steps), source_of(data)
+    budget = _budget(steps)
+    source, options = with_parts(data, options, test, validation)
     understood = understand(source, options)
     if progress is not None:
         progress.understood(understood)

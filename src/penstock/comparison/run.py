@@ -35,6 +35,7 @@ from penstock.comparison.trials.schedule import (
 )
 from penstock.comparison.trials.trial import Job
 from penstock.comparison.trials.workers import Bench, Here, Pool, Run
+from penstock.data.splits import PARTS
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError
 from penstock.record.results import CellContestant, Contestant, Record, Trial, baselines_among
@@ -199,6 +200,7 @@ class _Run:
             cut=[*cut_words(tuning, testing, [*tuned, *tested]), *lacking],
             examples=[one.record() for one in task.examples.shown()],
             versions={"penstock": __version__, "torch": torch.__version__},
+            parts={part: task.problem.members(part) for part in PARTS},
             times={
                 "total": time.monotonic() - self.schedule.started,
                 "clock": clock,

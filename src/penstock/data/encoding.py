@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penstock.data.scaling import Scale, fit_scale
+from penstock.data.scaling import Scale, check_fits, fit_scale
 from penstock.data.sequences import Sequences
 
 _MOST_SYMBOLS = 1000  # of a column; rarer ones are unknown
@@ -57,6 +57,7 @@ class Encoding:
         means = np.array([s.mean for s in self.scales])
         stds = np.array([s.std or 1.0 for s in self.scales])
         scaled = np.nan_to_num((data.numbers - means) / stds)
+        check_fits(scaled, data.place)
         numbers = torch.from_numpy(scaled.astype(np.float32))
         codes = [
             code(column, words)

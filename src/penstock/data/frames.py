@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from penstock.data.files import Source
 from penstock.data.readers import one_or_more
 from penstock.data.series import Names, Options
+from penstock.data.understanding.layouts.arrays import part_of_name
 from penstock.data.understanding.understand import understand
 from penstock.errors import DataError
 
@@ -25,6 +26,7 @@ class Frames:
         values: [N, D] uint8, ones and zeros.
         columns: [D] names.
         id: the column of ids, or None.
+        parts: [S] train, validation or test, where the names of arrays tell; else empty.
     """
 
     name: str
@@ -33,10 +35,11 @@ class Frames:
     values: NDArray[np.uint8]
     columns: tuple[str, ...]
     id: Names
+    parts: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """Return a hash of all that is learned from."""
-        digest = hashlib.sha256("\0".join(self.ids).encode())
+        digest = hashlib.sha256("\0".join((*self.ids, *self.parts)).encode())
         digest.update(self.offsets.tobytes() + self.values.tobytes())
         return digest.hexdigest()
 
@@ -89,7 +92,14 @@ def _from_arrays(name: str, arrays: dict[str, NDArray[Any]]) -> Frames:
     values = np.concatenate([array.astype(np.uint8) for array in arrays.values()])
     offsets = np.cumsum([0, *(len(array) for array in arrays.values())])
     columns = tuple(str(k) for k in range(width.pop()))
-    return Frames(name, tuple(arrays), offsets, values, columns, None)
+    parts = tuple(part_of_name(key)[0] for key in arrays)
+    if any(parts) and not all(parts):
+        raise DataError(
+            f"array {next(k for k in arrays if not part_of_name(k)[0])!r} belongs to no part, but "
+            "others are named train_…, valid_… or test_…"
+        )
+    parts = parts if all(parts) else ()
+    return Frames(name, tuple(arrays), offsets, values, columns, None, parts)
 
 
 def _check(good: NDArray[np.bool_], where: str, cells: Any) -> None:

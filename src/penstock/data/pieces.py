@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penstock.data.splits import PARTS, Split, split, split_set
+from penstock.data.splits import PARTS, Members, Split, split, split_set
 
 _FEWEST_TO_DRAW = 10  # fewer sequences than that are cut in time
 
@@ -36,6 +36,23 @@ class Pieces:
         steps = torch.arange(int(lengths.max()))
         return self.starts[index, None] + torch.minimum(steps, lengths[:, None] - 1), lengths
 
+    def named(self, ids: Sequence[str], offsets: NDArray[np.int64]) -> list[str]:
+        """Return the sequences in the order of the data, or which of their steps, if not all."""
+        spans: dict[int, list[list[int]]] = {}
+        order = self.starts.argsort()
+        columns = (self.owners, self.starts, self.starts + self.lengths)
+        for owner, start, end in zip(*(one[order].tolist() for one in columns), strict=True):
+            found = spans.setdefault(owner, [])
+            if found and found[-1][1] == start:
+                found[-1][1] = end
+            else:
+                found.append([start, end])
+        return [
+            ids[i] if [start, end] == [*offsets[i : i + 2]] else
+            f"{ids[i]}, steps {start - offsets[i] + 1} to {end - offsets[i]}"
+            for i, found in spans.items() for start, end in found
+        ]  # fmt: skip
+
     def all_rows(self) -> Tensor:
         """Return the rows of all pieces, one after the other [Σ lengths]."""
         ends = self.lengths.cumsum(0)
@@ -58,24 +75,42 @@ def cut(
     """
     lengths = np.diff(offsets)
     if len(lengths) >= _FEWEST_TO_DRAW:
-        parts = split_set(np.zeros(len(lengths), np.int64))
-        spans = {
-            part: [(offsets[i], offsets[i + 1], i) for i in members]
-            for part, members in parts.items()
-        }
-        words = "split by sequence"
-    else:
-        splits = [split(n, 1) if n >= 3 else Split(n, n, n) for n in lengths.tolist()]
-        spans = {
-            part: [
-                (offset + a, offset + b, i)
-                for i, offset in enumerate(offsets[:-1])
-                for a, b in [splits[i].part(part)]
-            ]
-            for part in PARTS
-        }
-        words = "each sequence split in time"
-    return {part: _cut(found, longest, shortest) for part, found in spans.items()}, words
+        members = split_set(np.zeros(len(lengths), np.int64))
+        return cut_members(offsets, members, longest, shortest), "split by sequence"
+    splits = [split(n, 1) if n >= 3 else Split(n, n, n) for n in lengths.tolist()]
+    spans = {
+        part: [
+            (offset + a, offset + b, i)
+            for i, offset in enumerate(offsets[:-1])
+            for a, b in [splits[i].part(part)]
+        ]
+        for part in PARTS
+    }
+    pieces = {part: _cut(found, longest, shortest) for part, found in spans.items()}
+    return pieces, "each sequence split in time"
+
+
+def cut_members(
+    offsets: NDArray[np.int64], members: Members, longest: int, shortest: int = 1
+) -> dict[str, Pieces]:
+    """Return the sequences of each part in pieces; see `cut`."""
+    return {
+        part: _cut([(offsets[i], offsets[i + 1], i) for i in found], longest, shortest)
+        for part, found in members.items()
+    }
+
+
+def cut_runs(
+    offsets: NDArray[np.int64], parts: NDArray[np.str_], longest: int
+) -> dict[str, Pieces]:
+    """Return the stretches of sequences whose rows `parts` [N] gives to each part, in pieces."""
+    ends = np.append(np.flatnonzero(parts[1:] != parts[:-1]) + 1, len(parts))
+    edges = np.unique(np.concatenate([offsets, ends]))
+    owners = np.searchsorted(offsets, edges[:-1], side="right") - 1
+    runs = list(zip(edges[:-1].tolist(), edges[1:].tolist(), owners.tolist(), strict=True))
+    return {
+        part: _cut([run for run in runs if parts[run[0]] == part], longest, 1) for part in PARTS
+    }
 
 
 def _cut(spans: Sequence[tuple[int, int, int]], longest: int, shortest: int) -> Pieces:
@@ -89,5 +124,6 @@ def _cut(spans: Sequence[tuple[int, int, int]], longest: int, shortest: int) -> 
 
 
 def _pieces(found: Sequence[tuple[NDArray[np.int64], ...]]) -> Pieces:
-    columns = (np.concatenate([one[k] for one in found]) for k in range(3))
+    none = [np.empty(0, np.int64)]
+    columns = (np.concatenate([one[k] for one in found] or none) for k in range(3))
     return Pieces(*(torch.from_numpy(column.astype(np.int64)) for column in columns))

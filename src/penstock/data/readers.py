@@ -13,6 +13,7 @@ from penstock.data.files import Source
 from penstock.data.reading import read_source
 from penstock.data.samples import sample
 from penstock.data.series import Columns, Dataset, Names, Options, Series
+from penstock.data.splits import PARTS
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Table, Understanding
 from penstock.errors import DataError
@@ -53,7 +54,9 @@ def read_series(source: Source, options: Options) -> Dataset:
     found = understand(source, replace(options, task="forecast"))
     assert found.table is not None
     columns = _columns(found, options)
-    series = tuple(_all_series(found.table, columns))
+    split = next(iter(found.with_role("split")), None)
+    with source.named():
+        series = tuple(_all_series(found.table, columns, split))
     kept = tuple(one for one in series if len(one))
     if not kept:
         raise DataError(
@@ -71,6 +74,7 @@ def read_series(source: Source, options: Options) -> Dataset:
         found.spacing,
         found.table.zone,
         found.record(),
+        options.test_windows == "last",
     )
 
 
@@ -108,11 +112,11 @@ def _categories(column: pl.Series) -> tuple[str, ...]:
     return tuple(sorted(most["value"]))
 
 
-def _all_series(table: Table, columns: Columns) -> list[Series]:
+def _all_series(table: Table, columns: Columns, split: str | None) -> list[Series]:
     starts = table.starts()
     known = _beside(table.columns, columns.known, columns.categories)
     past = _beside(table.columns, columns.beside, columns.categories)
-    targets = columns.targets or table.made
+    targets, parts = columns.targets or table.made, _part_numbers(table, split)
     many, series = len(targets) > 1, []
     for target in targets:
         values = table.columns[target].to_numpy()
@@ -121,8 +125,43 @@ def _all_series(table: Table, columns: Columns) -> list[Series]:
             name = f"{name}/{target}" if many and table.form != "one" else name
             rows = slice(int(start), int(end))
             times = _times(table, rows)
-            series.append(_series(name, times, values[rows], known[rows], past[rows]))
+            one = _series(name, times, values[rows], known[rows], past[rows])
+            if parts is not None and len(one):
+                one = replace(one, ends=_ends(one, times, parts[rows]))
+            series.append(one)
     return series
+
+
+def _part_numbers(table: Table, split: str | None) -> NDArray[np.int64] | None:
+    """Return the number of each row's part [N]; that of a row put in is of the one before it."""
+    if split is None:
+        return None
+    parts = table.columns[split].fill_null(strategy="forward")
+    return parts.replace_strict(list(PARTS), [0, 1, 2], return_dtype=pl.Int64).to_numpy()
+
+
+def _ends(one: Series, times: pl.Series, parts: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the rows of a series in which training and validation end.
+
+    Raises:
+        DataError: the parts do not follow each other in time, or one is lacking.
+    """
+    first = int((times == one.times[0]).arg_max() or 0)
+    parts = parts[first : first + len(one)]
+    back = np.flatnonzero(np.diff(parts) < 0)
+    if len(back):
+        a, b = (PARTS[k] for k in parts[back[0] : back[0] + 2])
+        raise DataError(
+            f"series {one.id!r} goes back from {a} to {b} at {one.times[int(back[0]) + 1]}; a "
+            "forecast learns from the past: training, then validation, then test"
+        )
+    for part in (0, 2):
+        if not (parts == part).any():
+            raise DataError(
+                f"series {one.id!r} has no value in the part {PARTS[part]}; each series is split "
+                "in time: give it rows there, or leave out --split, --test and --validation"
+            )
+    return int((parts == 0).sum()), int((parts < 2).sum())
 
 
 def _times(table: Table, rows: slice) -> pl.Series:

@@ -1,11 +1,15 @@
 """Scales of a series, taken from its training part alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.errors import DataError
+
 _ROUNDING = 1e-12
+_LARGEST = 1e18  # whose square float32 still holds
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,21 @@ class Scale:
     def undo(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return values in the series' own unit."""
         return scaled * self.std + self.mean
+
+
+def check_fits(scaled: NDArray[np.float64], where: Callable[[int, int], str]) -> None:
+    """Raise where a scaled value of a table [N, F] is beyond float32, in which networks compute.
+
+    Raises:
+        DataError: one is; `where` names the place from its row and column.
+    """
+    far = np.argwhere(np.abs(scaled) > _LARGEST)
+    if len(far):
+        row, column = map(int, far[0])
+        raise DataError(
+            f"{where(row, column)} is so far from the values of training that networks cannot "
+            "compute with it; correct it, or leave the row out"
+        )
 
 
 def refilled(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penstock.data.files import Source
 from penstock.data.readers import one_or_more
 from penstock.data.series import Names, Options
+from penstock.data.understanding.columns.roles import Role
 from penstock.data.understanding.layouts.spread import Form
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Table, Understanding
@@ -77,6 +78,9 @@ class Sequences:
         missing: how many inputs were missing.
         notes: what the reader decided that the user should know, a sentence each.
         understood: what was understood of the source, as values fit for JSON.
+        parts: [N] train, validation or test, where the user gave the parts.
+        like_groups: columns that look like groups, and were not named as such.
+        groups: [S] text, where the user named a column of groups; null where a cell is empty.
     """
 
     name: str
@@ -89,6 +93,9 @@ class Sequences:
     missing: int
     notes: tuple[str, ...] = ()
     understood: Mapping[str, Any] = field(default_factory=dict)
+    parts: pl.Series | None = None
+    groups: pl.Series | None = None
+    like_groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -98,11 +105,28 @@ class Sequences:
         """[S] the steps of each."""
         return np.diff(self.offsets)
 
+    def place(self, row: int, column: int) -> str:
+        """Return where a number stands, and the number, for a sentence."""
+        owner = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        return (
+            f"{self.name}: column {self.layout.numbers[column]!r}, sequence {self.ids[owner]!r}, "
+            f"step {row - self.offsets[owner] + 1}: {self.numbers[row, column]:g}"
+        )
+
+    def group_numbers(self) -> NDArray[np.int64] | None:
+        """[S] the number of the group of each; one without a group is a group of its own."""
+        if self.groups is None:
+            return None
+        numbers = self.groups.rank("dense").cast(pl.Int64).to_numpy().astype(np.float64)
+        alone = np.arange(len(self)) + len(self) + 1
+        return np.where(np.isnan(numbers), alone, np.nan_to_num(numbers)).astype(np.int64)
+
     def fingerprint(self) -> str:
         """Return a hash of all that is learned from."""
         digest = hashlib.sha256("\0".join(self.ids).encode())
         digest.update(self.offsets.tobytes() + self.numbers.tobytes())
-        for column in (*self.symbols, self.labels):
+        given = (column for column in (self.parts, self.groups) if column is not None)
+        for column in (*self.symbols, self.labels, *given):
             digest.update("\0".join(column.cast(pl.String).fill_null("")).encode())
         return digest.hexdigest()
 
@@ -154,7 +178,16 @@ def read_sequences(source: Source, options: Options) -> Sequences:
         missing,
         (*lost, *found.notes),
         found.record(),
+        _told(found, table, "split"),
+        _of_sequences(_told(found, table, "group"), table, starts),
+        found.like_groups,
     )
+
+
+def _told(found: Understanding, table: Table, role: Role) -> pl.Series | None:
+    """Return the column [N] of a role that only the user gives; None without one."""
+    names = found.with_role(role)
+    return table.columns[names[0]] if names else None
 
 
 def _layout(found: Understanding, table: Table) -> Layout:
@@ -181,7 +214,18 @@ def _labels(table: Table, layout: Layout, starts: NDArray[np.int64]) -> pl.Serie
     labels = table.columns[layout.label]
     if layout.per == "step":
         return labels
-    first = pl.DataFrame([table.ids.alias("id"), labels.alias("label")]).select(
-        pl.col("label").fill_null(strategy="backward").over("id")
+    whole = _of_sequences(labels, table, starts)
+    assert whole is not None
+    return whole
+
+
+def _of_sequences(
+    values: pl.Series | None, table: Table, starts: NDArray[np.int64]
+) -> pl.Series | None:
+    """Return the first value of each sequence [S] that is there."""
+    if values is None:
+        return None
+    first = pl.DataFrame([table.ids.alias("id"), values.alias("value")]).select(
+        pl.col("value").fill_null(strategy="backward").over("id")
     )
     return first.to_series().gather(starts[:-1])

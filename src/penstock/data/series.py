@@ -31,6 +31,7 @@ class Options:
         horizon: steps to forecast.
         frequency: the step to which rows are brought, such as 1h.
         date_format: how dates are written, as for strptime.
+        test_windows: "rolling", one a step, or "last", the last one of each series.
         numbers, symbols: the inputs of labelled sequences, where a model has learned from them.
         categories: the values of columns of text beside series, where a model has.
         learned: whether a model has learned from such data; the labels may then be left out.
@@ -48,6 +49,7 @@ class Options:
     horizon: int | None = None
     frequency: str | None = None
     date_format: str | None = None
+    test_windows: str | None = None
     numbers: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -127,6 +129,8 @@ class Series:
         known: [n + f, K] columns known ahead, of n steps and of f that follow; NaN before the
             first value of a column.
         past: [n, P] columns known up to the present alone.
+        ends: the rows in which training and validation end, where the user gave the parts; they
+            are the same where no validation was given.
     """
 
     id: str
@@ -135,9 +139,14 @@ class Series:
     observed: NDArray[np.bool_]
     known: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
     past: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    ends: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def place(self, row: int, column: int = 0) -> str:  # noqa: ARG002
+        """Return where a value stands, and the value, for a sentence."""
+        return f"series {self.id!r}, {self.times[row]}: {self.values[row]:g}"
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,7 @@ class Dataset:
         spacing: the step between times; None where there are none.
         zone: that the times are told in; None where none is.
         understood: what was understood of the source, as values fit for JSON.
+        last: whether the last window of each series alone is tested.
     """
 
     name: str
@@ -163,6 +173,7 @@ class Dataset:
     spacing: Spacing | None = None
     zone: str | None = None
     understood: Mapping[str, Any] = field(default_factory=dict)
+    last: bool = False
 
     @property
     def rows(self) -> int:
@@ -171,9 +182,10 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """Return a hash of the series: ids, values, which were observed, and columns beside."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"last" if self.last else b"")
         for one in self.series:
-            digest.update(f"{one.id}\0{len(one)}\0".encode())
+            ends = f"{one.ends}\0" if one.ends else ""
+            digest.update(f"{one.id}\0{len(one)}\0{ends}".encode())
             for array in (one.values, one.observed, one.known, one.past):
                 digest.update(array.tobytes())
         return digest.hexdigest()

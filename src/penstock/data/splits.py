@@ -6,9 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.errors import DataError
+
 PARTS = ("train", "validation", "test")
 VALIDATION_SHARE = 0.15
 TEST_SHARE = 0.25
+SHARES = {"train": 1 - VALIDATION_SHARE - TEST_SHARE, "validation": VALIDATION_SHARE,
+          "test": TEST_SHARE}  # fmt: skip
+
+Members = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -29,9 +35,12 @@ class Split:
         return ends[name]
 
 
-def split(length: int, horizon: int) -> Split:
-    """Return the split of a series: shares of its length, but at least a horizon to each part."""
-    test = max(horizon, round(TEST_SHARE * length))
+def split(length: int, horizon: int, last: bool = False) -> Split:
+    """Return the split of a series: shares of its length, but at least a horizon to each part.
+
+    Where the last window alone is tested, the test is one horizon.
+    """
+    test = horizon if last else max(horizon, round(TEST_SHARE * length))
     validation = max(horizon, round(VALIDATION_SHARE * length))
     return Split(length - test - validation, length - test, length)
 
@@ -45,7 +54,7 @@ def rows_needed(context: int, horizon: int) -> int:
     return next(n for n in lengths if split(n, horizon).train >= context + horizon)
 
 
-def split_set(strata: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+def split_set(strata: NDArray[np.int64]) -> Members:
     """Return the members of each part of a set [S], drawn by chance with a fixed seed.
 
     Each stratum (a class, say) gives each part its share, and at least one member where it has
@@ -61,3 +70,80 @@ def split_set(strata: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         part[members[:test]] = 2
         part[members[test : test + validation]] = 1
     return {name: draw.permutation(np.flatnonzero(part == k)) for k, name in enumerate(PARTS)}
+
+
+def divide(
+    strata: NDArray[np.int64],
+    told: NDArray[np.str_] | None = None,
+    groups: NDArray[np.int64] | None = None,
+) -> Members:
+    """Return the members of each part of a set [S].
+
+    Without more, see `split_set`. Parts that were told are kept; a part that was not is drawn from
+    what is told to train, by its share of that. A group is never in two parts.
+
+    Args:
+        strata: [S] the class of each.
+        told: [S] the part of each, where the user gave them.
+        groups: [S] the group of each, by number.
+
+    Raises:
+        DataError: a group was told to two parts, or the groups are too few.
+    """
+    if told is None and groups is None:
+        return split_set(strata)
+    every = np.arange(len(strata))
+    if told is not None and groups is not None:
+        _check_apart(told, groups)
+    groups = every if groups is None else groups
+    parts = np.full(len(strata), "train", dtype="<U10") if told is None else told.astype("<U10")
+    lacking = [part for part in PARTS[1:] if not (parts == part).any()]
+    free = every[parts == "train"]
+    if lacking:
+        parts[free] = _drawn(strata[free], groups[free], ["train", *lacking])
+    draw = np.random.default_rng(0)
+    return {part: draw.permutation(every[parts == part]) for part in PARTS}
+
+
+def _check_apart(told: NDArray[np.str_], groups: NDArray[np.int64]) -> None:
+    pairs = {(int(group), str(part)) for group, part in zip(groups, told, strict=True)}
+    torn = len(pairs) - len({group for group, _ in pairs})
+    if torn:
+        raise DataError(
+            f"{torn} groups are in more than one part; give each of them one, or leave out --group"
+        )
+
+
+def _drawn(
+    strata: NDArray[np.int64], groups: NDArray[np.int64], parts: list[str]
+) -> NDArray[np.str_]:
+    """Return the part of each member, whole groups each: the largest first, where it lacks most.
+
+    Members of a part lack as long as it has less than its share of their strata.
+    """
+    draw = np.random.default_rng(0)
+    table = _counts(strata, groups)
+    if len(table) < len(parts):
+        raise DataError(
+            f"there are {len(table)} groups or sequences to be split into {' and '.join(parts)}; "
+            f"that takes {len(parts)}"
+        )
+    shares = np.array([SHARES[part] for part in parts])
+    wanted = np.outer(shares / shares.sum(), table.sum(axis=0))
+    have = np.zeros_like(wanted)
+    order = draw.permutation(len(table))
+    place = np.zeros(len(table), np.int64)
+    for group in order[np.argsort(-table[order].sum(axis=1), kind="stable")]:
+        room = ((1 - have / wanted) * table[group]).sum(axis=1)
+        best = int(room.argmax())
+        have[best] += table[group]
+        place[group] = best
+    return np.array(parts, dtype="<U10")[place[np.unique(groups, return_inverse=True)[1]]]
+
+
+def _counts(strata: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how many members of each stratum each group has [G, K]."""
+    rows, columns = (np.unique(one, return_inverse=True)[1] for one in (groups, strata))
+    table = np.zeros((rows.max(initial=-1) + 1, columns.max(initial=-1) + 1))
+    np.add.at(table, (rows, columns), 1)
+    return table

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penstock.data.scaling import Scale
-from penstock.data.series import Series
+from penstock.data.scaling import Scale, check_fits
+from penstock.data.series import Dataset, Series
 from penstock.data.splits import Split
 
 
@@ -42,6 +43,8 @@ class Panel:
     ) -> "Panel":
         """Return the series as a panel: each by its own scale, columns beside by one for all."""
         scaled = [scale.apply(one.values) for one, scale in zip(series, scales, strict=True)]
+        for one, values in zip(series, scaled, strict=True):
+            check_fits(values[:, None], one.place)
         return Panel(
             torch.from_numpy(np.concatenate(scaled)),
             torch.from_numpy(np.concatenate([one.observed for one in series])),
@@ -93,6 +96,36 @@ class Windows:
             for columns, length in zip((self.panel.past, self.panel.known), steps, strict=True)
         )
         return past, known
+
+    def last_of_each(self) -> "Windows":
+        """Return the last window of each series."""
+        last = torch.ones(len(self), dtype=torch.bool)
+        last[:-1] = self.owner[1:] != self.owner[:-1]
+        parts = self.targets[last], self.owner[last], self.place[last]
+        return Windows(self.panel, self.context, self.horizon, *parts)
+
+
+def check_beside(
+    dataset: Dataset, series: Sequence[Series], known: Sequence[Scale], past: Sequence[Scale]
+) -> None:
+    """Raise where a scaled column beside the values does not fit what networks compute in.
+
+    Raises:
+        DataError: one does not; the message names column, series, time and value.
+    """
+    names = (dataset.columns.spread(getattr(dataset.columns, n)) for n in ("known", "beside"))
+    for columns, scales, part in zip(names, (known, past), ("known", "past"), strict=True):
+        for one in series if scales else ():
+            values = getattr(one, part)
+            scaled = [scale.apply(values[:, k]) for k, scale in enumerate(scales)]
+            check_fits(np.stack(scaled, axis=1), partial(_place, one, columns, values))
+
+
+def _place(
+    one: Series, columns: Sequence[str], values: NDArray[np.float64], row: int, column: int
+) -> str:
+    time = one.times[row] if row < len(one) else f"step {row - len(one) + 1} after its end"
+    return f"column {columns[column]!r}, series {one.id!r}, {time}: {values[row, column]:g}"
 
 
 def scale_columns(parts: Sequence[NDArray[np.float64]], scales: Sequence[Scale]) -> Tensor:

@@ -234,6 +234,7 @@ class Record:
         cut: what was left out as time was up, or because of an error, a sentence each.
         examples: test windows to draw.
         versions: of penstock and torch.
+        parts: the members of training, validation and test: sequences, or spans of time.
         times: seconds, {"total": of this run, "clock": the time in which the fastest cell takes
             all its steps}, and "workers", the trials at a time.
         schema: the version of this schema.
@@ -255,6 +256,7 @@ class Record:
     cut: list[str]
     examples: list[dict[str, Any]]
     versions: dict[str, str]
+    parts: dict[str, list[str]] = field(default_factory=dict)
     times: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 

@@ -11,7 +11,7 @@ SAMPLE = 5000  # training windows looked at, evenly spread
 
 @dataclass(frozen=True)
 class Evidence:
-    """A look at training windows, and when training ends and testing begins.
+    """A look at training windows, when training ends and testing begins, and what looks odd.
 
     Attributes:
         targets: [N] what is to be foretold: the label, or the change of the value in one step.
@@ -19,6 +19,9 @@ class Evidence:
         columns: of each column beside the target, [N, J] numbers that the network sees.
         trained_until, tested_from: the last time in any training window, and the first to be
             foretold in a test window; None where there are no times that sequences share.
+        like_groups: columns whose values several sequences share, and that were not named; None
+            where the data are not sequences with labels.
+        irregular: whether there is no step between times that most rows keep; None without times.
     """
 
     targets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -26,3 +29,5 @@ class Evidence:
     columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     trained_until: Any = None
     tested_from: Any = None
+    like_groups: tuple[str, ...] | None = None
+    irregular: bool | None = None

@@ -114,6 +114,10 @@ class Problem(ABC):
     def profile_names(self) -> list[str]:
         """Return the name of each value of the profile."""
 
+    def members(self, part: str) -> list[str]:  # noqa: ARG002
+        """Return what is in a part, in words: sequences, spans of time; for the record."""
+        return []
+
     def contents(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         """Return windows as `batch` does, with zeros where a row has ended: equal ones are equal
         whatever else is in the batch.

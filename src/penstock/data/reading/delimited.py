@@ -13,6 +13,7 @@ _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spa
 _LINES = 50  # that tell the separator
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NUMBER = re.compile(r"\s*[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?\s*")
+_COPY = re.compile(r"_duplicated_\d+$")  # what polars puts after a name that there is already
 
 
 def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -98,7 +99,7 @@ def named_once(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_header(columns: list[str]) -> None:
-    names = [name for name in columns if name]
+    names = [_COPY.sub("", name) for name in columns if name]
     if names and all(map(_NUMBER.fullmatch, names)) and len(names) == len(columns):
         raise DataError(
             f"cannot be read: its first line holds numbers ({', '.join(names[:3])}); "

@@ -5,17 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from penstock.data.files import Source
 from penstock.data.reading import read_source
 from penstock.data.samples import sample, samples
 from penstock.data.series import Options
+from penstock.data.understanding.together import SPLIT, together
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Understanding
-from penstock.errors import DataError
-
-_SPLIT = "split"
+from penstock.errors import ArgumentError
 
 Names = str | Sequence[str]
 
@@ -72,20 +69,29 @@ def describe(
         told_names(target), id, time_column, told_names(known), told_names(past),
         told_names(static), split, group, task, horizon, frequency, date_format,
     )  # fmt: skip
-    return understand_all(data, options, test, validation)
+    return understand(*with_parts(data, options, test, validation))
 
 
-def understand_all(
+def with_parts(
     data: Any, options: Options, test: Any = None, validation: Any = None
-) -> Understanding:
-    """Return what data hold, with the parts that stand in files or frames of their own."""
+) -> tuple[Source, Options]:
+    """Return data with the parts that stand in files or frames of their own, and the options then.
+
+    Raises:
+        ArgumentError: the parts are told twice.
+        DataError: the files do not fit together.
+    """
     source = source_of(data)
     if test is None and validation is None:
-        return understand(source, options)
+        return source, options
+    if options.split is not None:
+        raise ArgumentError(
+            "--split and a file for a part say both what is in which part; give one of the two"
+        )
     parts = {"train": source}
     parts |= {} if validation is None else {"validation": source_of(validation)}
     parts |= {} if test is None else {"test": source_of(test)}
-    return understand(_together(parts), replace(options, split=_SPLIT))
+    return together(parts, options), replace(options, split=SPLIT)
 
 
 def source_of(data: Any) -> Source:
@@ -93,27 +99,6 @@ def source_of(data: Any) -> Source:
     if isinstance(data, str | Path) and str(data) in samples() and not Path(data).exists():
         return sample(str(data))
     return read_source(data)
-
-
-def _together(parts: dict[str, Source]) -> Source:
-    """Return the tables of all parts as one, with a column that says which.
-
-    Raises:
-        DataError: one is no table, or their columns differ.
-    """
-    first = parts["train"]
-    tables = []
-    for part, source in parts.items():
-        table = source.rows()
-        if {*table.columns} != {*first.rows().columns}:
-            odd = sorted({*table.columns} ^ {*first.rows().columns})
-            raise DataError(
-                f"{source.name} and {first.name} differ in their columns: {', '.join(odd[:5])}"
-            )
-        tables.append(table.select(first.rows().columns).with_columns(pl.lit(part).alias(_SPLIT)))
-    whole = pl.concat(tables, how="vertical_relaxed")
-    names = " and ".join(source.name for source in parts.values())
-    return Source(names, whole, conversions=first.conversions)
 
 
 def told_names(told: Iterable[str]) -> tuple[str, ...]:

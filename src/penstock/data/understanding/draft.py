@@ -14,11 +14,13 @@ from penstock.data.understanding.columns.roles import (
     find_label,
     find_times,
     infer_ids,
+    infer_panel,
 )
 from penstock.data.understanding.layouts.spread import (
     Form,
     Long,
     find_sequences,
+    holds,
     numbered,
     spread_cells,
     spread_steps,
@@ -78,6 +80,13 @@ def make_draft(
         ids = ids or _names_of_rows(long, told, label)
     keys = _keys(long, ids)
     times = find_times(long.cells, told, [label, *ids, *long.made], keys)
+    if (
+        not (times or ids)
+        and long.owners is None
+        and not (label and labelled_question(long.cells[label], keys, "long", options.task))
+    ):
+        times, ids = infer_panel(long.cells, told, remarks)
+        keys = _keys(long, ids)
     parts = (name, told, options, remarks, out, long)
     clock = _clock(times, long, keys, told, options, remarks)
     if long.owners is None and not ids and clock and clock.times.is_duplicated().any():
@@ -109,7 +118,7 @@ def _laid_out(
         return spread_cells(long, tuple(lists), remarks)
     numeric = [n for n in free if long.cells[n].sort == "number"]
     steps = numbered(numeric) if 2 * len(numeric) >= len(free) else ()
-    steps = steps or numbered(free)
+    steps = steps or numbered([n for n in free if holds(long.cells[n]) != "numbers"])
     dated = any(c.sort == "time" for n, c in long.cells.items() if n not in steps)
     if label is not None:
         if steps and not dated:

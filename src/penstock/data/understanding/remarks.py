@@ -8,10 +8,17 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Remarks:
-    """Sentences, in the order in which they were found; each is kept once."""
+    """Sentences, in the order in which they were found; each is kept once.
+
+    Attributes:
+        conversions: what was done to the data.
+        notes: what the user should know.
+        like_groups: the columns that look like groups, which nobody named.
+    """
 
     conversions: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    like_groups: list[str] = field(default_factory=list)
 
     def converted(self, sentence: str) -> None:
         """Add what was done to the data."""

@@ -15,6 +15,7 @@ from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import find_cells
 from penstock.data.understanding.columns.assigned import frames_roles, roles_of
+from penstock.data.understanding.columns.parts import check_usable
 from penstock.data.understanding.columns.roles import Told, counters
 from penstock.data.understanding.draft import make_draft
 from penstock.data.understanding.layouts import arrays as of_arrays
@@ -38,6 +39,13 @@ def understand(source: Source, options: Options) -> Understanding:
     """
     if options.task is not None and options.task not in TASKS:
         raise ArgumentError(f"unknown task {options.task!r}: {nearest(options.task, TASKS)}")
+    found = _understood(source, options)
+    told = replace(options, split=options.split or next(iter(found.with_role("split")), None))
+    check_usable(told, found.task)
+    return found
+
+
+def _understood(source: Source, options: Options) -> Understanding:
     remarks = Remarks(list(source.conversions))
     with source.named():
         prose = options.task in _PROSE or (source.table is None and options.task is None)

@@ -63,6 +63,7 @@ class Understanding:
         kinds: of each column.
         conversions: what was done to the cells, a sentence each.
         notes: what looks odd, and what was decided without being told, a sentence each.
+        like_groups: columns that look like groups, and were not named as such.
         parts: how many series (or rows) each part has, where the user gave the parts.
         spacing: the step of time itself; None without times.
         table: the rows themselves; None for text and frames.
@@ -83,6 +84,7 @@ class Understanding:
     conversions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     parts: Mapping[str, int] = field(default_factory=dict)
+    like_groups: tuple[str, ...] = ()
     spacing: Spacing | None = field(default=None, repr=False, compare=False)
     table: Table | None = field(default=None, repr=False, compare=False)
 

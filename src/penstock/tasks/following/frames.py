@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,9 @@ from typing_extensions import TypedDict
 from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.frames import Frames, read_frames
-from penstock.data.pieces import Pieces, cut
+from penstock.data.pieces import Pieces, cut, cut_members
 from penstock.data.series import Options
+from penstock.data.splits import divide
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
 from penstock.record.checked import conform, same_length
@@ -97,6 +99,10 @@ class FramesProblem(Problem):
             "frame error": float(1 - hit / either) if either else 0.0,
         }
         return Measured(metrics, group_means(frames), tuple(losses.mean(dim=0).tolist()))
+
+    def members(self, part: str) -> list[str]:
+        """Return the sequences of a part, or which of their frames."""
+        return self.parts[part].named(self.data.ids, self.data.offsets)
 
     def profile_names(self) -> list[str]:
         """Return the columns."""
@@ -255,7 +261,7 @@ class FramesCodec(Codec):
 def _bind(data: Frames, horizon: int | None) -> Parts:
     """Return the parts on pieces of two frames or more, split."""
     no_horizon(horizon, "frames")
-    parts, words = cut(data.offsets, _LONGEST, shortest=2)
+    parts, words = _pieces(data)
     check_parts(parts, data.name)
     values = torch.from_numpy(data.values).float()
     if not 0 < float(values[parts["train"].all_rows()].mean()) < 1:
@@ -274,6 +280,14 @@ def _bind(data: Frames, horizon: int | None) -> Parts:
     }
     notes, fit = pieces_note(data.offsets, _LONGEST), FrameBaselines(problem, CODEC.sizes(spec))
     return Parts(problem, fit, FrameExamples(problem), settings, notes, spec)
+
+
+def _pieces(data: Frames) -> tuple[dict[str, Pieces], str]:
+    """Return the pieces of each part, and how the sequences were split."""
+    if not data.parts:
+        return cut(data.offsets, _LONGEST, shortest=2)
+    members = divide(np.zeros(len(data.ids), np.int64), np.array(data.parts))
+    return cut_members(data.offsets, members, _LONGEST, shortest=2), "as the names of arrays say"
 
 
 def _inputs(values: Tensor) -> Inputs:

@@ -113,6 +113,11 @@ class TextProblem(Problem):
             dict(zip(self.metrics, (mean, 2**mean), strict=True)), group_means(bits), profile
         )
 
+    def members(self, part: str) -> list[str]:
+        """Return which symbols of the text are in a part."""
+        start, end = self.spans()[part]
+        return [f"{self.data.unit}s {start + 1} to {end}"]
+
     def profile_names(self) -> list[str]:
         """Return the ten most frequent symbols of the test part."""
         return [self.shown(code) for code in self._frequent()]

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from penstock.data.encoding import Encoding, code
 from penstock.data.pieces import whole
 from penstock.data.sequences import Sequences
-from penstock.data.splits import split_set
+from penstock.data.splits import Members
 from penstock.errors import DataError
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
@@ -21,13 +21,14 @@ from penstock.tasks.sequences.evidence import of_sequences
 from penstock.tasks.sequences.labelled import (
     LabelledReader,
     SequenceCodec,
+    divided,
     make_spec,
     sequence_settings,
 )
 from penstock.tasks.sequences.linear import logistic
 from penstock.tasks.sequences.methods import Constant, OnSummaries
 from penstock.tasks.sequences.summaries import all_summaries
-from penstock.tasks.shared import no_horizon
+from penstock.tasks.shared import check_parts, no_horizon
 from penstock.tasks.task import Examples, ExampleWindow, Parts, TaskKind
 
 _FEWEST = 3  # of a class: one to train on, one to validate, one to test
@@ -100,17 +101,13 @@ class ClassExamples(Examples):
 def _bind(data: Sequences, horizon: int | None) -> Parts:
     """Return the parts on classes of at least three sequences, split and encoded."""
     no_horizon(horizon, CODEC.task)
-    counts = data.labels.drop_nulls().alias("class").value_counts(name="n")
-    classes = tuple(sorted(counts.filter(pl.col("n") >= _FEWEST)["class"]))
-    if len(classes) < 2:
-        raise DataError(
-            f"{data.name}: {len(classes)} class of {data.layout.label!r} has {_FEWEST} "
-            "sequences or more; it takes two such classes to tell apart"
-        )
+    classes, members = _classes(data)
     targets = code(data.labels.fill_null(""), classes) - 1
-    kept = np.flatnonzero(targets.numpy() >= 0)
-    members = split_set(targets.numpy()[kept])
-    parts = {part: whole(data.offsets, kept[chosen]) for part, chosen in members.items()}
+    parts = {
+        part: whole(data.offsets, chosen[targets.numpy()[chosen] >= 0])
+        for part, chosen in members.items()
+    }
+    check_parts(parts, data.name)
     encoding = Encoding.fit(data, parts["train"].all_rows())
     problem = ClassifyProblem(data, encoding, *encoding.encode(data), parts, targets, classes)
     spec = make_spec(problem, problem.prior(), classes=list(classes))
@@ -119,10 +116,33 @@ def _bind(data: Sequences, horizon: int | None) -> Parts:
     return Parts(problem, fit, ClassExamples(problem), settings, _notes(problem), spec)
 
 
+def _classes(data: Sequences) -> tuple[tuple[str, ...], Members]:
+    """Return the classes that training sees, and the sequences of each part.
+
+    Where the parts are drawn, a class has a sequence for each of them; parts that the user gives
+    may lack one.
+    """
+    fewest = _FEWEST if data.parts is None else 1
+    counts = data.labels.drop_nulls().alias("class").value_counts(name="n")
+    enough = tuple(sorted(counts.filter(pl.col("n") >= fewest)["class"]))
+    strata = code(data.labels.fill_null(""), enough).numpy()
+    members = divided(data, np.flatnonzero(strata), strata[strata > 0])
+    seen = np.unique(strata[members["train"]]) - 1
+    if len(seen) < 2:
+        where = f"has {_FEWEST} sequences or more" if data.parts is None else "is in training"
+        raise DataError(
+            f"{data.name}: {len(seen)} class of {data.layout.label!r} {where}; it takes two such "
+            "classes to tell apart"
+        )
+    return tuple(enough[k] for k in seen), members
+
+
 def _notes(problem: ClassifyProblem) -> tuple[str, ...]:
     """Return the reader's notes, and what was left out."""
     left, data = int((problem.targets < 0).sum()), problem.data
-    why = f"without a label or in a class of fewer than {_FEWEST}"
+    drawn = f"in a class of fewer than {_FEWEST}"
+    given = "in a class that is not in training"
+    why = f"without a label or {drawn if data.parts is None and data.groups is None else given}"
     return (*data.notes, *([f"{left} of {len(data)} sequences left out, {why}"] if left else []))
 
 

@@ -18,15 +18,15 @@ def of_sequences(problem: SequenceProblem, *, labels: bool) -> Evidence:
     train = problem.parts["train"]
     index = torch.arange(min(SAMPLE, len(train))) * len(train) // min(SAMPLE, len(train))
     labelled = problem.targets[train.owners[index]].double().numpy()
-    layout = problem.data.layout
+    layout, groups = problem.data.layout, problem.data.like_groups
     if len(layout.steps) > 1 and layout.numbers == layout.made:
-        return Evidence(labelled, labels, _steps(problem, index))
+        return Evidence(labelled, labels, _steps(problem, index), like_groups=groups)
     starts, lengths = train.starts[index], train.lengths[index]
     ends = starts + lengths - 1
     means = torch.stack([problem.numbers[s : s + n].mean(0) for s, n in _pairs(starts, lengths)])
     numbers = torch.stack([problem.numbers[starts], means, problem.numbers[ends]], dim=-1)
     symbols = torch.stack([problem.symbols[starts], problem.symbols[ends]], dim=-1)
-    return Evidence(labelled, labels, _columns(problem, numbers, symbols))
+    return Evidence(labelled, labels, _columns(problem, numbers, symbols), like_groups=groups)
 
 
 def of_steps(problem: SequenceProblem) -> Evidence:
@@ -36,7 +36,9 @@ def of_steps(problem: SequenceProblem) -> Evidence:
     rows = rows[targets[rows] >= 0]
     rows = rows[torch.arange(min(SAMPLE, len(rows))) * len(rows) // min(SAMPLE, len(rows))]
     numbers, symbols = problem.numbers[rows, :, None], problem.symbols[rows, :, None]
-    return Evidence(targets[rows].double().numpy(), True, _columns(problem, numbers, symbols))
+    columns = _columns(problem, numbers, symbols)
+    found = targets[rows].double().numpy()
+    return Evidence(found, True, columns, like_groups=problem.data.like_groups)
 
 
 def _pairs(starts: Tensor, lengths: Tensor) -> list[tuple[int, int]]:

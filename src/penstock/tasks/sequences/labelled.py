@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
@@ -17,6 +18,7 @@ from penstock.data.pieces import Pieces
 from penstock.data.scaling import Scale
 from penstock.data.sequences import Layout, Sequences, read_sequences
 from penstock.data.series import Options
+from penstock.data.splits import Members, divide
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
 from penstock.record.checked import conform, same_length
@@ -86,6 +88,10 @@ class SequenceProblem(Problem):
         """Yield the inputs of a part, some sequences at a time."""
         for index in torch.split(torch.arange(self.size(part)), _BATCH):
             yield self.inputs(part, index)
+
+    def members(self, part: str) -> list[str]:
+        """Return the sequences of a part, or which of their steps."""
+        return self.parts[part].named(self.data.ids, self.data.offsets)
 
     def labels(self, part: str) -> Tensor:
         """Return the targets of a part, one after the other."""
@@ -187,6 +193,25 @@ class LabelledReader:
     def __call__(self, source: Source, options: Options) -> Sequences:
         """Return the sequences."""
         return read_sequences(source, replace(options, task=self.task))
+
+
+def divided(data: Sequences, kept: NDArray[np.int64], strata: NDArray[np.int64]) -> Members:
+    """Return which of the sequences `kept` [K], whose classes are `strata` [K], are in which part.
+
+    Raises:
+        DataError: the parts that the user wants cannot be.
+    """
+    told = (
+        None
+        if data.parts is None
+        else data.parts.gather(data.offsets[:-1]).to_numpy()[kept].astype(np.str_)
+    )
+    groups = data.group_numbers()
+    try:
+        found = divide(strata, told, None if groups is None else groups[kept])
+    except DataError as error:
+        raise DataError(f"{data.name}: {error}") from None
+    return {part: kept[members] for part, members in found.items()}
 
 
 def make_spec(problem: SequenceProblem, start: Tensor, **more: Any) -> dict[str, Any]:

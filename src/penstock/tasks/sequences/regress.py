@@ -12,7 +12,6 @@ from penstock.data.encoding import Encoding
 from penstock.data.pieces import whole
 from penstock.data.scaling import Scale, fit_scale
 from penstock.data.sequences import Sequences
-from penstock.data.splits import split_set
 from penstock.errors import DataError
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
@@ -21,6 +20,7 @@ from penstock.tasks.sequences.labelled import (
     LabelledReader,
     SequenceCodec,
     SequenceProblem,
+    divided,
     make_spec,
     sequence_settings,
 )
@@ -138,8 +138,8 @@ def _bind(data: Sequences, horizon: int | None) -> Parts:
     no_horizon(horizon, CODEC.task)
     labels = data.labels.to_numpy()
     kept = np.flatnonzero(~np.isnan(labels))
-    members = split_set(np.zeros(len(kept), np.int64))
-    parts = {part: whole(data.offsets, kept[chosen]) for part, chosen in members.items()}
+    members = divided(data, kept, np.zeros(len(kept), np.int64))
+    parts = {part: whole(data.offsets, chosen) for part, chosen in members.items()}
     check_parts(parts, data.name)
     seen = labels[parts["train"].owners]
     if not np.ptp(seen):

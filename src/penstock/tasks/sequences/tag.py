@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from penstock.data.encoding import Encoding, code
-from penstock.data.pieces import Pieces, cut
+from penstock.data.pieces import Pieces, cut, cut_members, cut_runs
 from penstock.data.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.evidence import Evidence
@@ -20,6 +20,7 @@ from penstock.tasks.sequences.evidence import of_steps
 from penstock.tasks.sequences.labelled import (
     LabelledReader,
     SequenceCodec,
+    divided,
     make_spec,
 )
 from penstock.tasks.sequences.linear import logistic
@@ -132,7 +133,7 @@ class StepExamples(Examples):
 def _bind(data: Sequences, horizon: int | None) -> Parts:
     """Return the parts on pieces with at least one label, split and encoded."""
     no_horizon(horizon, CODEC.task)
-    pieces, split = cut(data.offsets, _LONGEST)
+    pieces, split = _pieces(data)
     known = data.labels.is_not_null().to_numpy()
     parts = {part: _labelled(whole, known) for part, whole in pieces.items()}
     check_parts(parts, data.name)
@@ -149,6 +150,24 @@ def _bind(data: Sequences, horizon: int | None) -> Parts:
     spec = make_spec(problem, problem.prior(), classes=list(classes))
     fit, settings = StepBaselines(problem, CODEC.sizes(spec)), _settings(problem, split)
     return Parts(problem, fit, StepExamples(problem), settings, _notes(problem), spec)
+
+
+def _pieces(data: Sequences) -> tuple[dict[str, Pieces], str]:
+    """Return the pieces of each part, and how the sequences were split."""
+    if data.parts is None and data.groups is None:
+        return cut(data.offsets, _LONGEST)
+    rows = None if data.parts is None else data.parts.to_numpy().astype(np.str_)
+    if rows is None or (rows == np.repeat(rows[data.offsets[:-1]], data.lengths)).all():
+        every = np.arange(len(data))
+        members = divided(data, every, np.zeros_like(every))
+        words = "split by sequence" if rows is None else "as the user says, by sequence"
+        return cut_members(data.offsets, members, _LONGEST), words
+    if data.groups is not None:
+        raise DataError(
+            f"{data.name}: a sequence is in several parts, and so is its group; leave out --group, "
+            "or give each sequence one part"
+        )
+    return cut_runs(data.offsets, rows, _LONGEST), "as the user says, by step"
 
 
 def _settings(problem: TagProblem, split: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from penstock.data.calendar import continue_times, in_zone
 from penstock.data.readers import read_series
 from penstock.data.scaling import Scale, fit_scale, refilled
 from penstock.data.series import Columns
-from penstock.data.windows import scale_columns
+from penstock.data.windows import check_beside, scale_columns
 from penstock.errors import DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster, History
 from penstock.record.checked import Count, conform, same_length
@@ -96,6 +96,7 @@ def extend(
         )
     if known:
         _check_ahead(dataset, long, horizon)
+    check_beside(dataset, long, known, past)
     scales = [fit_scale(one.values, one.observed) for one in long]
     with at_rest(model):
         ahead = model.ahead(_history(long, scales, context, horizon, known, past))  # type: ignore[operator]

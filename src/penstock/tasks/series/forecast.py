@@ -10,7 +10,7 @@ windows (Romano, Patterson & Candès 2019, arXiv:1905.03222) helps where the fut
 the sunspots, whose last years are not, it made 40 % missed into 43 %. So what they held is said.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from penstock.data import Dataset
 from penstock.data.readers import read_series
-from penstock.data.windows import Panel, Windows, windows
+from penstock.data.windows import Panel, Windows, check_beside, windows
 from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
@@ -114,6 +114,14 @@ class ForecastProblem(Problem):
             ),
         )
 
+    def members(self, part: str) -> list[str]:
+        """Return the series of a part, with the first and the last of its times."""
+        chosen = self.selection
+        spans = [
+            (one, *cut.part(part)) for one, cut in zip(chosen.series, chosen.splits, strict=True)
+        ]
+        return [f"{one.id}: {one.times[a]} to {one.times[b - 1]}" for one, a, b in spans if b > a]
+
     def profile_names(self) -> list[str]:
         """Return the steps ahead."""
         return [str(k + 1) for k in range(self.selection.horizon)]
@@ -123,7 +131,9 @@ class ForecastProblem(Problem):
         columns = self.dataset.columns
         known, past = columns.spread(columns.known), columns.spread(columns.beside)
         timed = columns.time is not None
-        return forecast_evidence(self.selection, self.parts["train"], known, past, timed)
+        found = forecast_evidence(self.selection, self.parts["train"], known, past, timed)
+        spacing = self.dataset.spacing
+        return replace(found, irregular=None if spacing is None else spacing.unit == "none")
 
     def test(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return contexts, targets, and which were observed, of the test windows."""
@@ -204,11 +214,15 @@ class ForecastExamples(Examples):
 def _bind(data: Dataset, horizon: int | None) -> Parts:
     """Return the parts on a dataset; see `penstock.tasks.series.selection.select`."""
     chosen = select(data, horizon)
+    check_beside(data, chosen.series, chosen.known, chosen.past)
     panel = Panel.of(chosen.series, chosen.scales, chosen.splits, chosen.known, chosen.past)
     parts = {
         part: windows(panel, part, chosen.context, chosen.horizon, limit)
         for part, limit in _LIMITS.items()
     }
+    if data.last:
+        every = windows(panel, "test", chosen.context, chosen.horizon, _LIMITS["train"])
+        parts["test"] = every.last_of_each()
     problem, spec = ForecastProblem(data, chosen, parts), _spec(data, chosen)
     settings = {
         "horizon": chosen.horizon,
@@ -216,6 +230,7 @@ def _bind(data: Dataset, horizon: int | None) -> Parts:
         "season": chosen.season,
         "series": len(chosen.series),
         "windows": {part: len(cut) for part, cut in parts.items()},
+        "test_windows": "last" if data.last else "rolling",
         "score_unit": f"mean |y[t] - y[t-{chosen.season}]| of the training part",
     }
     fit = NaiveForecasts(problem, CODEC.sizes(spec))

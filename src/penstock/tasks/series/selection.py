@@ -11,7 +11,7 @@ from torch import Tensor
 from penstock.data import Dataset, Series
 from penstock.data.scaling import Scale, fit_scale, naive_error, refilled
 from penstock.data.season import find_season
-from penstock.data.splits import Split, rows_needed, split
+from penstock.data.splits import TEST_SHARE, VALIDATION_SHARE, Split, rows_needed, split
 from penstock.data.windows import Windows
 from penstock.errors import ArgumentError, DataError
 
@@ -61,16 +61,16 @@ def select(dataset: Dataset, horizon: int | None = None) -> Selection:
     """
     horizon = _checked_horizon(dataset, horizon)
     long = _long_enough(dataset, horizon)
-    varied = [one for one in long if np.ptp(_training(one, horizon)[0])]
+    varied = [one for one in long if np.ptp(_training(dataset, one, horizon)[0])]
     if not varied:
         raise DataError(_constant_message(dataset, long, horizon))
-    season = find_season([_training(one, horizon)[0] for one in varied])
-    lengths = [split(len(one), horizon).train for one in varied]
+    season = find_season([_training(dataset, one, horizon)[0] for one in varied])
+    lengths = [_cut(dataset, one, horizon).train for one in varied]
     room = max(SHORTEST_CONTEXT, (int(statistics.median(lengths)) - horizon) // 2)
     season = season if season <= room else 1
     wanted = max(2 * season, 2 * horizon, _SHORTEST_WANTED)
     context = max(season, min(wanted, _LONGEST_CONTEXT, room))
-    kept = [one for one in varied if split(len(one), horizon).train >= context + horizon]
+    kept = [one for one in varied if _cut(dataset, one, horizon).train >= context + horizon]
     return _selection(dataset, kept, horizon, context, season, _left_out(dataset, kept, varied))
 
 
@@ -101,9 +101,15 @@ def _checked_horizon(dataset: Dataset, horizon: int | None) -> int:
 
 
 def _long_enough(dataset: Dataset, horizon: int) -> list[Series]:
-    needed = rows_needed(SHORTEST_CONTEXT, horizon)
-    long = [one for one in dataset.series if len(one) >= needed]
+    long = [one for one in dataset.series if _fits(_cut(dataset, one, horizon), horizon)]
+    if not long and dataset.series[0].ends:
+        raise DataError(
+            f"{dataset.name}: too few rows. At a horizon of {horizon} training takes "
+            f"{SHORTEST_CONTEXT + horizon} rows, and validation and test {horizon} each; no series "
+            "has them in the parts that were given"
+        )
     if not long:
+        needed = rows_needed(SHORTEST_CONTEXT, horizon)
         most = max(map(len, dataset.series))
         raise DataError(
             f"{dataset.name}: too few rows. A window in each of training, validation and test "
@@ -113,15 +119,34 @@ def _long_enough(dataset: Dataset, horizon: int) -> list[Series]:
     return long
 
 
-def _training(one: Series, horizon: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    end = split(len(one), horizon).train
+def _fits(cut: Split, horizon: int) -> bool:
+    """Whether there is a window in each part."""
+    tested = min(cut.validation - cut.train, cut.end - cut.validation)
+    return cut.train >= SHORTEST_CONTEXT + horizon and tested >= horizon
+
+
+def _cut(dataset: Dataset, one: Series, horizon: int) -> Split:
+    """Return the parts of a series: those given, or by shares of its length."""
+    if one.ends is None:
+        return split(len(one), horizon, dataset.last)
+    train, validation = one.ends
+    if train == validation:
+        share = VALIDATION_SHARE / (1 - TEST_SHARE)
+        train -= max(horizon, round(share * train))
+    return Split(train, validation, len(one))
+
+
+def _training(
+    dataset: Dataset, one: Series, horizon: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    end = _cut(dataset, one, horizon).train
     return one.values[:end], one.observed[:end]
 
 
 def _constant_message(dataset: Dataset, long: Sequence[Series], horizon: int) -> str:
     first = long[0]
     part = "" if not np.ptp(first.values) else " in its training part"
-    end = split(len(first), horizon).train
+    end = _cut(dataset, first, horizon).train
     return (
         f"{dataset.name}: series {first.id!r} is constant{part} ({first.values[0]:g} in rows 1 to "
         f"{len(first) if not part else end}); there is nothing to learn: "
@@ -152,13 +177,13 @@ def _selection(
     notes: tuple[str, ...],
 ) -> Selection:
     kept = [replace(one, values=refilled(one.values, one.observed, season)) for one in kept]
-    parts = [_training(one, horizon) for one in kept]
+    parts = [_training(dataset, one, horizon) for one in kept]
     return Selection(
         horizon,
         context,
         season,
         tuple(kept),
-        tuple(split(len(one), horizon) for one in kept),
+        tuple(_cut(dataset, one, horizon) for one in kept),
         tuple(fit_scale(values, observed) for values, observed in parts),
         _beside([one.known[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
         _beside([one.past[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),

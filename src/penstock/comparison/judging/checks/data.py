@@ -99,6 +99,33 @@ def too_little_data(case: Case) -> Iterator[str]:
         yield f"one finished trial alone says nothing about other seeds: {names(lone)}"
 
 
+@check("P012", "ungrouped")
+def ungrouped(case: Case) -> Iterator[str]:
+    """Fires where a column looks like a group of sequences, such as a speaker, and nobody named it.
+
+    Sequences of one group may then be in training and in the test: what is measured is how well
+    known speakers are told, and not new ones. Name it with --group; or with --static, if it is an
+    input and those to come are known.
+    """
+    if case.evidence.like_groups is None:
+        raise NotApplicable("the data are not sequences with labels")
+    for name in case.evidence.like_groups:
+        yield f"column '{name}' looks like a group, whose sequences are in training and in the test"
+
+
+@check("P013", "irregular-times", grave=True)
+def irregular_times(case: Case) -> Iterator[str]:
+    """Fires where series have times, but no step between rows that most of them keep.
+
+    "The next value" is then not at any time that one could name, and rows count as if they were
+    equally far apart. Bring them to a step with --frequency, such as 1h.
+    """
+    if case.evidence.irregular is None:
+        raise NotApplicable("the data are no series with times")
+    if case.evidence.irregular:
+        yield "the times are irregular: a step ahead may be any time from now"
+
+
 def fingerprints(task: Task, part: str) -> NDArray[np.uint64]:
     """Return a hash of each window of a part; zeros at its end, as padding, do not count."""
     batches = torch.split(torch.arange(task.problem.size(part)), _BATCH)

@@ -61,6 +61,7 @@ def _of_constant(cells: Cells, keys: pl.Series, sequences: int, remarks: Remarks
         return "left out"
     shared = _FEWEST_GROUPS <= values < sequences
     if shared and (is_name or cells.sort == "text"):
+        remarks.like_groups.append(name)
         remarks.note(
             f"column {name!r} looks like a group of sequences and is left out; --group {name} "
             f"keeps each of its values in one part, --static {name} makes it an input"

@@ -2,13 +2,40 @@
 
 import polars as pl
 
+from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import Cells, shown
-from penstock.errors import DataError
+from penstock.errors import ArgumentError, DataError
 
 _WORDS = {"train": "train", "training": "train", "tr": "train", "fit": "train",
           "validation": "validation", "valid": "validation", "val": "validation",
           "dev": "validation", "test": "test", "testing": "test", "te": "test",
           "holdout": "test"}  # fmt: skip
+
+
+_GROUPED = ("classify", "regress", "tag")
+
+
+def check_usable(options: Options, task: str) -> None:
+    """Raise where a task cannot use what the user says of the parts.
+
+    Raises:
+        ArgumentError: it cannot.
+    """
+    where = f"--task {task}, which these data are taken for, cannot use"
+    if options.group is not None and task not in _GROUPED:
+        raise ArgumentError(
+            f"{where} --group {options.group}; it is for sequences with labels: "
+            f"--task {', '.join(_GROUPED)}"
+        )
+    if options.split is not None and task not in (*_GROUPED, "forecast"):
+        raise ArgumentError(
+            f"{where} --split, --test or --validation; they are for tables of series, or of "
+            "sequences with labels"
+        )
+    if options.test_windows is not None and task != "forecast":
+        raise ArgumentError(f"{where} --test-windows; it is for series to forecast")
+    if options.test_windows not in (None, "last", "rolling"):
+        raise ArgumentError(f"--test-windows is {options.test_windows!r}; give rolling or last")
 
 
 def part_of(cells: Cells, keys: pl.Series, per_sequence: bool) -> pl.Series:

@@ -28,6 +28,7 @@ Role = Literal["time", "id", "target", "label", "input", "known", "past", "stati
 Kind = Literal["number", "boolean", "category", "symbol", "time"]
 
 _BALANCED = 0.5  # of all pairs of ids and times must be there, for a number to be an id
+_YEARS = (1500, 2200)
 _MOST_KEYS = 8  # columns that are tried as ids
 
 
@@ -106,10 +107,18 @@ def counters(cells: Mapping[str, Cells], told: Told, remarks: Remarks) -> list[s
         if column.sort == "number" and _counts(column.values):
             found.append(name)
             remarks.note(f"{spelled(name)} only counts the rows and is left out")
-        elif nameless and column.sort != "time":
+        elif nameless and column.sort != "time" and not _are_years(column):
             found.append(name)
             remarks.note(f"{spelled(name)} is left out, as nothing says what it holds")
     return found
+
+
+def _are_years(cells: Cells) -> bool:
+    """Whether the cells are whole numbers that can be years, each once."""
+    if cells.sort != "number" or not len(cells.values) or not _is_whole(cells.values):
+        return False
+    inside = bool(cells.values.is_between(*_YEARS).all())
+    return inside and cells.values.n_unique() == len(cells.values)
 
 
 def spelled(name: str) -> str:
@@ -156,6 +165,9 @@ def find_times(
             word in SURE_TIMES or _tells_rows(free[name], ids)
         ):  # fmt: skip
             return (name,)
+    years = [n for n, c in free.items() if is_nameless(n) and _are_years(c)]
+    if not dated and years:
+        return (min(years),)
     ranked = sorted(dated, key=lambda n: (-dated[n].raw.n_unique(), n))
     return tuple(ranked[:1])
 
@@ -215,6 +227,19 @@ def infer_ids(
             )
             return names
     return ()
+
+
+def infer_panel(
+    cells: Mapping[str, Cells], told: Told, remarks: Remarks
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return a column of numbers that is named as a time, though each stands in many rows, and the
+    ids that tell these rows apart: a year and a firm, say; none and none where there are no such.
+    """
+    roles = told.roles()
+    free = {n: c for n, c in cells.items() if n not in roles and c.sort == "number"}
+    name = first_named([n for n, c in free.items() if _is_whole(c.values)], TIMES)
+    ids = name and infer_ids(cells, free[name].values, [name, *roles], remarks)
+    return ((name,), ids) if name and ids else ((), ())
 
 
 def _is_full(cells: Mapping[str, Cells], name: str) -> bool:

@@ -46,7 +46,7 @@ def table_of(arrays: Arrays, remarks: Remarks) -> pl.DataFrame:
         raise DataError(f"array {empty[0]!r} is empty; take it out")
     parts: dict[str, dict[str, NDArray[Any]]] = {}
     for name, array in arrays.items():
-        part, rest = _part(name)
+        part, rest = part_of_name(name)
         parts.setdefault(part, {})[rest] = array
     if [*parts] == [""]:
         return _one(parts[""])
@@ -67,7 +67,8 @@ def table_of(arrays: Arrays, remarks: Remarks) -> pl.DataFrame:
     return pl.concat(tables, how="vertical_relaxed")
 
 
-def _part(name: str) -> tuple[str, str]:
+def part_of_name(name: str) -> tuple[str, str]:
+    """Return the part that the name of an array tells, "" where it tells none, and what is left."""
     found = re.fullmatch(
         r"(?i)(train|valid|validation|val|test)_(.+)|(.+)_(train|valid|validation|val|test)", name
     )

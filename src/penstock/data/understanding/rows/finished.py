@@ -97,6 +97,7 @@ def finished(
         tuple(draft.remarks.notes),
         count_parts(present[split_names[0]], order.ids.filter(pl.Series(sure)), per_sequence)
         if split_names else {},
+        () if draft.told.group or draft.told.split else tuple(draft.remarks.like_groups),
         order.spacing,
         table,
     )  # fmt: skip
