@@ -182,7 +182,7 @@ def test_a_width_that_a_file_only_claims(tmp_path: Path) -> None:
         "from penstock.comparison import models, inspection; "
         "from penstock.tasks.series import forecast; "
         "size = int(open('/proc/self/statm').read().split()[0]) * 4096; "
-        "resource.setrlimit(resource.RLIMIT_AS, (size + 300 * 2**20,) * 2); "
+        "resource.setrlimit(resource.RLIMIT_AS, (size + 1500 * 2**20,) * 2); "
         "sys.exit(run(['predict', sys.argv[1], 'sunspots']))"
     )
     for width, code in ((about["width"], 0), (20_000, 2)):

@@ -53,7 +53,7 @@ def test_after_kill_9_it_ends_as_an_undisturbed_run(
 
 def test_a_trial_goes_on_from_its_last_round(finished: tuple[Record, Path], tmp_path: Path) -> None:
     script = RUN.replace("pool=Processes(2)", "watcher=Kill()").replace(
-        "compare(",
+        "run_comparison(",
         """
 import os, signal
 from penstock.comparison.run import Watcher
