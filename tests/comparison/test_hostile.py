@@ -331,7 +331,7 @@ def long() -> list[list[Any]]:
 def labels() -> list[list[Any]]:
     """Return sequences with hostile ids and labels."""
     rows = [
-        [f"{EVIL[k % len(EVIL)]}{k}", f"{(t * (k % 3)) % 5:.40f}", EVIL[(0, 7, 15)[k % 3]]]
+        [f"{EVIL[k % len(EVIL)]}{k}", f"{(t * (k % 3)) % 5:.40f}", EVIL[(0, 7, 16)[k % 3]]]
         for k in range(60)
         for t in range(5)
     ]
