@@ -1,11 +1,12 @@
 """Trials in other processes: the same results, and a crash costs one trial."""
 
+import json
 import multiprocessing
 import os
 import shutil
 import signal
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,8 +100,11 @@ def test_what_is_there_is_read_when_time_is_up(
     again = run_comparison(
         sunspots(), tmp_path / "out", cells=["rnn", "gru"], pool=pool, seconds=0.01, **SAME
     )
-    one, other = (cells_among(record.contestants) for record in (again, finished[0]))
-    assert [cell.finished for cell in one] == [cell.finished for cell in other]
+    before, after = (
+        json.dumps({one.name: list(map(asdict, one.finished)) for one in cells_among(each)})
+        for each in (finished[0].contestants, again.contestants)
+    )
+    assert json.loads(before) == json.loads(after)
 
 
 def test_a_round_is_cut_where_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
