@@ -89,6 +89,14 @@ def test_patch_torch_is_undone_by_close_and_can_be_nested():
     assert TORCHS["LSTM"] is nn.LSTM
 
 
+def test_patches_closed_in_the_order_of_opening():
+    theirs = torch.nn.LSTM
+    first, second = penstock.patch_torch(), penstock.patch_torch()
+    first.close()
+    second.close()
+    assert torch.nn.LSTM is theirs
+
+
 def test_patch_torch_is_undone_by_an_error():
     with pytest.raises(KeyError), penstock.patch_torch():
         raise KeyError

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
 from penstock.errors import ArgumentError
-from penstock.layers.dropins import swapping
+from penstock.layers.dropins.exchange import exchange
 from penstock.layers.recurrent import Recurrent, State
 
 Device = torch.device | str | None
@@ -74,7 +74,7 @@ class _DropIn(Recurrent, nn.RNNBase):
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Return torch.nn's own layer over the same parameters, which torch.jit.script can read."""
-        made = swapping.to_torch(self)
+        made = exchange(self, {kind: kind.original for kind in _DropIn.__subclasses__()})
         return super().__prepare_scriptable__() if made is self else made
 
 
