@@ -1,4 +1,5 @@
 import os
+import pkgutil
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 import penstock
+from penstock import cli
 from penstock.cells import cells
 from penstock.cli.main import run
 from penstock.comparison import compare as command
@@ -131,6 +133,16 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert "compare" in capsys.readouterr().out
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"{penstock.__version__}\n"
+
+
+def test_every_command_is_shown_on_a_page() -> None:
+    """The examples of the pages are run, so that a command that stands there is tried too."""
+    root = Path(__file__).parents[2]
+    pages = "".join(p.read_text("utf-8") for p in (root / "README.md", *root.glob("docs/*.md")))
+    names = [module.name for module in pkgutil.iter_modules(cli.__path__)]
+    commands = [name for name in names if name != "main" and not name.startswith("_")]
+    assert len(commands) > 1
+    assert not [name for name in commands if f"penstock {name}" not in pages]
 
 
 def test_help_does_not_wait_for_torch() -> None:

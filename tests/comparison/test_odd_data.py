@@ -6,18 +6,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from penstock.comparison.judging.checks import Case, run_checks
+from penstock.comparison.judging.checks import Case, find_checks, run_checks
 from penstock.data import Options, Source
 from penstock.errors import DataError
 from penstock.tasks import find_task
 
 
-def fired(name: str, table: pl.DataFrame, code: str, **options: Any) -> tuple[str, list[str]]:
+def fired(name: str, table: pl.DataFrame, check: str, **options: Any) -> tuple[str, list[str]]:
     task = find_task(name)
     prepared = task.prepare(task.read(Source("data.csv", table), Options(**options)))
     case = Case(prepared, [], [], [], 20)
     every = {one.code for one in run_checks(case, ["P001", "P002", "P003", "P007", "P009", "P010",
                                                    "P011"])}  # fmt: skip
+    (code,) = find_checks([check])
     assert code in every
     found = next(f for f in run_checks(case, every - {code}) if f.code == code)
     return found.status, found.messages
@@ -36,23 +37,23 @@ def sequences(*, per_step: bool = False) -> pl.DataFrame:
 @pytest.mark.parametrize("name", ["classify", "tag"])
 def test_a_group_that_nobody_named(name: str) -> None:
     table = sequences(per_step=name == "tag")
-    status, messages = fired(name, table, "P012")
+    status, messages = fired(name, table, "ungrouped")
     assert status == "fired"
     assert "'speaker'" in messages[0]
     for told in ({"group": "speaker"}, {"static": ("speaker",)}):
-        assert fired(name, table, "P012", **told)[0] == "silent"
-    assert fired(name, table.drop("speaker"), "P012")[0] == "silent"
+        assert fired(name, table, "ungrouped", **told)[0] == "silent"
+    assert fired(name, table.drop("speaker"), "ungrouped")[0] == "silent"
 
 
 def test_times_without_a_step() -> None:
     draw = np.random.default_rng(0)
     gaps = draw.exponential(3600 * 5, 200).cumsum().astype(np.int64) + 1_600_000_000
     table = pl.DataFrame({"date": pl.from_epoch(pl.Series(gaps)), "y": draw.normal(size=200)})
-    assert fired("forecast", table, "P013")[0] == "fired"
-    assert fired("forecast", table, "P013", frequency="1d")[0] == "silent"
+    assert fired("forecast", table, "irregular-times")[0] == "fired"
+    assert fired("forecast", table, "irregular-times", frequency="1d")[0] == "silent"
     daily = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 7, 18), "1d", eager=True)
-    assert fired("forecast", table.with_columns(date=daily), "P013")[0] == "silent"
-    assert fired("forecast", table.drop("date"), "P013")[0] == "not applicable"
+    assert fired("forecast", table.with_columns(date=daily), "irregular-times")[0] == "silent"
+    assert fired("forecast", table.drop("date"), "irregular-times")[0] == "not applicable"
 
 
 def test_values_that_networks_cannot_hold_are_named() -> None:

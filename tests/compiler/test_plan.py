@@ -5,6 +5,7 @@ import torch
 
 import penstock
 from penstock.cells import Cell, Gate
+from penstock.compiler import pipeline
 
 
 class SquaredDeviation(Cell):
@@ -20,7 +21,7 @@ class SquaredDeviation(Cell):
         return torch.tanh(1 + h + deviation * deviation + twice.mean(-1, keepdim=True))
 
 
-@pytest.mark.parametrize("backend", ["c", "interpreter"])
+@pytest.mark.parametrize("backend", pipeline.find_backends())
 def test_a_product_takes_no_place_that_is_still_read(backend):
     torch.manual_seed(0)
     layer = penstock.Recurrent(SquaredDeviation, 3, 5).double()
@@ -35,7 +36,7 @@ def test_a_product_takes_no_place_that_is_still_read(backend):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("backend", ["c", "interpreter"])
+@pytest.mark.parametrize("backend", pipeline.find_backends())
 def test_two_biases_of_one_gradient_do_not_share_its_memory(backend):
     layer = penstock.Recurrent("rnn", 3, 5, layer_norm=True)
     with penstock.backend(backend):

@@ -8,6 +8,7 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 
 import penstock
+from penstock.compiler import pipeline
 from penstock.errors import ArgumentError
 
 T, B, I, H = 7, 3, 4, 5
@@ -73,7 +74,7 @@ MODIFIED = {
 }
 
 
-@pytest.mark.parametrize("backend", ["c", "interpreter", "eager"])
+@pytest.mark.parametrize("backend", [*pipeline.find_backends(), "eager"])
 @pytest.mark.parametrize("options", MODIFIED.values(), ids=MODIFIED)
 def test_modifiers_against_numpy(options, backend):
     layer, x = double(**options).eval(), draw(T, B, I)
@@ -389,7 +390,7 @@ def test_a_stream_of_a_modified_layer():
     torch.testing.assert_close(steps, layer(x)[0].detach())
 
 
-@pytest.mark.parametrize("backend", ["c", "interpreter"])
+@pytest.mark.parametrize("backend", pipeline.find_backends())
 def test_a_gate_called_twice_has_both_gradients(backend):
     """Once with x, before the loop, and once with something else, within it."""
 

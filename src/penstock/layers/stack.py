@@ -14,7 +14,7 @@ from penstock.compiler.pipeline import Sweep
 from penstock.errors import ArgumentError
 from penstock.layers.calling import arguments
 from penstock.layers.calling.arguments import State
-from penstock.layers.calling.lengths import backward_reset, reset_mask, valid_mask
+from penstock.layers.calling.lengths import backward_reset, reset_steps, valid_steps
 from penstock.layers.calling.masks import draw_masks
 from penstock.layers.making.parts import Part
 from penstock.layers.running import function, graphs
@@ -70,8 +70,8 @@ class Stack(graphs.Unread):
         if single and not (lengths is None and reset is None):
             raise ArgumentError("lengths and reset go with a batch; give x as [T, B, I]")
         states = self._initial(state, x, single)
-        valid = None if lengths is None else valid_mask(lengths, T, B, x.device)
-        resets = None if reset is None else reset_mask(reset, T, B, self.batch_first)
+        valid = None if lengths is None else valid_steps(lengths, T, B, x.device)
+        resets = None if reset is None else reset_steps(reset, T, B, self.batch_first)
         if valid is not None:  # what stands in the padding must not count, be it NaN or a reset
             x = x.masked_fill(~valid[..., None], 0)
             resets = None if resets is None else resets & valid

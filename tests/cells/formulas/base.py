@@ -42,7 +42,10 @@ def formula(
 
 
 class Weights:
-    """One layer and direction: the stacked parameters, cut into gates by name."""
+    """One layer and direction: the stacked parameters, cut into gates by name.
+
+    Gates are listed as the cell declares them; those without a bias must be its last ones.
+    """
 
     def __init__(self, parameters: dict[str, Array], end: str, x_gates: str, h_gates: str) -> None:
         self.values = {

@@ -82,8 +82,8 @@ class _StepView:
 
     def __init__(self, loop: Loop, call: Call, moment: Moment) -> None:
         self.loop, self.call, self.moment = loop, call, moment
-        masks = (call.valid, call.reset)
-        self.valid, self.reset = (None if m is None else m[moment.t, :, None] for m in masks)
+        now = (None if s is None else s[moment.t, :, None] for s in (call.valid, call.reset))
+        self.valid, self.reset = now
 
     def read(self, k: int) -> Tensor:
         """Return the value of an input, or of what another stage put in memory, [B, W]."""

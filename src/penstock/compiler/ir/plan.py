@@ -42,8 +42,8 @@ class BufferKind(Enum):
     STATE = "state", Steps.BEFORE_TOO, Owner.CALLER
     X = "x", Steps.EVERY, Owner.CALLER
     BELOW = "below", Steps.EVERY, Owner.CALLER  # the lower layer's states
-    MASK = "mask", Steps.EVERY, Owner.CALLER
-    HELD_MASK = "held_mask", Steps.NONE, Owner.CALLER
+    MASK = "mask", Steps.EVERY, Owner.CALLER  # drawn anew for every step
+    HELD_MASK = "held_mask", Steps.NONE, Owner.CALLER  # drawn once for all steps
     VECTOR = "vector", Steps.FOR_ALL_ROWS, Owner.CALLER
     DERIVED = "derived", Steps.FOR_ALL_ROWS, Owner.CALLER
     MATRIX = "matrix", Steps.FOR_ALL_ROWS, Owner.CALLER
@@ -111,7 +111,7 @@ class Access(Enum):
 
     def __init__(self, label: str, at: At, past_end: PastEnd, is_cut: bool) -> None:
         self.label, self.at, self.past_end = label, at, past_end
-        self.is_cut = is_cut  # whether it is 0 at a reset
+        self.is_cut = is_cut  # 0 at a reset: `OLD` as it is read, `TO` as it is put away
 
     @property
     def before(self) -> "Access":
@@ -157,7 +157,11 @@ def matrix(weight: Weight) -> Buffer:
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a value lies: a column of a buffer, and how a step gets at it."""
+    """Where a value lies: a column of a buffer, and how a step gets at it.
+
+    Where the buffer has steps, a row b is ``buffer[s, b, column * W : (column + 1) * W]``. The `At`
+    of its access says which step s is meant, and `moments` of `backends.base` gives its number.
+    """
 
     buffer: Buffer
     access: Access

@@ -191,10 +191,9 @@ class Program:
         incoming: Mapping[Buffer, Tensor] | None = None,
     ) -> Call:
         T, B = sweep.x.shape[:2]
-        masks = {"valid": sweep.valid, "reset": sweep.reset}
         valid, reset = (
-            None if mask is None else dense(name, mask, torch.bool, (T, B))
-            for name, mask in masks.items()
+            None if steps is None else dense(name, steps, torch.bool, (T, B))
+            for name, steps in {"valid": sweep.valid, "reset": sweep.reset}.items()
         )
         return Call(
             buffers, sweep.x, self.sizes, T, B, incoming or {}, valid, reset, sweep.reverse, keep

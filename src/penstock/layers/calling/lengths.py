@@ -1,4 +1,4 @@
-"""Rows of unequal length: lengths, resets and packed sequences as masks over [T, B]."""
+"""Rows of unequal length: lengths, resets and packed sequences, as bools over [T, B]."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import PackedSequence
 from penstock.errors import ArgumentError
 
 
-def valid_mask(lengths: Tensor | Sequence[int], T: int, B: int, device: torch.device) -> Tensor:
+def valid_steps(lengths: Tensor | Sequence[int], T: int, B: int, device: torch.device) -> Tensor:
     """Return [T, B] bool, True at the steps that lie within their row's length.
 
     Raises:
@@ -31,7 +31,7 @@ def valid_mask(lengths: Tensor | Sequence[int], T: int, B: int, device: torch.de
     return torch.arange(T, device=device)[:, None] < lengths
 
 
-def reset_mask(reset: Tensor, T: int, B: int, batch_first: bool) -> Tensor:
+def reset_steps(reset: Tensor, T: int, B: int, batch_first: bool) -> Tensor:
     """Return the resets as [T, B] bool.
 
     Raises:

@@ -1,4 +1,7 @@
-"""The random masks of a sweep's modifiers.
+"""The random masks of a sweep's modifiers, drawn before it.
+
+`Modifiers.masks` says which there are, `passes.modify` where a step reads each. One that is drawn
+anew for every step is an `Origin.MASK`, one that is held for all steps an `Origin.HELD_MASK`.
 
 Legend: T time, B batch, S width of a state.
 """

@@ -77,7 +77,7 @@ def _everything(sweep: Sweep) -> tuple[Tensor, ...]:
     """Return all that a sweep computes with."""
     return (
         sweep.x, *sweep.states, *sweep.below, *sweep.weights.values(), *sweep.masks.values(),
-        *(mask for mask in (sweep.valid, sweep.reset) if mask is not None),
+        *(steps for steps in (sweep.valid, sweep.reset) if steps is not None),
     )  # fmt: skip
 
 

@@ -60,11 +60,11 @@ def _(key: str, tensors: Sequence[Tensor], *_rest: Any) -> list[Tensor]:
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    ctx.key, tensors, *masks, ctx.reverse, _ = inputs
-    ctx.count, ctx.given = len(tensors), [m is not None for m in masks]
+    ctx.key, tensors, *steps, ctx.reverse, _ = inputs
+    ctx.count, ctx.given = len(tensors), [s is not None for s in steps]
     ctx.results = 2 * (len(output) // 3)  # n sequences, n finals, and then what is kept: n + 1
     kept = output[ctx.results :]
-    ctx.save_for_backward(*tensors, *(m for m in masks if m is not None), *kept)
+    ctx.save_for_backward(*tensors, *(s for s in steps if s is not None), *kept)
 
 
 def _gradient(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:

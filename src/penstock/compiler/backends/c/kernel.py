@@ -113,7 +113,7 @@ class CLoop:
             call.T, call.B, call.reverse, call.keep, by_columns, team, 1, 0,
             *(call.sizes[width] for width in self.widths),
             *(pool or (0, 0, 0)),
-            *(0 if mask is None else mask.data_ptr() for mask in (call.valid, call.reset)),
+            *(0 if s is None else s.data_ptr() for s in (call.valid, call.reset)),
             *map(address, self.buffers),
             _zeros(self.widest, call.like.dtype).data_ptr(),
             *(0 if tensor is None else tensor.data_ptr() for tensor in incoming),

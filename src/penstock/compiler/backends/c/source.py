@@ -88,7 +88,7 @@ class LoopSource(Bodies):
         yield from (("int64_t ", n, "") for n in [*numbers, *self.widths()])
         yield "void (*", "parallel", ")(void (*)(void *), void *, unsigned, unsigned)"
         yield from (("int (*", n, ")(void)") for n in ("thread", "team"))
-        yield from (("const uint8_t *", mask, "") for mask in ("valid", "reset"))
+        yield from (("const uint8_t *", n, "") for n in ("valid", "reset"))
         buffers, carries, matrices = self.tensors()
         yield from (("real *", c_name(buffer), "") for buffer in buffers)
         names = ["zeros", *(f"incoming_{c_name(carry)}" for carry in carries)]
