@@ -42,7 +42,9 @@ def flops_per_step(network: nn.Module) -> int:
     """Return the FLOPs of matrix products in one step of the recurrent layers, one sequence.
 
     Counted by torch's FlopCounterMode as a run of two steps less a run of one, which leaves out
-    what happens once a sequence. A multiply-add counts 2; elementwise work is not counted.
+    what happens once a sequence. A multiply-add counts 2; elementwise work is not counted. The
+    definition is that of `penstock.compiler.ir.flops`, and the tests hold the two equal; torch
+    counts here because a user's cell may run eager, without a graph.
     """
     layers = [m for m in network.modules() if isinstance(m, Recurrent)]
     return sum(_flops(layer, 2) - _flops(layer, 1) for layer in layers)

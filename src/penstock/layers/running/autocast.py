@@ -1,4 +1,6 @@
-"""A sweep under autocast: its results are of the autocast type, as torch.nn's are.
+"""A sweep under autocast: its results are of the autocast type, whatever the cell.
+
+So are torch.nn's RNN and LSTM; its GRU and projected LSTM may return float32 on a CPU.
 
 On a CPU all of it is computed in the type of the weights, by the same kernels as without autocast,
 which is both faster and nearer to the numbers than half precision; elsewhere torch's products are
