@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from penstock.cells import Cell, Place
 from penstock.compiler.backends.memory import Buffers, empty
@@ -28,6 +29,22 @@ from penstock.compiler.ir.plan import (
 )
 
 Weights = Mapping[str, Tensor]
+_TILE = 16  # columns of MKL's tiles
+
+
+def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
+    """Put a b + bias into `out`, with the same bits for any number of threads.
+
+    MKL shares columns among threads, and adds up in another order where one gets part of a tile;
+    so b is filled up to whole tiles. Shapes: a [M, K], b [K, N], out [M, N], bias [N].
+    """
+    lacking = -b.shape[1] % _TILE
+    if not lacking or not b.shape[1]:
+        torch.mm(a, b, out=out) if bias is None else torch.addmm(bias, a, b, out=out)
+        return
+    wide = pad(b, (0, lacking))
+    whole = torch.mm(a, wide) if bias is None else torch.addmm(pad(bias, (0, lacking)), a, wide)
+    out.copy_(whole[:, : b.shape[1]])
 
 
 class Stacks:
@@ -104,10 +121,7 @@ class Products:
         rows = buffers.rows(X, 0, T, 0, self.sizes[X.width])
         out, weight = buffers.rows(LIFTED, 0, T, 0, self.columns), self._lifted_weight(weights)
         parts = [self._bias(weights, stack) for stack in self.biases]
-        if parts:
-            torch.addmm(sum(parts[1:], parts[0]), rows, weight.t(), out=out)
-        else:
-            torch.mm(rows, weight.t(), out=out)
+        _multiply(rows, weight.t(), out, sum(parts[1:], parts[0]) if parts else None)
 
     def x_gradient(self, weights: Weights, buffers: Buffers, T: int) -> Tensor:
         """Return the gradient of x, [T, B, I]."""
@@ -116,7 +130,7 @@ class Products:
         if self.plan.lifted:
             adjoint = buffers.rows(ADJOINTS, 0, T, 0, self.columns)
             product = empty(x, *x.shape)
-            torch.mm(adjoint, self._lifted_weight(weights), out=product.view(-1, x.shape[-1]))
+            _multiply(adjoint, self._lifted_weight(weights), product.view(-1, x.shape[-1]))
             gradient = product if gradient is None else gradient + product
         return torch.zeros_like(x) if gradient is None else gradient
 
@@ -225,7 +239,10 @@ class Products:
         value = buffers.rows(slot.buffer, int(slot.access is later), T, slot.column * W, W)
         if slot.access is Access.OLD and reset is not None:
             value = value.masked_fill(reset.reshape(-1, 1), 0)
-        return value.t() @ adjoint if run[0].weight.transposed else adjoint.t() @ value
+        one, other = (value, adjoint) if run[0].weight.transposed else (adjoint, value)
+        product = one.new_empty(one.shape[1], other.shape[1])
+        _multiply(one.t(), other, product)
+        return product
 
     def _vector_gradients(self, buffers: Buffers, T: int) -> Iterator[tuple[Weight | int, Tensor]]:
         """Yield the gradients of biases, vectors, and what is derived from them."""
