@@ -77,7 +77,7 @@ def test_text_is_read_in_one_pass(name):
                 logits, state = model.follow(torch.tensor([code]), state)
                 bits.append(-logits.double().log_softmax(0)[following] / np.log(2))
         assert found == pytest.approx(
-            {task.problem.metrics[0]: np.mean(bits), "perplexity": 2 ** np.mean(bits)}, rel=1e-4
+            {task.problem.metrics[0]: np.mean(bits), "perplexity": 2 ** np.mean(bits)}, rel=2e-6
         )
         assert notes[0].startswith("4 bytes" if name == "bytes" else "2 characters")
 
@@ -119,6 +119,21 @@ def test_forecasts_are_those_of_predict_from_each_place():
             rel=1e-5,
         )
         assert "mean |y[t] - y[t-7]| of all that is given" in notes[-1]
+
+
+def test_a_forecast_is_scaled_by_all_that_came_before_it():
+    kind, table = find_task("forecast"), sample("sunspots").rows()
+    task = kind.prepare(kind.read(sample("sunspots"), Options(task="forecast")))
+    network, steps = models(task)["gru"], task.spec["context"] + task.spec["horizon"]
+    values = table["SUNACTIVITY"].to_numpy()[:steps] ** 2
+    before, came = np.split(values, [task.spec["context"]])
+    scaled = torch.from_numpy((before - before.mean()) / before.std())
+    with torch.no_grad():
+        change = network(scaled[None].float())[0].sort(dim=-1).values[:, 1].double()
+    forecast = (scaled[-1] + change).numpy() * before.std() + before.mean()
+    rows = pl.DataFrame({"YEAR": table["YEAR"][:steps], "SUNACTIVITY": values})
+    found, _ = task.codec.evaluate(network, task.spec, Source("one place", rows))
+    assert found["MAE"] == pytest.approx(np.abs(forecast - came).mean(), rel=1e-6)
 
 
 def test_what_is_missing_is_never_scored():
