@@ -16,6 +16,7 @@ from penstock.cells import cells
 from penstock.cli.main import run
 from penstock.comparison import compare as command
 from penstock.comparison import run as compare_module
+from penstock.comparison.report import table
 from penstock.comparison.trials.workers import Here
 from penstock.data import samples
 from penstock.record.results import load_results
@@ -83,15 +84,23 @@ def test_every_sample_from_file_to_prediction(
     assert all(name in (tmp_path / "out" / "report.html").read_text("utf-8") for name in baselines)
     assert run(["predict", out, name]) == 0
     assert capsys.readouterr().out.splitlines()[0].split(",") == PREDICTED[said[1]]
+    assert run(["evaluate", out, name]) == 0
+    printed = capsys.readouterr()
+    found = penstock.load(out).measure(samples.sample(name))[0]
+    lines = [re.split(r" {2,}", line) for line in printed.out.splitlines()]
+    assert lines == [[metric, table.number(value)] for metric, value in found.items()]
+    assert {*found} == {*results.contestants[0].metrics}
+    assert "which the verdict says to take" in printed.err
     page = str(tmp_path / "inspect.html")
     assert run(["inspect", out, "--out", page]) == 0
     printed = capsys.readouterr().out
     assert "memory span, to 1/e" in printed
     assert all(len(line) <= 80 for line in printed.splitlines() if page not in line)
     for other in {*samples.samples()} - {name}:  # a model is told what it did not learn from
-        assert run(["predict", out, other]) == 2
-        printed = capsys.readouterr()
-        assert (printed.out, len(printed.err.splitlines())) == ("", 1), other
+        for words in ("predict", "evaluate"):
+            assert run([words, out, other]) == 2
+            printed = capsys.readouterr()
+            assert (printed.out, len(printed.err.splitlines())) == ("", 1), other
         assert run(["inspect", out, other, "--out", page]) == 2
         assert len(capsys.readouterr().err.splitlines()) <= 3
 

@@ -27,6 +27,8 @@ LINES = {
     "explain lstn": 2, "show lstn": 2, "explain missing.py:Mine": 2, "show gru --stage nonsense": 2,
     "report": 2, "report missing": 2, "report broken": 2,
     "predict missing.json data.csv": 2, "predict missing data.csv": 2, "predict broken data.csv": 2,
+    "evaluate --help": 0, "evaluate missing.json data.csv": 2, "evaluate missing data.csv": 2,
+    "evaluate broken data.csv": 2, "evaluate model.json missing.csv": 2,
     "predict model.json missing.csv": 2, "forecast model.json missing.csv": 2,
     "inspect missing.json": 2, "inspect model.json missing.csv": 2,
 }  # fmt: skip

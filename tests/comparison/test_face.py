@@ -198,6 +198,10 @@ def test_a_naive_method_is_a_model_as_a_cell_is(tmp_path: Path) -> None:
     ahead = taken.predict(COLUMNS)
     assert ahead.columns == results.model("gru").predict(COLUMNS).columns
     last = penstock.load(out, "last value").predict(COLUMNS)
+    with pytest.warns(UserWarning, match="of all that is given"):
+        found = taken.evaluate(COLUMNS)
+    assert [*found] == ["MASE", "MAE", "pinball", "80 % missed"]
+    assert found == taken.measure(source_of(COLUMNS))[0]
     assert last["forecast"].to_list() == pytest.approx([COLUMNS["sold"][-1]] * 2)  # horizon 2
     with pytest.raises(ArgumentError, match="inspect looks into cells"):
         inspect_model(out / "models" / "drift.json", source_of(COLUMNS))

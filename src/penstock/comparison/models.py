@@ -29,7 +29,7 @@ from penstock.opening import open_plain, read_json
 from penstock.record.checked import Count, conform
 from penstock.record.results import write_json
 from penstock.tasks import find_task
-from penstock.tasks.codec import Codec
+from penstock.tasks.codec import Codec, Evaluated
 
 SCHEMA = "penstock.model/3"
 _TYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -84,6 +84,29 @@ class Model:
     def apply(self, source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
         """Return predictions for a source, and notes on them."""
         return find_task(self.about["task"]).codec.apply(self.network, self.about["spec"], source)
+
+    def measure(self, source: Source) -> Evaluated:
+        """Return the metrics on a source, and notes on them."""
+        return find_task(self.about["task"]).codec.evaluate(
+            self.network, self.about["spec"], source
+        )
+
+    def evaluate(self, data: Any) -> dict[str, float]:
+        """Return the metrics of the task on all of other data, which hold what is to be predicted.
+
+        It is what `predict` makes of the data that is measured: of sequences, whole, those with a
+        label that the model knows; of text and frames every one but the first, in one pass; of
+        series the forecasts from each place in them, up to 4000, each scaled by what came before
+        it, where MASE and pinball are in the unit mean |y_t − y_{t−m}| of the series given. What
+        was left out is a warning.
+
+        Raises:
+            DataError: the data or one of their cells cannot be used, or there are no labels.
+        """
+        metrics, notes = self.measure(source_of(data))
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
+        return metrics
 
     def predict(self, data: Any) -> Any:
         """Return predictions for other data, as a dataframe of their kind.

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -143,6 +143,16 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def until(self, row: int) -> "Series":
+        """Return what came before a row, with the columns known ahead of it; views, not copies."""
+        return replace(
+            self,
+            times=self.times[:row],
+            values=self.values[:row],
+            observed=self.observed[:row],
+            past=self.past[:row],
+        )
 
     def place(self, row: int, column: int = 0) -> str:  # noqa: ARG002
         """Return where a value stands, and the value, for a sentence."""

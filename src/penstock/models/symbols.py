@@ -47,11 +47,11 @@ class SymbolNetwork(SequenceNetwork):
         Shapes: codes [B, N], result [B, N − warm − 1]. The state goes on through each row.
         """
         parts, state = [], None
-        for part in torch.split(codes, _CHUNK, dim=1):
+        pairs = (torch.split(one, _CHUNK, dim=1) for one in (codes[:, :-1], codes[:, 1:]))
+        for part, following in zip(*pairs, strict=True):
             logits, state = self.read(part, state)
-            parts.append(logits.log_softmax(dim=-1))
-        given = torch.cat(parts, dim=1)[:, :-1]
-        return given.gather(2, codes[:, 1:, None])[:, warm:, 0]
+            parts.append(logits.log_softmax(dim=-1).gather(2, following[..., None])[..., 0])
+        return torch.cat(parts, dim=1)[:, warm:]
 
     def follow(self, codes: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Return the logits [V] of what follows codes [N], and the state to go on from."""

@@ -14,6 +14,8 @@ from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.tasks.methods import Method, load
 
+Evaluated = tuple[dict[str, float], tuple[str, ...]]  # metrics by name, and notes on them
+
 
 class Codec(ABC):
     """From a specification, as a file has it, to a model, and from a model to predictions.
@@ -50,6 +52,15 @@ class Codec(ABC):
 
         Raises:
             DataError: the source or one of its cells cannot be used.
+        """
+
+    @abstractmethod
+    def evaluate(self, model: nn.Module, spec: dict[str, Any], source: Source) -> Evaluated:
+        """Return the task's metrics of a model on all of other data, and notes on them.
+
+        Raises:
+            DataError: the source or one of its cells cannot be used, or holds nothing to compare
+                predictions with.
         """
 
     def extra_parameters(self, spec: dict[str, Any]) -> int:  # noqa: ARG002

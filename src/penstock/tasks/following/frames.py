@@ -1,26 +1,26 @@
 """Multi-hot frames, such as piano rolls: each frame from those before it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
-from typing_extensions import TypedDict
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from penstock.cells import Cell
-from penstock.data.files import Source
 from penstock.data.frames import Frames, read_frames
 from penstock.data.pieces import Pieces, cut, cut_members
-from penstock.data.series import Options
 from penstock.data.splits import divide
 from penstock.errors import DataError
-from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
-from penstock.record.checked import conform, same_length
-from penstock.tasks.codec import Codec, at_rest
+from penstock.tasks.codec import at_rest
+from penstock.tasks.following.frames_codec import (
+    ColumnFrequencies,
+    FramesCodec,
+    LastFrame,
+    frame_losses,
+    inputs_of,
+    no_symbols,
+    scores,
+)
 from penstock.tasks.methods import Method
 from penstock.tasks.shared import check_parts, group_means, no_horizon, pieces_note, spread
 from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, Problem, TaskKind
@@ -74,7 +74,7 @@ class FramesProblem(Problem):
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the mean NLL of a frame."""
         values, following, inside = batch
-        logits = network(values, _no_symbols(values))[inside]
+        logits = network(values, no_symbols(values))[inside]
         total = binary_cross_entropy_with_logits(logits, following[inside], reduction="sum")
         return total / inside.sum()
 
@@ -84,21 +84,15 @@ class FramesProblem(Problem):
         with at_rest(model):
             for index in torch.split(torch.arange(self.size("test")), _BATCH):
                 values, _, inside = self.batch("test", index)
-                logits.append(model.outputs(_inputs(values))[inside])  # type: ignore[operator]
+                logits.append(model.outputs(inputs_of(values))[inside])  # type: ignore[operator]
             return torch.cat(logits).double().sigmoid()
 
     def measure(self, predictions: Tensor) -> Measured:
         """Return the metrics, and the NLL of each column."""
         target = self.following("test").double()
-        losses = binary_cross_entropy(predictions, target, reduction="none")
-        frames = losses.sum(dim=1)
-        ones = predictions > 0.5
-        hit, either = (ones & (target == 1)).sum(), (ones | (target == 1)).sum()
-        metrics = {
-            "NLL per frame": float(frames.mean()),
-            "frame error": float(1 - hit / either) if either else 0.0,
-        }
-        return Measured(metrics, group_means(frames), tuple(losses.mean(dim=0).tolist()))
+        losses = frame_losses(predictions, target)
+        blocks, profile = group_means(losses.sum(dim=1)), tuple(losses.mean(dim=0).tolist())
+        return Measured(scores(predictions, target), blocks, profile)
 
     def members(self, part: str) -> list[str]:
         """Return the sequences of a part, or which of their frames."""
@@ -122,29 +116,6 @@ class FramesProblem(Problem):
         """Return the share of ones in each column in training [D], both cases counted once more."""
         values = self.values[self.parts["train"].all_rows()].double()
         return (values.sum(dim=0) + 1) / (len(values) + 2)
-
-
-class ColumnFrequencies(Method):
-    """The share of ones in each column; weights: logits [D]."""
-
-    shapes: ClassVar = {"logits": ("outputs",)}
-    logits: Tensor
-
-    def outputs(self, inputs: Inputs) -> Tensor:
-        """Return the logits [B, T, D]."""
-        return self.logits.expand(*inputs.numbers.shape[:2], -1)
-
-
-class LastFrame(Method):
-    """The last frame repeated, smoothed: weights: off and on, the logits of a one after each."""
-
-    shapes: ClassVar = {"off": (), "on": ()}
-    off: Tensor
-    on: Tensor
-
-    def outputs(self, inputs: Inputs) -> Tensor:
-        """Return the logits [B, T, D]."""
-        return torch.where(inputs.numbers == 1, self.on, self.off)
 
 
 @dataclass(frozen=True)
@@ -203,61 +174,6 @@ class FrameExamples(Examples):
         return [(k, begins[k], begins[k] + shown[k]) for k in spread(len(lengths)).tolist()]
 
 
-class FramesSpec(TypedDict):
-    """The specification of a model of frames."""
-
-    columns: list[str]
-    id: str | None
-    start: list[float]
-
-
-class FramesCodec(Codec):
-    """How models of frames are kept, and how they go on."""
-
-    methods: Mapping[str, type[Method]] = {
-        "column frequencies": ColumnFrequencies,
-        "last frame": LastFrame,
-    }
-
-    def check_spec(self, spec: dict[str, Any]) -> None:
-        """Raise unless it is a specification: columns, each with a logit."""
-        conform(spec, FramesSpec, "spec")
-        same_length("spec.start", spec["start"], spec["columns"])
-
-    def sizes(self, spec: dict[str, Any]) -> dict[str, int]:
-        """Return how many columns there are."""
-        return {"outputs": len(spec["columns"])}
-
-    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> SequenceNetwork:
-        """Return an untrained network with an output a column, at every step."""
-        columns = len(spec["columns"])
-        return SequenceNetwork(cell, width, columns, (), spec["start"], every_step=True)
-
-    def apply(
-        self, model: nn.Module, spec: dict[str, Any], source: Source
-    ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        """Return id, and the probability of a one in each column of the frame that comes next."""
-        target = () if source.arrays is not None else tuple(spec["columns"])
-        data = read_frames(source, Options(target=target, id=spec["id"]))
-        if len(data.columns) != len(spec["columns"]):
-            raise DataError(
-                f"{source.name} has {len(data.columns)} columns; the model learned from "
-                f"{len(spec['columns'])}"
-            )
-        logits = []
-        with at_rest(model):
-            for begin, end in zip(data.offsets[:-1], data.offsets[1:], strict=True):
-                values = torch.from_numpy(data.values[begin:end]).float()[None]
-                logits.append(model.outputs(_inputs(values))[0, -1])  # type: ignore[operator]
-            shares = torch.stack(logits).sigmoid().numpy()
-        columns = {f"p_{name}": shares[:, k] for k, name in enumerate(spec["columns"])}
-        return pl.DataFrame({"id": data.ids, **columns}), ()
-
-    def extra_parameters(self, spec: dict[str, Any]) -> int:
-        """Return what the columns take as inputs and as outputs."""
-        return edge_parameters((), len(spec["columns"]), len(spec["columns"]))
-
-
 def _bind(data: Frames, horizon: int | None) -> Parts:
     """Return the parts on pieces of two frames or more, split."""
     no_horizon(horizon, "frames")
@@ -288,14 +204,6 @@ def _pieces(data: Frames) -> tuple[dict[str, Pieces], str]:
         return cut(data.offsets, _LONGEST, shortest=2)
     members = divide(np.zeros(len(data.ids), np.int64), np.array(data.parts))
     return cut_members(data.offsets, members, _LONGEST, shortest=2), "as the names of arrays say"
-
-
-def _inputs(values: Tensor) -> Inputs:
-    return Inputs(values, _no_symbols(values))
-
-
-def _no_symbols(values: Tensor) -> Tensor:
-    return torch.empty(*values.shape[:2], 0, device=values.device)
 
 
 CODEC = FramesCodec()

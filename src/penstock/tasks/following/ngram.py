@@ -71,7 +71,7 @@ class NGram(Method):
     def log_probabilities(self, codes: Tensor, warm: int) -> Tensor:
         """Return ln p of each symbol given those before it, but for a row's first `warm` + 1.
 
-        Shapes: codes [B, N], result [B, N − warm − 1]; `warm` is not less than the order.
+        Shapes: codes [B, N], result [B, N − warm − 1].
         """
         return torch.from_numpy(np.log(self._probabilities(codes.numpy(), warm + 1)))
 
@@ -87,7 +87,7 @@ class NGram(Method):
     def _probabilities(self, rows: Codes, first: int) -> NDArray[np.float64]:
         """Return p of the symbols of each row from `first` on, given those before them.
 
-        What is longer than a row is not looked at. Shapes: rows [B, N], result [B, N − first].
+        Runs that begin before a row are not looked at. Shapes: rows [B, N], result [B, N − first].
         """
         size, told = self.sizes["outputs"], rows.shape[1] - first
         p = np.full((len(rows), told), 1 / size)
@@ -97,8 +97,9 @@ class NGram(Method):
             wanted = _keys(rows, size, n)[:, -told:]
             (count,) = runs.look_up(wanted)
             before, kinds = histories.look_up(wanted // size)
-            longer = (count + kinds * p) / np.maximum(before + kinds, 1)
-            p = np.where(before > 0, longer, p)
+            shorter = p[:, told - wanted.shape[1] :]  # where so many symbols are in the row
+            longer = (count + kinds * shorter) / np.maximum(before + kinds, 1)
+            shorter[:] = np.where(before > 0, longer, shorter)
         return p
 
     @cached_property

@@ -17,7 +17,7 @@ from penstock.errors import DataError
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.following.ngram import NGram
-from penstock.tasks.following.text_codec import TextCodec
+from penstock.tasks.following.text_codec import TextCodec, bits_of, scores
 from penstock.tasks.methods import Method
 from penstock.tasks.shared import group_means, no_horizon, spread
 from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, Problem, TaskKind
@@ -106,12 +106,9 @@ class TextProblem(Problem):
     def measure(self, predictions: Tensor) -> Measured:
         """Return bits and perplexity, and the bits of the most frequent symbols."""
         bits = bits_of(predictions)
-        mean = float(bits.mean())
         here = self.test_codes()
         profile = tuple(float(bits[here == code].mean()) for code in self._frequent())
-        return Measured(
-            dict(zip(self.metrics, (mean, 2**mean), strict=True)), group_means(bits), profile
-        )
+        return Measured(scores(predictions, self.data.unit), group_means(bits), profile)
 
     def members(self, part: str) -> list[str]:
         """Return which symbols of the text are in a part."""
@@ -149,11 +146,6 @@ class ByteProblem(TextProblem):
 
     metrics = ("bits per byte", "perplexity")
     profile_of = "most frequent bytes"
-
-
-def bits_of(predictions: Tensor) -> Tensor:
-    """Return −log₂ p from ln p."""
-    return -predictions.double() / math.log(2)
 
 
 @dataclass(frozen=True)

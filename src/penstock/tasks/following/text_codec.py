@@ -1,5 +1,6 @@
 """How language models of characters and of bytes are kept, and how they go on writing."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from penstock.errors import DataError
 from penstock.models.reader import edge_parameters
 from penstock.models.symbols import SymbolNetwork
 from penstock.record.checked import conform, same_length
-from penstock.tasks.codec import Codec, at_rest
+from penstock.tasks.codec import Codec, Evaluated, at_rest
 from penstock.tasks.methods import Method
 
 _CONTINUED = 200
@@ -72,10 +73,33 @@ class TextCodec(Codec):
         }
         return pl.DataFrame(frame), ()
 
+    def evaluate(self, model: nn.Module, spec: dict[str, Any], source: Source) -> Evaluated:
+        """Return bits and perplexity over every symbol but the first, read in one pass."""
+        data, alphabet = read_text(source, self.unit), tuple(spec["alphabet"])
+        codes = encode(data, alphabet)
+        if len(codes) < 2:
+            raise DataError(f"{data.name} has fewer than two {self.unit}s; nothing is foretold")
+        with at_rest(model):
+            known = model.log_probabilities(codes[None], 0)[0]  # type: ignore[operator]
+        unseen = int((codes == len(alphabet)).sum())
+        why = f"{unseen} {self.unit}s are none that the model knows; to it they are all one"
+        return scores(known, self.unit), (why,) if unseen else ()
+
     def extra_parameters(self, spec: dict[str, Any]) -> int:
         """Return what the embedding and the outputs take."""
         size = len(spec["start"])
         return edge_parameters((size,), size)
+
+
+def scores(predictions: Tensor, unit: Unit) -> dict[str, float]:
+    """Return the mean of −log₂ p, and 2 to that power, from ln p of each symbol."""
+    bits = float(bits_of(predictions).mean())
+    return {f"bits per {unit}": bits, "perplexity": 2**bits}
+
+
+def bits_of(predictions: Tensor) -> Tensor:
+    """Return −log₂ p from ln p."""
+    return -predictions.double() / math.log(2)
 
 
 def _continued(model: nn.Module, codes: Tensor, count: int) -> tuple[Tensor, Tensor]:

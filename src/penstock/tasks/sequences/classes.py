@@ -5,12 +5,17 @@ class is not known: it is then never scored.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import nll_loss
 from torchmetrics.functional.classification import multiclass_recall
 
+from penstock.data.encoding import code
+from penstock.data.sequences import Sequences
+from penstock.errors import DataError
+from penstock.tasks.codec import Evaluated
 from penstock.tasks.sequences.labelled import SequenceProblem
 from penstock.tasks.shared import group_means
 from penstock.tasks.task import Measured
@@ -39,6 +44,31 @@ def measure(predictions: Tensor, targets: Tensor) -> Measured:
         group_means(wrong),
         tuple((1 - recall).tolist()),
     )
+
+
+def score(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> Evaluated:
+    """Return the metrics of outputs [W, C] for the labels of sequences, or of their steps.
+
+    Raises:
+        DataError: no label is one of the model's classes.
+    """
+    labels, classes = data.labels, tuple(spec["classes"])
+    targets = code(labels.fill_null(""), classes) - 1
+    strange = sorted({*labels.drop_nulls()} - {*classes})
+    if not (targets >= 0).any():
+        raise DataError(
+            f"{data.name}: column {data.layout.label!r} holds {', '.join(map(repr, strange[:4]))}; "
+            f"the model knows {', '.join(map(repr, classes[:4]))}, and no label is one of its own"
+        )
+    unlabelled, left = labels.null_count(), int((targets < 0).sum())
+    of = f"of {len(labels)} {data.layout.per}s left out"
+    notes = {
+        f"{unlabelled} {of}, without a label": unlabelled,
+        f"{left - unlabelled} {of}, of classes that the model does not know: "
+        f"{', '.join(map(repr, strange[:4]))}": left - unlabelled,
+    }
+    found = measure(outputs.log_softmax(dim=1), targets).metrics
+    return found, tuple(note for note, count in notes.items() if count)
 
 
 def present(targets: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from penstock.data.splits import Members
 from penstock.errors import DataError
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
-from penstock.tasks.sequences.classes import ClassesProblem
+from penstock.tasks.sequences.classes import ClassesProblem, score
 from penstock.tasks.sequences.evidence import of_sequences
 from penstock.tasks.sequences.labelled import (
     LabelledReader,
@@ -161,5 +161,6 @@ CODEC = SequenceCodec(
     True,
     {"most frequent class": Constant, "logistic on summaries": OnSummaries},
     _table,
+    score,
 )
 CLASSIFY = TaskKind("classify", "classify", CODEC, LabelledReader("classify"), _bind)

@@ -22,7 +22,7 @@ from penstock.data.splits import Members, divide
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
 from penstock.record.checked import conform, same_length
-from penstock.tasks.codec import Codec, at_rest
+from penstock.tasks.codec import Codec, Evaluated, at_rest
 from penstock.tasks.methods import Method
 from penstock.tasks.sequences.summaries import count_summaries
 from penstock.tasks.shared import spread
@@ -121,6 +121,7 @@ class SequenceProblem(Problem):
 
 
 Tabulate = Callable[[dict[str, Any], Sequences, Tensor], pl.DataFrame]
+Score = Callable[[dict[str, Any], Sequences, Tensor], Evaluated]
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class SequenceCodec(Codec):
         per, has_classes: what has a label, and whether labels are classes or numbers.
         methods: the type of each baseline.
         table: from specification, sequences and a model's outputs to the frame of predictions.
+        score: from the same to metrics, and notes on what was left out.
     """
 
     task: str
@@ -139,6 +141,7 @@ class SequenceCodec(Codec):
     has_classes: bool
     methods: Mapping[str, type[Method]]
     table: Tabulate
+    score: Score
 
     def check_spec(self, spec: dict[str, Any]) -> None:
         """Raise unless it is a specification: columns, their encoding, first outputs."""
@@ -175,8 +178,21 @@ class SequenceCodec(Codec):
     ) -> tuple[pl.DataFrame, tuple[str, ...]]:
         """Return the predictions for the sequences of other data, or for their steps."""
         data = read_sequences(source, Layout.of_record(spec["layout"]).options())
-        outputs = run(model, _encoded(spec, data), self.per == "step")
-        return self.table(spec, data, outputs), data.notes
+        return self.table(spec, data, self._outputs(model, spec, data)), data.notes
+
+    def evaluate(self, model: nn.Module, spec: dict[str, Any], source: Source) -> Evaluated:
+        """Return the metrics over all sequences, or steps, with a label that the model knows."""
+        data = read_sequences(source, Layout.of_record(spec["layout"]).options())
+        if data.labels.null_count() == len(data.labels):
+            raise DataError(
+                f"{data.name} has no labels in column {data.layout.label!r}; give data that have "
+                "them, or use predict"
+            )
+        metrics, notes = self.score(spec, data, self._outputs(model, spec, data))
+        return metrics, (*data.notes, *notes)
+
+    def _outputs(self, model: nn.Module, spec: dict[str, Any], data: Sequences) -> Tensor:
+        return run(model, _encoded(spec, data), self.per == "step")
 
     def extra_parameters(self, spec: dict[str, Any]) -> int:
         """Return what embeddings and outputs take."""

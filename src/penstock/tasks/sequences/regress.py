@@ -13,6 +13,7 @@ from penstock.data.pieces import whole
 from penstock.data.scaling import Scale, fit_scale
 from penstock.data.sequences import Sequences
 from penstock.errors import DataError
+from penstock.tasks.codec import Evaluated
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
 from penstock.tasks.sequences.evidence import of_sequences
@@ -75,7 +76,7 @@ class RegressProblem(SequenceProblem):
         error = (predictions - target).abs() * self.scale.std
         quarters = torch.tensor_split(target.argsort(), len(self.profile_names()))
         return Measured(
-            {"MAE": float(error.mean()), "RMSE": float(error.square().mean().sqrt())},
+            _metrics(error),
             group_means(error),
             tuple(float(error[quarter].mean()) for quarter in quarters),
         )
@@ -170,11 +171,28 @@ def _table(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> pl.DataFra
     return pl.DataFrame({"id": data.ids, "predicted": values})
 
 
+def _score(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> Evaluated:
+    """Return the metrics over the sequences with a label."""
+    labels = data.labels.to_numpy().astype(np.float64)
+    predicted = Scale(**spec["scale"]).undo(outputs[:, 0].double().numpy())
+    known = ~np.isnan(labels)
+    left = int((~known).sum())
+    note = f"{left} of {len(data)} sequences left out, without a label"
+    error = torch.from_numpy(np.abs(predicted - labels)[known])
+    return _metrics(error), (note,) if left else ()
+
+
+def _metrics(error: Tensor) -> dict[str, float]:
+    """Return MAE and RMSE of absolute errors."""
+    return {"MAE": float(error.mean()), "RMSE": float(error.square().mean().sqrt())}
+
+
 CODEC = SequenceCodec(
     "regress",
     "sequence",
     False,
     {"mean": Constant, "median": Constant, "ridge on summaries": OnSummaries},
     _table,
+    _score,
 )
 REGRESS = TaskKind("regress", "regress", CODEC, LabelledReader("regress"), _bind)

@@ -15,7 +15,7 @@ from penstock.data.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
-from penstock.tasks.sequences.classes import ClassesProblem
+from penstock.tasks.sequences.classes import ClassesProblem, score
 from penstock.tasks.sequences.evidence import of_steps
 from penstock.tasks.sequences.labelled import (
     LabelledReader,
@@ -221,5 +221,6 @@ CODEC = SequenceCodec(
         "logistic on the step": OnStep,
     },
     _table,
+    score,
 )
 TAG = TaskKind("tag", "tag", CODEC, LabelledReader("tag"), _bind)

@@ -24,7 +24,7 @@ from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
-from penstock.tasks.series.codec import ForecastCodec
+from penstock.tasks.series.codec import ForecastCodec, scores
 from penstock.tasks.series.evidence import forecast_evidence
 from penstock.tasks.series.naive import METHODS, pinball
 from penstock.tasks.series.selection import Selection, blocks_of, select
@@ -93,18 +93,10 @@ class ForecastProblem(Problem):
         _, target, observed = self.test()
         unit = self._of_owner([scale.std for scale in self.selection.scales])
         weight = unit / self._of_owner(self.selection.naive_errors)
-        error = (predictions[..., MEDIAN] - target).abs()
-        scaled = error * weight
-        missed = (target < predictions[..., 0]) | (target > predictions[..., -1])
-        losses = pinball(predictions, target, QUANTILES)
+        scaled = (predictions[..., MEDIAN] - target).abs() * weight
         blocks = blocks_of(self.selection, self.parts["test"])
         return Measured(
-            {
-                "MASE": float(scaled[observed].mean()),
-                "MAE": float((error * unit)[observed].mean()),
-                "pinball": float((losses.mean(dim=-1) * weight)[observed].mean()),
-                "80 % missed": float(missed[observed].double().mean()),
-            },
+            scores(predictions, target, observed, unit, weight),
             tuple(
                 float(scaled[blocks == block][observed[blocks == block]].mean())
                 for block in torch.unique(blocks)
