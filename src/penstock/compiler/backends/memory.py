@@ -66,9 +66,10 @@ def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> None:
         )
     if not (tensor.data_ptr() or 0 in shape):
         missing(name)
+    # 8 bytes, the most a number has, are an estimate; `_refuse_shrunk` works out what is needed.
     there = tensor.untyped_storage().nbytes()
     if there < tensor.nbytes + 8 * tensor.storage_offset() or not tensor.is_contiguous():
-        _refuse_shrunk(name, tensor)  # which works out what 8, the most a number has, estimates
+        _refuse_shrunk(name, tensor)
 
 
 def _refuse_shrunk(name: str, tensor: Tensor) -> None:
@@ -94,7 +95,8 @@ def dense(name: str, tensor: Tensor, dtype: torch.dtype, shape: Shape) -> Tensor
     kernel believes what it is told. Raises as `check`.
     """
     check(name, tensor, dtype, shape)
-    return (tensor.resolve_neg() if tensor.is_neg() else tensor).contiguous()
+    whole = tensor.resolve_neg() if tensor.is_neg() else tensor
+    return whole if whole.is_contiguous() else whole.contiguous()
 
 
 class Buffers:

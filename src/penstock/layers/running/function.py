@@ -122,7 +122,7 @@ class _Function(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sweep: Sweep, program: Program, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run the forward loop."""
-        kept = program.forward(_with(sweep, tensors), keep=True)
+        kept = program.forward(sweep, keep=True)  # whose tensors these are
         ctx.sweep, ctx.program, ctx.count = sweep, program, len(tensors)
         ctx.save_for_backward(*tensors, *kept.states, kept.saved)
         ctx.set_materialize_grads(False)
