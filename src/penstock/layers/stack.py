@@ -20,7 +20,6 @@ from penstock.layers.making.parts import Part
 from penstock.layers.running import function, graphs
 from penstock.layers.running.chunks import run_in_chunks
 from penstock.layers.running.eager import Swept
-from penstock.layers.running.followed import is_traced
 
 
 class Stack(graphs.Unread):
@@ -76,9 +75,6 @@ class Stack(graphs.Unread):
             x = x.masked_fill(~valid[..., None], 0)
             resets = None if resets is None else resets & valid
         output, swept = self._run_layers(x, states, valid, resets, all_states)
-        shared = output is swept[-1].output and valid is None
-        if shared and output.requires_grad and not is_traced():
-            output = output.clone()  # the gradient reads the states; what is returned is the user's
         finals = zip(*(s.states for s in swept), strict=True)
         return output, tuple(torch.stack(s) for s in finals), swept
 
@@ -93,6 +89,7 @@ class Stack(graphs.Unread):
         """Run x [T, B, I] through all layers and directions."""
         done: list[Swept] = []
         D = 1 + self.bidirectional
+        anew = D > 1 or valid is not None or bool(self.checkpoint) or self.cell.output is not None
         for layer, parts in enumerate(self._parts):
             x = self._drop_features(x)
             for d, part in enumerate(parts):
@@ -108,7 +105,8 @@ class Stack(graphs.Unread):
                     reset=backward_reset(reset) if d and reset is not None else reset,
                     reverse=d == 1,
                     key=mode.key,
-                    masks=self._masks(mode.place, x),
+                    masks=self._masks(mode.place, x) if mode.place.modifiers.any else {},
+                    returned=layer == self.num_layers - 1 and not anew,
                 )
                 done.append(self._sweep(sweep, all_states))
             outputs = [s.output for s in done[-D:]]

@@ -5,7 +5,6 @@ Legend: B batch, I input, H hidden, S width of a state, O features of the output
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -105,7 +104,7 @@ class Stream:
             old = tuple(state[parity] for state in states)
             sweep = Sweep(cell, place, own, x, old, lower)
             bound = _bind(sweep, tuple(states), parity)
-            yield _LayerStep(bound, replace(sweep, states=new), output, follows, joined)
+            yield _LayerStep(bound, sweep._replace(states=new), output, follows, joined)
             x = joined
             below = dict(zip(cell.states, new, strict=True))
 
@@ -229,7 +228,7 @@ def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
     except BackendError as error:
         function.say_once(type(sweep.cell), str(error))
         return _EagerStep(sweep, tuple(state[1 - parity] for state in states))
-    return program.bind(replace(sweep, states=states, reverse=parity == 1))
+    return program.bind(sweep._replace(states=states, reverse=parity == 1))
 
 
 class _EagerStep:
@@ -246,7 +245,7 @@ class _EagerStep:
 
     def read(self, x: Tensor) -> None:
         """Take another input of the same shape."""
-        self.sweep = replace(self.sweep, x=x[None])
+        self.sweep = self.sweep._replace(x=x[None])
 
 
 class _LayerStep:

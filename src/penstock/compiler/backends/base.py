@@ -6,7 +6,7 @@ Legend: T steps, B rows, W width, n columns of a buffer.
 import ctypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -14,8 +14,7 @@ from penstock.compiler.backends.memory import Buffers
 from penstock.compiler.ir.plan import At, Buffer, LoopPlan
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One run of a loop.
 
     buffers: those of the loop, shaped as their `BufferKind` says, and the matrices. like: a tensor

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from penstock.cells import Cell, Place
-from penstock.compiler.backends.memory import Buffers, empty
+from penstock.compiler.backends.memory import Buffers, empty, workspace
 from penstock.compiler.ir.evaluate import evaluate
 from penstock.compiler.ir.graph import BIASES, Hoisted, Origin, Stacked, StepInput, Weight
 from penstock.compiler.ir.plan import (
@@ -32,19 +32,32 @@ Weights = Mapping[str, Tensor]
 _TILE = 16  # columns of MKL's tiles
 
 
-def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
-    """Put a b + bias into `out`, with the same bits for any number of threads.
+def _multiply(
+    a: Tensor, b: Tensor, out: Tensor | None = None, bias: Tensor | None = None
+) -> Tensor:
+    """Return a b + bias, in `out` if that is given, with the same bits for any number of threads.
 
     MKL shares columns among threads, and adds up in another order where one gets part of a tile;
     so b is filled up to whole tiles. Shapes: a [M, K], b [K, N], out [M, N], bias [N].
     """
-    lacking = -b.shape[1] % _TILE
-    if not lacking or not b.shape[1]:
-        torch.mm(a, b, out=out) if bias is None else torch.addmm(bias, a, b, out=out)
-        return
-    wide = pad(b, (0, lacking))
-    whole = torch.mm(a, wide) if bias is None else torch.addmm(pad(bias, (0, lacking)), a, wide)
-    out.copy_(whole[:, : b.shape[1]])
+    (M, K), N = a.shape, b.shape[1]
+    width = -(-N // _TILE) * _TILE
+    if width == N:
+        return torch.mm(a, b, out=out) if bias is None else torch.addmm(bias, a, b, out=out)
+    filled, product = _scratch(a, "filled", K, width), _scratch(a, "product", M, width)
+    filled[:, :N] = b
+    filled[:, N:] = 0
+    if bias is None:
+        torch.mm(a, filled, out=product)
+    else:
+        torch.addmm(pad(bias, (0, width - N)), a, filled, out=product)
+    return product[:, :N].contiguous() if out is None else out.copy_(product[:, :N])
+
+
+def _scratch(like: Tensor, use: str, rows: int, columns: int) -> Tensor:
+    """Return a matrix in this thread's memory for a use: fresh memory costs as much as a product."""
+    block = workspace(like, rows * columns, use)
+    return block.as_strided((rows, columns), (columns, 1), block.storage_offset())
 
 
 class Stacks:
@@ -104,6 +117,7 @@ class Products:
         self.vectors = [node.vector for node in self.derived.nodes if node.vector]
         self.columns = len(plan.lifted) * self.hidden_size
         self.biases = dict(_biases(hoisted, plan))
+        self.last_whole = next((s for s in reversed(self.biases) if self._is_whole(s)), None)
         self.runs = tuple(self._runs())
         self.totals = tuple(self._totals())
 
@@ -123,12 +137,11 @@ class Products:
         parts = [self._bias(weights, stack) for stack in self.biases]
         _multiply(rows, weight.t(), out, sum(parts[1:], parts[0]) if parts else None)
 
-    def x_gradient(self, weights: Weights, buffers: Buffers, T: int) -> Tensor:
+    def x_gradient(self, weights: Weights, buffers: Buffers, x: Tensor) -> Tensor:
         """Return the gradient of x, [T, B, I]."""
-        x = buffers[X]
         gradient = buffers[GRAD_X] if GRAD_X in buffers else None  # noqa: SIM401 (no dict)
         if self.plan.lifted:
-            adjoint = buffers.rows(ADJOINTS, 0, T, 0, self.columns)
+            adjoint = buffers.rows(ADJOINTS, 0, x.shape[0], 0, self.columns)
             product = empty(x, *x.shape)
             _multiply(adjoint, self._lifted_weight(weights), product.view(-1, x.shape[-1]))
             gradient = product if gradient is None else gradient + product
@@ -240,9 +253,7 @@ class Products:
         if slot.access is Access.OLD and reset is not None:
             value = value.masked_fill(reset.reshape(-1, 1), 0)
         one, other = (value, adjoint) if run[0].weight.transposed else (adjoint, value)
-        product = one.new_empty(one.shape[1], other.shape[1])
-        _multiply(one.t(), other, product)
-        return product
+        return _multiply(one.t(), other)
 
     def _vector_gradients(self, buffers: Buffers, T: int) -> Iterator[tuple[Weight | int, Tensor]]:
         """Yield the gradients of biases, vectors, and what is derived from them."""
@@ -251,7 +262,8 @@ class Products:
             for stack, biases in self.biases.items():
                 if self._is_whole(stack):
                     assert biases[0]
-                    yield biases[0], sums.clone()
+                    own = stack is self.last_whole  # no parameter has another's memory
+                    yield biases[0], sums if own else sums.clone()
                     continue
                 parts = zip(biases, torch.split(sums, self.hidden_size), strict=True)
                 yield from ((bias, part) for bias, part in parts if bias)

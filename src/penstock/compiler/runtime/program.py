@@ -98,10 +98,9 @@ class Program:
         T, B = x.shape[:2]
         buffers, states = self._inputs(sweep), []
         shapes = self._given(T, B)
-        for buffer, initial in zip(self._states, sweep.states, strict=True):
-            check(f"state {buffer.name}", initial, self.dtype, shapes[buffer][1:])
-            state = empty(x, *shapes[buffer])
-            state[T if reverse else 0] = initial
+        for buffer, given in zip(self._states, sweep.states, strict=True):
+            state, name = empty(x, *shapes[buffer]), f"state {buffer.name}"
+            state[T if reverse else 0] = dense(name, given, self.dtype, shapes[buffer][1:])
             buffers.put(buffer, state)
             states.append(state)
         kept, work, _ = self._maps(T, B, keep)
@@ -174,11 +173,11 @@ class Program:
         self, sweep: Sweep, buffers: Buffers, carries: list[Tensor], needs_x: bool
     ) -> Gradients:
         """Make the products after the loop; gather what the loop left."""
-        T, weights = len(sweep.x), sweep.weights
+        T, weights = sweep.x.shape[0], sweep.weights
         below = zip(self._grads_below, sweep.below, strict=False)
         return Gradients(
             self._products.weight_gradients(weights, buffers, T, sweep.reset, sweep.reverse),
-            self._products.x_gradient(weights, buffers, T) if needs_x else None,
+            self._products.x_gradient(weights, buffers, sweep.x) if needs_x else None,
             tuple(carry[T % 2] for carry in carries),
             tuple(buffers[g] if g in buffers else torch.zeros_like(b) for g, b in below),
         )
@@ -190,11 +189,9 @@ class Program:
         keep: bool,
         incoming: Mapping[Buffer, Tensor] | None = None,
     ) -> Call:
-        T, B = sweep.x.shape[:2]
-        valid, reset = (
-            None if steps is None else dense(name, steps, torch.bool, (T, B))
-            for name, steps in {"valid": sweep.valid, "reset": sweep.reset}.items()
-        )
+        (T, B), valid, reset = sweep.x.shape[:2], sweep.valid, sweep.reset
+        valid = None if valid is None else dense("valid", valid, torch.bool, (T, B))
+        reset = None if reset is None else dense("reset", reset, torch.bool, (T, B))
         return Call(
             buffers, sweep.x, self.sizes, T, B, incoming or {}, valid, reset, sweep.reverse, keep
         )

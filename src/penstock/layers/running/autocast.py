@@ -8,7 +8,6 @@ made in the autocast type. float64 is left alone, as torch leaves it.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -37,6 +36,6 @@ def run(sweep: Sweep, run: Callable[[Sweep], Swept]) -> Swept:
     masks = dict(zip(sweep.masks, cast(tuple(sweep.masks.values()), wide), strict=True))
     (x,), states, below = (cast(t, wide) for t in ((sweep.x,), sweep.states, sweep.below))
     with torch.autocast(kind, enabled=not sweep.x.is_cpu):
-        swept = run(replace(sweep, x=x, states=states, below=below, masks=masks))
+        swept = run(sweep._replace(x=x, states=states, below=below, masks=masks))
     (output,) = cast((swept.output,), low)
     return Swept(output, cast(swept.states, low), cast(swept.sequences, low))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -24,7 +23,7 @@ def run_in_chunks(sweep: Sweep, run: Run, length: int, every_state: bool) -> Swe
     length = length or math.isqrt(max(sweep.x.shape[0] - 1, 0)) + 1
     states, found = sweep.states, list[Swept]()
     for chunk in list(_cut(sweep, length))[:: -1 if sweep.reverse else 1]:
-        found.append(_remade(replace(chunk, states=states), run, every_state))
+        found.append(_remade(chunk._replace(states=states), run, every_state))
         states = found[-1].states
     found = found[:: -1 if sweep.reverse else 1]
     sequences = zip(*(s.sequences for s in found), strict=True)
@@ -45,8 +44,7 @@ def _cut(sweep: Sweep, length: int) -> Iterator[Sweep]:
         n: [m] * len(xs) if m.ndim == 2 else torch.split(m, length) for n, m in sweep.masks.items()
     }
     for k, (x, valid, reset) in enumerate(zip(xs, cut(sweep.valid), cut(sweep.reset), strict=True)):
-        yield replace(
-            sweep,
+        yield sweep._replace(
             x=x,
             below=tuple(b[k] for b in below),
             valid=valid,
@@ -62,7 +60,7 @@ def _remade(sweep: Sweep, run: Run, every_state: bool) -> Swept:
     def again(x: Tensor, *rest: Tensor) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
         states, below, weights = rest[:n], rest[n : n + m], rest[n + m :]
         named = dict(zip(names, weights, strict=True))
-        swept = run(replace(sweep, x=x, states=states, below=below, weights=named))
+        swept = run(sweep._replace(x=x, states=states, below=below, weights=named))
         finals = tuple(s.clone() for s in swept.states)  # views would keep whole sequences
         return swept.output, finals, swept.sequences if every_state else ()
 

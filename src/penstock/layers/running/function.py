@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +21,7 @@ from penstock.layers.running.followed import is_followed
 
 _everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
+_programs = dict[tuple[str, torch.dtype, str], Program]()
 _eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
 
@@ -60,17 +60,24 @@ def _run(sweep: Sweep) -> Swept:
         return eager.run(sweep)
     if name == "auto" and not native.has_kernels_for(sweep.x):
         return eager.run(sweep)
-    bias = any(weight.startswith("bias_") for weight in sweep.weights)
-    dtype = str(sweep.x.dtype).removeprefix("torch.")
     try:
-        wanted = "c" if name == "auto" else name
-        program = pipeline.program(sweep.cell, sweep.place, bias, dtype, wanted)
+        program = _program(sweep, "c" if name == "auto" else name)
     except BackendError as error:
         if name != "auto":
             raise
         say_once(type(sweep.cell), str(error))
         return eager.run(sweep)
     return _compiled(sweep, program)
+
+
+def _program(sweep: Sweep, name: str) -> Program:
+    """Return the program for a sweep; its key is quicker looked up than a place is hashed."""
+    known = sweep.key, sweep.x.dtype, name
+    if known not in _programs:
+        bias = any(weight.startswith("bias_") for weight in sweep.weights)
+        dtype = str(sweep.x.dtype).removeprefix("torch.")
+        _programs[known] = pipeline.program(sweep.cell, sweep.place, bias, dtype, name)
+    return _programs[known]
 
 
 def _everything(sweep: Sweep) -> tuple[Tensor, ...]:
@@ -108,7 +115,7 @@ def _compiled(sweep: Sweep, program: Program) -> Swept:
     given = _tensors(sweep)
     results: Any
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
-        results = _Function.apply(sweep, program, *given)  # type: ignore[no-untyped-call]
+        results = _Function.apply(sweep, program, *given)
     else:
         results = _results(sweep, program.forward(sweep, keep=False).states)
     n = len(sweep.states)
@@ -119,6 +126,11 @@ def _compiled(sweep: Sweep, program: Program) -> Swept:
 class _Function(torch.autograd.Function):
     """Sequences and final states of a sweep, as a function of x, states, below and weights."""
 
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Run it, without asking first for a transform of torch.func: none is on (3 µs a call)."""
+        return super(torch.autograd.Function, cls).apply(*args)  # type: ignore[misc]
+
     @staticmethod
     def forward(ctx: Any, sweep: Sweep, program: Program, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run the forward loop."""
@@ -126,7 +138,8 @@ class _Function(torch.autograd.Function):
         ctx.sweep, ctx.program, ctx.count = sweep, program, len(tensors)
         ctx.save_for_backward(*tensors, *kept.states, kept.saved)
         ctx.set_materialize_grads(False)
-        return _results(sweep, kept.states)
+        first, *rest = _results(sweep, kept.states)
+        return (first.clone() if sweep.returned else first, *rest)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -163,7 +176,7 @@ def _with(sweep: Sweep, tensors: tuple[Tensor, ...]) -> Sweep:
         tensors[0], tensors[1 : 1 + n], tensors[1 + n : 1 + n + m], tensors[1 + n + m :]
     )  # fmt: skip
     names = dict(zip(sweep.weights, weights, strict=True))
-    return replace(sweep, weights=names, x=x, states=states, below=below)
+    return sweep._replace(weights=names, x=x, states=states, below=below)
 
 
 def _equations_gradient(

@@ -36,7 +36,24 @@ def takes(sweep: Sweep) -> bool:
     masked = sweep.valid is not None or sweep.reset is not None
     plain = not masked and not sweep.place.modifiers.any and sweep.x.numel() > 0
     tensors = (sweep.x, *sweep.states, *sweep.weights.values())
-    return plain and type(sweep.cell) in _MODES and (traced or not is_followed(tensors))
+    if not plain or type(sweep.cell) not in _MODES or not _projects(sweep):
+        return False
+    return traced or not is_followed(tensors)
+
+
+def _projects(sweep: Sweep) -> bool:
+    """Return whether torch can project the state, if that is asked: on CUDA only cuDNN, to less."""
+    projected = _projection(sweep)
+    if not projected or not sweep.x.is_cuda:
+        return True
+    cudnn: bool = torch.backends.cudnn.is_acceptable(sweep.x)  # type: ignore[no-untyped-call]
+    return cudnn and projected < sweep.place.hidden_size
+
+
+def _projection(sweep: Sweep) -> int:
+    """Return the size that a state is projected to; 0 if it is not."""
+    size = sweep.cell.state_sizes(sweep.place.hidden_size)[0]
+    return 0 if "weight_hr" not in sweep.weights else size
 
 
 def run(sweep: Sweep) -> Swept:
@@ -55,7 +72,10 @@ def run(sweep: Sweep) -> Swept:
     has_biases = "bias_ih" in sweep.weights
     train = is_traced() or torch.is_grad_enabled()  # a graph must not depend on the mode
     output, *final = operators[mode](x, initial, weights, has_biases, 1, 0.0, train, False, False)
-    output = output.flip(0) if sweep.reverse else output
+    if sweep.reverse:
+        output = output.flip(0)
+    elif sweep.returned and train and sweep.x.is_cuda:
+        output = output.clone()  # cuDNN's gradient reads it
     return Swept(output, tuple(state[0] for state in final), (output,))
 
 
@@ -66,8 +86,7 @@ def _flatten(sweep: Sweep, mode: str, weights: list[Tensor]) -> None:
         return
     if not torch.backends.cudnn.is_acceptable(weights[0]):  # type: ignore[no-untyped-call]
         return
-    place, sizes = sweep.place, sweep.cell.state_sizes(sweep.place.hidden_size)
-    projected = sizes[0] if sizes[0] != place.hidden_size else 0
+    place, projected = sweep.place, _projection(sweep)
     number = cudnn_rnn.get_cudnn_mode(mode)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         torch._cudnn_rnn_flatten_weight(
