@@ -55,7 +55,7 @@ def _multiply(
 
 
 def _scratch(like: Tensor, use: str, rows: int, columns: int) -> Tensor:
-    """Return a matrix in this thread's memory for a use: fresh memory costs as much as a product."""
+    """Return a matrix in this thread's memory for a use: fresh memory costs more."""
     block = workspace(like, rows * columns, use)
     return block.as_strided((rows, columns), (columns, 1), block.storage_offset())
 
