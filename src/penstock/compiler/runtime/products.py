@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from penstock.cells import Cell, Place
-from penstock.compiler.backends.memory import Buffers, empty, workspace
+from penstock.compiler.backends.memory import Buffers, empty
 from penstock.compiler.ir.evaluate import evaluate
 from penstock.compiler.ir.graph import BIASES, Hoisted, Origin, Stacked, StepInput, Weight
 from penstock.compiler.ir.plan import (
@@ -30,34 +30,55 @@ from penstock.compiler.ir.plan import (
 
 Weights = Mapping[str, Tensor]
 _TILE = 16  # columns of MKL's tiles
+_PIECES = 16
+_LONG = 1024  # rows
+
+# MKL shares the columns of a product among threads, and adds up in another order where one gets
+# part of a tile. So that the bits are the same for any number of threads, where columns are no
+# whole tiles many rows are cut into pieces, each one thread's, and few are multiplied with columns
+# filled up.
 
 
-def _multiply(
-    a: Tensor, b: Tensor, out: Tensor | None = None, bias: Tensor | None = None
-) -> Tensor:
-    """Return a b + bias, in `out` if that is given, with the same bits for any number of threads.
+def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
+    """Put a b + bias into `out`. Shapes: a [M, K], b [K, N], out [M, N], bias [N]."""
+    N = b.shape[1]
+    lacking = -N % _TILE
+    if not lacking or not N:
+        torch.mm(a, b, out=out) if bias is None else torch.addmm(bias, a, b, out=out)
+        return
+    cut, rest = _cut(len(a))
+    if cut:
+        pieces, into = a[:cut].view(_PIECES, -1, a.shape[1]), out[:cut].view(_PIECES, -1, N)
+        each = b.expand(_PIECES, *b.shape)
+        if bias is None:
+            torch.bmm(pieces, each, out=into)
+        else:
+            torch.baddbmm(bias, pieces, each, out=into)
+    if rest:
+        a, wide = a[cut:], pad(b, (0, lacking))
+        whole = torch.mm(a, wide) if bias is None else torch.addmm(pad(bias, (0, lacking)), a, wide)
+        out[cut:] = whole[:, :N]
 
-    MKL shares columns among threads, and adds up in another order where one gets part of a tile;
-    so b is filled up to whole tiles. Shapes: a [M, K], b [K, N], out [M, N], bias [N].
-    """
-    (M, K), N = a.shape, b.shape[1]
-    width = -(-N // _TILE) * _TILE
-    if width == N:
-        return torch.mm(a, b, out=out) if bias is None else torch.addmm(bias, a, b, out=out)
-    filled, product = _scratch(a, "filled", K, width), _scratch(a, "product", M, width)
-    filled[:, :N] = b
-    filled[:, N:] = 0
-    if bias is None:
-        torch.mm(a, filled, out=product)
-    else:
-        torch.addmm(pad(bias, (0, width - N)), a, filled, out=product)
-    return product[:, :N].contiguous() if out is None else out.copy_(product[:, :N])
+
+def _sum_products(a: Tensor, b: Tensor) -> Tensor:
+    """Return aᵀ b, a sum over rows. Shapes: a [R, M], b [R, N]."""
+    (R, M), N = a.shape, b.shape[1]
+    if N % _TILE == 0:
+        return torch.mm(a.t(), b)
+    cut, rest = _cut(R)
+    total = a.new_zeros(M, N)
+    if rest:
+        _multiply(a[cut:].t(), b[cut:], total)
+    if cut:
+        pieces, other = a[:cut].view(_PIECES, -1, M), b[:cut].view(_PIECES, -1, N)
+        total += torch.bmm(pieces.transpose(1, 2), other).sum(0)
+    return total
 
 
-def _scratch(like: Tensor, use: str, rows: int, columns: int) -> Tensor:
-    """Return a matrix in this thread's memory for a use: fresh memory costs more."""
-    block = workspace(like, rows * columns, use)
-    return block.as_strided((rows, columns), (columns, 1), block.storage_offset())
+def _cut(rows: int) -> tuple[int, int]:
+    """Return how many rows make pieces of the same length, and how many are left over."""
+    rest = rows % _PIECES if rows >= _LONG else rows
+    return rows - rest, rest
 
 
 class Stacks:
@@ -252,8 +273,9 @@ class Products:
         value = buffers.rows(slot.buffer, int(slot.access is later), T, slot.column * W, W)
         if slot.access is Access.OLD and reset is not None:
             value = value.masked_fill(reset.reshape(-1, 1), 0)
-        one, other = (value, adjoint) if run[0].weight.transposed else (adjoint, value)
-        return _multiply(one.t(), other)
+        if run[0].weight.transposed:
+            return _sum_products(value, adjoint)
+        return _sum_products(adjoint, value)
 
     def _vector_gradients(self, buffers: Buffers, T: int) -> Iterator[tuple[Weight | int, Tensor]]:
         """Yield the gradients of biases, vectors, and what is derived from them."""
