@@ -29,56 +29,61 @@ from penstock.compiler.ir.plan import (
 )
 
 Weights = Mapping[str, Tensor]
-_TILE = 16  # columns of MKL's tiles
+_TILE = 16  # columns of MKL's tiles, and rows enough to be shared as whole tiles
 _PIECES = 16
 _LONG = 1024  # rows
 
-# MKL shares the columns of a product among threads, and adds up in another order where one gets
-# part of a tile. So that the bits are the same for any number of threads, where columns are no
-# whole tiles many rows are cut into pieces, each one thread's, and few are multiplied with columns
-# filled up.
+# MKL shares a product among threads, and adds up in another order where one gets part of a tile.
+# So that the bits are the same for any number of threads, where there would be such parts many rows
+# are cut into pieces, each one thread's, and few are multiplied with rows and columns filled up.
 
 
 def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
     """Put a b + bias into `out`. Shapes: a [M, K], b [K, N], out [M, N], bias [N]."""
-    N = b.shape[1]
-    lacking = -N % _TILE
-    if not lacking or not N:
+    (M, K), N = a.shape, b.shape[1]
+    if _has_whole_tiles(M, N):
         torch.mm(a, b, out=out) if bias is None else torch.addmm(bias, a, b, out=out)
         return
-    cut, rest = _cut(len(a))
+    cut = _cut(M)
     if cut:
-        pieces, into = a[:cut].view(_PIECES, -1, a.shape[1]), out[:cut].view(_PIECES, -1, N)
-        each = b.expand(_PIECES, *b.shape)
+        pieces, into = a[:cut].view(_PIECES, -1, K), out[:cut].view(_PIECES, -1, N)
+        each = b.expand(_PIECES, K, N)
         if bias is None:
             torch.bmm(pieces, each, out=into)
         else:
             torch.baddbmm(bias, pieces, each, out=into)
-    if rest:
-        a, wide = a[cut:], pad(b, (0, lacking))
-        whole = torch.mm(a, wide) if bias is None else torch.addmm(pad(bias, (0, lacking)), a, wide)
-        out[cut:] = whole[:, :N]
+    if cut < M:
+        rest = _multiply_filled(a[cut:], b)
+        out[cut:] = rest if bias is None else rest + bias
 
 
 def _sum_products(a: Tensor, b: Tensor) -> Tensor:
     """Return aᵀ b, a sum over rows. Shapes: a [R, M], b [R, N]."""
     (R, M), N = a.shape, b.shape[1]
-    if N % _TILE == 0:
+    if _has_whole_tiles(M, N):
         return torch.mm(a.t(), b)
-    cut, rest = _cut(R)
-    total = a.new_zeros(M, N)
-    if rest:
-        _multiply(a[cut:].t(), b[cut:], total)
+    cut = _cut(R)
+    total = _multiply_filled(a[cut:].t(), b[cut:])
     if cut:
         pieces, other = a[:cut].view(_PIECES, -1, M), b[:cut].view(_PIECES, -1, N)
         total += torch.bmm(pieces.transpose(1, 2), other).sum(0)
     return total
 
 
-def _cut(rows: int) -> tuple[int, int]:
-    """Return how many rows make pieces of the same length, and how many are left over."""
-    rest = rows % _PIECES if rows >= _LONG else rows
-    return rows - rest, rest
+def _multiply_filled(a: Tensor, b: Tensor) -> Tensor:
+    """Return a b, made of whole tiles. Shapes: a [M, K], b [K, N]."""
+    M, N = len(a), b.shape[1]
+    tall = pad(a, (0, 0, 0, _TILE - M)) if M < _TILE else a
+    return torch.mm(tall, pad(b, (0, -N % _TILE)))[:M, :N].contiguous()
+
+
+def _has_whole_tiles(rows: int, columns: int) -> bool:
+    return not columns or (columns % _TILE == 0 and not 0 < rows < _TILE)
+
+
+def _cut(rows: int) -> int:
+    """Return how many rows make pieces of the same length: all but a few, or none."""
+    return rows - rows % _PIECES if rows >= _LONG else 0
 
 
 class Stacks:
