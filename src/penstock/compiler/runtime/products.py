@@ -143,7 +143,9 @@ class Products:
         self.vectors = [node.vector for node in self.derived.nodes if node.vector]
         self.columns = len(plan.lifted) * self.hidden_size
         self.biases = dict(_biases(hoisted, plan))
-        self.last_whole = next((s for s in reversed(self.biases) if self._is_whole(s)), None)
+        self.last = None  # stack of biases, whose gradient may be the sums themselves
+        if all(map(self._is_whole, self.biases)):
+            self.last = next(reversed(self.biases), None)
         self.runs = tuple(self._runs())
         self.totals = tuple(self._totals())
 
@@ -289,8 +291,7 @@ class Products:
             for stack, biases in self.biases.items():
                 if self._is_whole(stack):
                     assert biases[0]
-                    own = stack is self.last_whole  # no parameter has another's memory
-                    yield biases[0], sums if own else sums.clone()
+                    yield biases[0], sums if stack is self.last else sums.clone()
                     continue
                 parts = zip(biases, torch.split(sums, self.hidden_size), strict=True)
                 yield from ((bias, part) for bias, part in parts if bias)

@@ -71,13 +71,16 @@ def _run(sweep: Sweep) -> Swept:
 
 
 def _program(sweep: Sweep, name: str) -> Program:
-    """Return the program for a sweep; its key is quicker looked up than a place is hashed."""
+    """Return the program for a sweep, by its key if it has one: a place takes longer to hash."""
     known = sweep.key, sweep.x.dtype, name
-    if known not in _programs:
-        bias = any(weight.startswith("bias_") for weight in sweep.weights)
-        dtype = str(sweep.x.dtype).removeprefix("torch.")
-        _programs[known] = pipeline.program(sweep.cell, sweep.place, bias, dtype, name)
-    return _programs[known]
+    if known in _programs:
+        return _programs[known]
+    bias = any(weight.startswith("bias_") for weight in sweep.weights)
+    dtype = str(sweep.x.dtype).removeprefix("torch.")
+    program = pipeline.program(sweep.cell, sweep.place, bias, dtype, name)
+    if sweep.key:
+        _programs[known] = program
+    return program
 
 
 def _everything(sweep: Sweep) -> tuple[Tensor, ...]:
