@@ -273,3 +273,11 @@ def test_a_step_is_no_constant_of_a_graph(cell):
     with pytest.raises(ArgumentError, match="cannot see into a step"):
         make_fx(lambda x: stream.step(x))(torch.ones(B, I))  # noqa: PLW0108  (it looks at a name)
     stream.step(torch.ones(B, I))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lru"])
+def test_a_step_is_no_constant_of_a_trace(cell):
+    stream = make(cell).stream(B)
+    with pytest.raises(ArgumentError, match="cannot see into a step"):
+        torch.jit.trace(lambda x: stream.step(x) + x.sum(), torch.ones(B, I))
+    stream.step(torch.ones(B, I))

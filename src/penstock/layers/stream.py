@@ -73,6 +73,7 @@ class Stream:
             for steps in both
         )
         self._dtype, self._shape = first.dtype, self._x.shape[1:]
+        self._shapes = frozenset([self._shape])
         self._turn = [0]  # the place of the newest state; empty while a step runs
         self.reset()
 
@@ -124,7 +125,7 @@ class Stream:
                 (make_fx), or another thread is in the midst of a step.
         """
         if (
-            x.shape != self._shape
+            x.shape not in self._shapes  # nor is it while torch.jit.trace records: tensors then
             or x.dtype is not self._dtype
             or not x.is_cpu
             or type(x) is not Tensor
