@@ -78,6 +78,16 @@ def test_a_weight_that_does_not_fit(name, wrong):
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("made", [make, lambda: penstock.GRU(I, H)], ids=["layer", "drop-in"])
+def test_a_weight_that_is_none(name, made):
+    layer, x = made(), draw(T, B, I)
+    setattr(layer, name, None)
+    for use in (lambda: layer(x), lambda: layer.stream(B)):
+        with pytest.raises(ArgumentError, match=f"{name} is None"):
+            use()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_a_weight_made_smaller_before_backward(name):
     layer = make()
     output, _ = layer(draw(T, B, I))
