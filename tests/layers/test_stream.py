@@ -217,8 +217,8 @@ def test_a_step_that_does_not_fit(name):
     stream, x = make(name).stream(B), draw(B, I)
     wanted = copy.deepcopy(stream).step(x)
     wrong = [
-        x[:1], x[:, :2], x[None], x.flatten(), x.mT, x.double(), x.bfloat16(), x.int(),
-        x.to("meta"), x.to_sparse(), torch._efficientzerotensor(B, I), shrunk(x, 0, 0),
+        x[:1], x[:, :2], x[None], x[..., None], x.flatten(), x.mT, x.double(), x.bfloat16(),
+        x.int(), x.to("meta"), x.to_sparse(), torch._efficientzerotensor(B, I), shrunk(x, 0, 0),
         shrunk(x, 0, B * I - 1), shrunk(x, 1, B * I), shrunk(x, 100, 1),
     ]  # fmt: skip
     for given in wrong:
@@ -240,6 +240,10 @@ def test_steps_in_any_layout_and_mode():
         output = make().stream(B).step(given)
         assert torch.equal(output, wanted)
         assert not output.requires_grad
+    for strides in ((I + 1, 1), (I, 2)):
+        given = draw(20).as_strided((B, I), strides)
+        wanted_of_it = make().stream(B).step(given.clone(memory_format=torch.contiguous_format))
+        assert torch.equal(make().stream(B).step(given), wanted_of_it)
     with torch.inference_mode():
         made_inside = make().stream(B)
         inside = made_inside.step(x.clone())
