@@ -252,6 +252,14 @@ def test_steps_in_any_layout_and_mode():
     assert torch.equal(made_inside.step(x), wanted)
 
 
+@pytest.mark.parametrize("case", [("lru", {}), ("gru", {"projection_size": 2})], ids=str)
+def test_no_graph_grows_from_step_to_step(case):
+    stream = make(case[0], **case[1]).stream(B)
+    for _ in range(3):
+        stream.step(draw(B, I).requires_grad_())
+    assert not any(t.requires_grad for t in (stream._x, *stream._states[0]))
+
+
 def test_a_step_in_the_midst_of_another():
     """As another thread would take it; then the state is as it was."""
     stream, x, seen = make("gru").stream(B), draw(B, I), []

@@ -264,9 +264,9 @@ class _LayerStep:
     def map(self, x: Tensor) -> None:
         """Apply the cell's output map to the new states, and what stands between layers."""
         sweep = self.sweep
-        if sweep.place.lowest:
-            sweep.x.copy_(x)
         with torch.no_grad():
+            if sweep.place.lowest:
+                sweep.x.copy_(x)
             if sweep.cell.output is not None:
                 self.place.copy_(eager.output(sweep, sweep.states))
             if self.connection is not None:
