@@ -165,6 +165,13 @@ def test_layouts_give_the_same(cell, layout):
     torch.testing.assert_close(steps, output.detach())
 
 
+def test_negative_vectors_that_others_are_made_of():
+    layer, x = make("lru"), draw(T, B, I)
+    wanted = layer(x)[0]
+    layer._parameters["weight_nu_l0"] = torch._neg_view(-layer.weight_nu_l0.detach())
+    torch.testing.assert_close(layer(x)[0], wanted)
+
+
 def test_the_c_backend_has_no_kernel_of_bfloat16():
     layer = make(dtype=torch.bfloat16)
     with penstock.backend("c"), pytest.raises(BackendError, match="not in bfloat16"):
