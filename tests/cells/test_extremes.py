@@ -127,3 +127,25 @@ def test_an_open_forget_gate_does_not_hide_the_first_input(difference, backend):
         with penstock.backend(backend):
             output, _ = layer(torch.zeros(1, 1, 1))
     assert output.item() == pytest.approx(0.5 * np.tanh(0.5), abs=1e-6)  # 0.231
+
+
+class Shut(penstock.Cell):
+    """A gate that is shut before what is infinite: 0 · ∞."""
+
+    f, n = penstock.Gate(h=False), penstock.Gate(h=False)
+
+    def step(self, x, h):
+        return torch.sigmoid(self.f(x)) * self.n(x) + 0 * h
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_not_a_number_in_torch_is_none_here(dtype):
+    layer = penstock.Recurrent(Shut, 1, 1, dtype=dtype)
+    with torch.no_grad():
+        layer.weight_ih_l0.copy_(torch.tensor([[-1.0], [1.0]]))
+        for value in (-np.inf, np.inf, np.nan, 1e4, -1e4):
+            found = {}
+            for backend in ("c", "eager"):
+                with penstock.backend(backend):
+                    found[backend] = layer(torch.full((1, 1, 1), value, dtype=dtype))[0]
+            torch.testing.assert_close(found["c"], found["eager"], equal_nan=True)

@@ -297,6 +297,20 @@ def test_checkpoints_change_no_number(cell, checkpoint):
         torch.testing.assert_close(plain, remade, atol=1e-12, rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["eager", "c"])
+def test_chunks_are_made_again_on_the_backend_of_their_call(name):
+    layer, chunked, x = double(), double(checkpoint=2), draw(T, B, I)
+    with penstock.backend(name):
+        output, _ = chunked(x)
+    other = "c" if name == "eager" else "eager"
+    with penstock.backend(other):
+        found = torch.autograd.grad(output.sum(), list(chunked.parameters()))
+    for one, wanted in zip(
+        found, torch.autograd.grad(layer(x)[0].sum(), list(layer.parameters())), strict=True
+    ):
+        torch.testing.assert_close(one, wanted)
+
+
 def test_truncated_backpropagation_carries_the_state():
     layer, x = double("gru"), draw(6, B, I)
     whole, _ = layer(x)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import penstock
+from penstock.errors import ArgumentError
 from penstock.layers.running import native
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -51,3 +52,12 @@ def test_dropin_takes_cudnn(name):
         gradients(ours, x, ours(x)[0]), gradients(theirs, x, theirs(x)[0]), strict=True
     ):
         torch.testing.assert_close(own, other, atol=1e-4, rtol=1e-3)
+
+
+def test_a_step_from_another_device():
+    x = torch.ones(2, 3)
+    on_cpu, there = (penstock.Recurrent("gru", 3, 5, device=d).stream(2) for d in ("cpu", "cuda"))
+    for stream, wrong, right in ((on_cpu, x.cuda(), x), (there, x, x.cuda())):
+        with pytest.raises(ArgumentError, match="x is"):
+            stream.step(wrong)
+        stream.step(right)

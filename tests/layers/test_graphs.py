@@ -211,6 +211,15 @@ def test_meta_tensors(cell):
     assert output.shape == make(cell, num_layers=2, bidirectional=True)(draw(T, B, I))[0].shape
 
 
+def test_meta_tensors_while_autocast_is_on():
+    """Which has no meaning for them, and is not asked."""
+    layer = penstock.GRU(I, H, device="meta")
+    with torch.autocast("cpu"):
+        output, state = layer(torch.ones(T, B, I, device="meta"))
+    assert (output.shape, output.dtype) == ((T, B, H), torch.float32)
+    assert state.is_meta
+
+
 # ---------------------------------------------------------------- many gradients at once
 
 

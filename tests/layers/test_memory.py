@@ -78,6 +78,16 @@ def test_a_weight_that_does_not_fit(name, wrong):
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("made", [make, lambda: penstock.GRU(I, H)], ids=["layer", "drop-in"])
+def test_a_weight_that_is_none(name, made):
+    layer, x = made(), draw(T, B, I)
+    setattr(layer, name, None)
+    for use in (lambda: layer(x), lambda: layer.stream(B)):
+        with pytest.raises(ArgumentError, match=f"{name} is None"):
+            use()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_a_weight_made_smaller_before_backward(name):
     layer = make()
     output, _ = layer(draw(T, B, I))
@@ -153,6 +163,13 @@ def test_layouts_give_the_same(cell, layout):
     stream.state = given
     steps = torch.stack([torch.Tensor(stream.step(layout(step))).clone() for step in x])
     torch.testing.assert_close(steps, output.detach())
+
+
+def test_negative_vectors_that_others_are_made_of():
+    layer, x = make("lru"), draw(T, B, I)
+    wanted = layer(x)[0]
+    layer._parameters["weight_nu_l0"] = torch._neg_view(-layer.weight_nu_l0.detach())
+    torch.testing.assert_close(layer(x)[0], wanted)
 
 
 def test_the_c_backend_has_no_kernel_of_bfloat16():

@@ -11,6 +11,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import penstock
+from penstock.compiler.backends.c import step_input
 from penstock.errors import ArgumentError
 
 T, B, I, H = 6, 2, 3, 5
@@ -195,12 +196,30 @@ def test_the_weights_are_those_of_the_moment():
         torch.testing.assert_close(walk(stream, x), wanted)
 
 
-def test_a_step_that_does_not_fit():
-    stream, x = make().stream(B), draw(B, I)
+def shrunk(x, first, count):
+    """Return x, lying at number `first` of a storage that is then cut down to `count` numbers."""
+    whole = torch.cat([x.new_zeros(first), x.flatten()])
+    laid = whole[first:].view(x.shape)
+    whole.untyped_storage().resize_(count * x.element_size())
+    return laid
+
+
+@pytest.fixture(params=["C", "Python"])
+def asked_in(request, monkeypatch):
+    """Run with the step's input asked in C and, as where torch has no shim, in Python."""
+    if request.param == "Python":
+        monkeypatch.setattr(step_input, "_shim", lambda: None)
+
+
+@pytest.mark.usefixtures("asked_in")
+@pytest.mark.parametrize("name", ["gru", "lru"])
+def test_a_step_that_does_not_fit(name):
+    stream, x = make(name).stream(B), draw(B, I)
     wanted = copy.deepcopy(stream).step(x)
     wrong = [
-        x[:1], x[:, :2], x[None], x.double(), x.bfloat16(), x.int(), x.to("meta"), x.to_sparse(),
-        torch._efficientzerotensor(B, I),
+        x[:1], x[:, :2], x[None], x[..., None], x.flatten(), x.mT, x.double(), x.bfloat16(),
+        x.int(), x.to("meta"), x.to_sparse(), torch._efficientzerotensor(B, I), shrunk(x, 0, 0),
+        shrunk(x, 0, B * I - 1), shrunk(x, 1, B * I), shrunk(x, 100, 1),
     ]  # fmt: skip
     for given in wrong:
         with pytest.raises(ArgumentError):
@@ -208,16 +227,23 @@ def test_a_step_that_does_not_fit():
     assert torch.equal(stream.step(x), wanted)
 
 
+@pytest.mark.usefixtures("asked_in")
 def test_steps_in_any_layout_and_mode():
     x = draw(B, I)
     wanted = make().stream(B).step(x).clone()
     layouts = [
-        x.mT.contiguous().mT, torch._neg_view(-x), torch.nn.Parameter(x), x.clone().requires_grad_()
+        x.mT.contiguous().mT, torch._neg_view(-x), torch.nn.Parameter(x),
+        x.clone().requires_grad_(), torch.stack([x, x])[1], torch.stack([x, x], -1)[..., 1],
+        shrunk(x, 3, 3 + B * I),
     ]  # fmt: skip
     for given in layouts:
         output = make().stream(B).step(given)
         assert torch.equal(output, wanted)
         assert not output.requires_grad
+    for strides in ((I + 1, 1), (I, 2)):
+        given = draw(20).as_strided((B, I), strides)
+        wanted_of_it = make().stream(B).step(given.clone(memory_format=torch.contiguous_format))
+        assert torch.equal(make().stream(B).step(given), wanted_of_it)
     with torch.inference_mode():
         made_inside = make().stream(B)
         inside = made_inside.step(x.clone())
@@ -226,17 +252,25 @@ def test_steps_in_any_layout_and_mode():
     assert torch.equal(made_inside.step(x), wanted)
 
 
+@pytest.mark.parametrize("case", [("lru", {}), ("gru", {"projection_size": 2})], ids=str)
+def test_no_graph_grows_from_step_to_step(case):
+    stream = make(case[0], **case[1]).stream(B)
+    for _ in range(3):
+        stream.step(draw(B, I).requires_grad_())
+    assert not any(t.requires_grad for t in (stream._x, *stream._states[0]))
+
+
 def test_a_step_in_the_midst_of_another():
     """As another thread would take it; then the state is as it was."""
     stream, x, seen = make("gru").stream(B), draw(B, I), []
     wanted = copy.deepcopy(stream).step(x)
-    read, steps, output = stream._steps[0]
+    feed, *rest = stream._steps[0]
 
-    def read_and_step(given):
+    def feed_in_the_midst(given):
         thread = threading.Thread(target=attempt)
         thread.start()
         thread.join()
-        read(given)
+        feed(given)
 
     def attempt():
         for use in (lambda: stream.step(x), lambda: stream.state, stream.reset):
@@ -244,7 +278,7 @@ def test_a_step_in_the_midst_of_another():
                 use()
             seen.append(True)
 
-    stream._steps = ((read_and_step, steps, output), stream._steps[1])
+    stream._steps = ((feed_in_the_midst, *rest), stream._steps[1])
     assert torch.equal(stream.step(x), wanted)
     assert len(seen) == 3
 
@@ -272,4 +306,12 @@ def test_a_step_is_no_constant_of_a_graph(cell):
     stream = make(cell).stream(B)
     with pytest.raises(ArgumentError, match="cannot see into a step"):
         make_fx(lambda x: stream.step(x))(torch.ones(B, I))  # noqa: PLW0108  (it looks at a name)
+    stream.step(torch.ones(B, I))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lru"])
+def test_a_step_is_no_constant_of_a_trace(cell):
+    stream = make(cell).stream(B)
+    with pytest.raises(ArgumentError, match="cannot see into a step"):
+        torch.jit.trace(lambda x: stream.step(x) + x.sum(), torch.ones(B, I))
     stream.step(torch.ones(B, I))

@@ -240,7 +240,7 @@ class Recurrent(Stack):
         if self.bidirectional:
             raise ArgumentError("a stream knows no later steps; the layer must go one way")
         weights = [
-            {name: getattr(self, full).detach() for name, full in parts[0].names.items()}
+            {name: self._weight(full).detach() for name, full in parts[0].names.items()}
             for parts in self._parts
         ]
         places = [parts[0].place for parts in self._parts]

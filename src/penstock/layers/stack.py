@@ -138,9 +138,15 @@ class Stack(graphs.Unread):
         return weights
 
     def _weight(self, name: str) -> Tensor:
-        """Return a parameter, or what a parametrization or pruning has put in its place."""
+        """Return a parameter, or what a parametrization or pruning has put in its place.
+
+        Raises:
+            ArgumentError: something has set it to None.
+        """
         own = self._parameters.get(name)  # a look-up quicker than the module's own
-        return getattr(self, name) if own is None else own
+        if own is None and (own := getattr(self, name)) is None:
+            raise ArgumentError(f"{name} is None; a layer without biases is made by bias=False")
+        return own
 
     def _masks(self, place: Place, x: Tensor) -> dict[str, Tensor]:
         sizes = dict(zip(self.cell.states, self._state_sizes, strict=True))

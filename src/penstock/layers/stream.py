@@ -3,7 +3,7 @@
 Legend: B batch, I input, H hidden, S width of a state, O features of the output, L layers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -20,6 +20,10 @@ from penstock.layers.making.connections import Connection
 from penstock.layers.running import eager, function, native
 from penstock.layers.running.followed import ORDINARY, is_followed, is_traced, is_watched
 
+_Feed = Callable[[Tensor], None]
+_InHand = tuple[
+    _Feed, _Feed | None, tuple[tuple[Callable[[], None], _Feed | None], ...], Tensor
+]  # as `_in_hand` returns
 _BUSY = (
     "another thread is in the midst of a step of this stream; give each its own, by "
     "copy.deepcopy(stream)"
@@ -63,15 +67,8 @@ class Stream:
             # Held, for a step knows its memory by addresses alone.
             self._layers = both = [tuple(self._parts(parity)) for parity in (0, 1)]
         # What a step looks up, ready to hand: a look-up is a hundredth of its time.
-        self._steps = tuple(
-            (
-                steps[0].bound.read,
-                tuple((step.bound.walk, step.map if step.maps else None) for step in steps),
-                steps[-1].output,
-            )
-            for steps in both
-        )
-        self._dtype, self._shape = first.dtype, self._x.shape[1:]
+        self._steps = tuple(map(_in_hand, both))
+        self._counts = frozenset([self._x.numel()])
         self._turn = [0]  # the place of the newest state; empty while a step runs
         self.reset()
 
@@ -122,25 +119,20 @@ class Stream:
             ArgumentError: x has another shape, dtype, device or layout, or torch records
                 (make_fx), or another thread is in the midst of a step.
         """
-        if (
-            x.shape != self._shape
-            or x.dtype is not self._dtype
-            or not x.is_cpu
-            or type(x) is not Tensor
-            or not x.is_contiguous()
-            or x.is_neg()
-            or is_watched()
-        ):
-            x = self._checked(x)
+        # While torch.jit.trace records, numel is a tensor, and so none of the numbers.
+        if type(x) is not Tensor or is_watched() or x.numel() not in self._counts:
+            x = self._plain(x)
         try:
             old = self._turn.pop()
         except IndexError:
             raise ArgumentError(_BUSY) from None
         new = old
         try:
-            read, steps, output = self._steps[old]
-            read(x)
-            for walk, then in steps:
+            feed, then, above, output = self._steps[old]
+            feed(x)
+            if then is not None:
+                then(x)
+            for walk, then in above:
                 walk()
                 if then is not None:
                     then(x)
@@ -149,21 +141,11 @@ class Stream:
             self._turn.append(new)
         return output
 
-    def _checked(self, x: Tensor) -> Tensor:
-        """Return a step's input as kernels read it; raises as `step`."""
+    def _plain(self, x: Tensor) -> Tensor:
+        """Return a step's input without what autograd knows of it; raises where torch records."""
         if is_watched() or is_traced():
             raise ArgumentError(_RECORDED)
-        like = self._x
-        if x.shape != self._shape or (x.dtype, x.device, x.layout) != (
-            like.dtype,
-            like.device,
-            like.layout,
-        ):
-            raise ArgumentError(
-                f"x is {x.dtype} of shape {list(x.shape)}, {x.layout} on {x.device}; this stream "
-                f"takes {like.dtype} of shape {list(self._shape)}, {like.layout} on {like.device}"
-            )
-        return x.detach().resolve_neg().contiguous()
+        return x.detach()
 
     @property
     def state(self) -> State:
@@ -212,6 +194,13 @@ def _copy(name: str, weight: Tensor) -> Tensor:
     return weight.detach().clone()
 
 
+def _in_hand(steps: Sequence["_LayerStep"]) -> "_InHand":
+    """Return the first layer's loop and map, those of the layers above, and the output's place."""
+    first, *above = ((step.bound, step.map if step.maps else None) for step in steps)
+    walks = tuple((bound.walk, then) for bound, then in above)
+    return first[0].feed, first[1], walks, steps[-1].output
+
+
 def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
     """Return a step of a layer on a kernel, or by the equations where no kernel takes it.
 
@@ -243,9 +232,14 @@ class _EagerStep:
             for place, state in zip(self.new, eager.run(self.sweep).states, strict=True):
                 place.copy_(state)
 
-    def read(self, x: Tensor) -> None:
-        """Take another input of the same shape."""
+    def feed(self, x: Tensor) -> None:
+        """Make them of another input of the same shape."""
+        like = self.sweep.x[0]
+        given, wanted = ((t.dtype, list(t.shape), t.layout, t.device) for t in (x, like))
+        if given != wanted:
+            raise ArgumentError(f"x is {given}; this stream takes {wanted}")
         self.sweep = self.sweep._replace(x=x[None])
+        self.walk()
 
 
 class _LayerStep:
@@ -269,9 +263,9 @@ class _LayerStep:
     def map(self, x: Tensor) -> None:
         """Apply the cell's output map to the new states, and what stands between layers."""
         sweep = self.sweep
-        if sweep.place.lowest:
-            sweep.x.copy_(x)
         with torch.no_grad():
+            if sweep.place.lowest:
+                sweep.x.copy_(x)
             if sweep.cell.output is not None:
                 self.place.copy_(eager.output(sweep, sweep.states))
             if self.connection is not None:

@@ -58,8 +58,12 @@ class Bound(Protocol):
     def walk(self) -> None:
         """Walk the steps."""
 
-    def read(self, x: Tensor) -> None:
-        """Take another input of the same shape from now on; the weights stay as they were."""
+    def feed(self, x: Tensor) -> None:
+        """Walk the steps over another input, [B, I]; the weights stay as they were.
+
+        Raises:
+            ArgumentError: x is not what the loop was bound to, in another layout at most.
+        """
 
 
 Build = Callable[[str], ctypes.CDLL]

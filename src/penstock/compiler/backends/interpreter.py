@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from penstock.compiler.backends.base import Build, Call, Moment, moments
+from penstock.compiler.backends.memory import dense
 from penstock.compiler.ir.graph import NUMBERS, Origin, Weight
 from penstock.compiler.ir.ops import OPS
 from penstock.compiler.ir.plan import Access, At, Loop, LoopPlan, PastEnd, Slot, Steps, X, matrix
@@ -51,9 +52,11 @@ class BoundCall:
         """Walk the steps."""
         self.interpreter.forward(self.call)
 
-    def read(self, x: Tensor) -> None:
-        """Take another input of the same shape."""
-        self.call.buffers.put(X, x[None])
+    def feed(self, x: Tensor) -> None:
+        """Walk the steps over another input of the same shape."""
+        like = self.call.like
+        self.call.buffers.put(X, dense("x", x, like.dtype, like.shape[1:])[None])
+        self.walk()
 
 
 def _walk(loop: Loop, call: Call, moment: Moment) -> None:

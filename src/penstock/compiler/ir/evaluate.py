@@ -33,7 +33,7 @@ def evaluate(
             values.append(_product(node, args, matrix))
         elif node.op in NUMBERS:
             number = node.value if node.op == Origin.CONST else float(sizes[str(node.name)])
-            values.append(like.new_tensor(number))
+            values.append(like.new_full((), number))  # new_tensor refuses negative views
         elif node.is_input:
             values.append(inputs[node.leaf])
         elif node.op == "expand":

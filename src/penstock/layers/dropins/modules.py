@@ -65,7 +65,7 @@ class _DropIn(Recurrent, nn.RNNBase):
     @property
     def _flat_weights(self) -> list[Tensor]:  # type: ignore[override]
         """The weights as torch's operators take them: subclasses of nn.LSTM read them."""
-        return [getattr(self, name) for name in self._flat_weights_names]
+        return [self._weight(name) for name in self._flat_weights_names]
 
     def flatten_parameters(self) -> None:
         """Do nothing: the weights need no particular place in memory."""

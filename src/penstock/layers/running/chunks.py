@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,5 +69,13 @@ def _remade(sweep: Sweep, run: Run, every_state: bool) -> Swept:
     if not torch.is_grad_enabled():
         return Swept(*again(sweep.x, *sweep.states, *sweep.below, *sweep.weights.values()))
     tensors = (sweep.x, *sweep.states, *sweep.below, *sweep.weights.values())
-    made = checkpoint(again, *tensors, use_reentrant=False, preserve_rng_state=False)
+    made = checkpoint(_as_now(again), *tensors, use_reentrant=False, preserve_rng_state=False)
     return Swept(*made)
+
+
+def _as_now(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs on today's backend (`penstock.backend`) whenever it is called."""
+    if torch.compiler.is_compiling():  # where backends are not asked
+        return function
+    context = copy_context()
+    return lambda *given: context.copy().run(function, *given)

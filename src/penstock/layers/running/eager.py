@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import linear, pad
 
 from penstock.cells import Gate, Matrix, Vector
 from penstock.cells.language import Affine, Interpretation
@@ -18,6 +18,8 @@ from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Sweep
 
 Key = TypeVar("Key")
+Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+_TILE = 16  # columns of MKL's tiles
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def run(sweep: Sweep) -> Swept:
         torch.stack([new[k] for new in history]) if history else s.new_empty(0, *s.shape)
         for k, s in enumerate(states)
     )
-    return Swept(output(sweep, sequences), states, sequences)
+    return Swept(output(sweep, sequences, linear), states, sequences)
 
 
 Step = Callable[[int, tuple[Tensor, ...]], tuple[Tensor, ...]]
@@ -81,7 +83,22 @@ def _modified(sweep: Sweep) -> Step:
     return step
 
 
-def output(sweep: Sweep, states: tuple[Tensor, ...]) -> Tensor:
+def in_tiles(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x Wᵀ + b with the same bits for any number of threads, and so its gradients.
+
+    MKL shares the columns of a product's right factor among threads, and adds up in another order
+    where one gets part of a tile. W is that factor, and in the gradient of x; x is in that of W: so
+    both sides of W are filled up to whole tiles. Shapes: x [M, K], W [N, K], b [N].
+    """
+    N, K = weight.shape
+    n, k = -N % _TILE, -K % _TILE
+    if not (n or k):
+        return linear(x, weight, bias)
+    wide = None if bias is None else pad(bias, (0, n))
+    return linear(pad(x, (0, k)), pad(weight, (0, k, 0, n)), wide)[:, :N]
+
+
+def output(sweep: Sweep, states: tuple[Tensor, ...], product: Product = in_tiles) -> Tensor:
     """Return the outputs of all steps at once, from the states [T, B, S]: no step waits for them.
 
     Past a row's end they are 0.
@@ -91,7 +108,7 @@ def output(sweep: Sweep, states: tuple[Tensor, ...]) -> Tensor:
     else:
         x, *flat = (s.flatten(0, 1) for s in (sweep.x, *states))
         size = sweep.cell.usage(sweep.place).output_size
-        flat_output = Tensors(sweep).output(x, flat)
+        flat_output = Tensors(sweep, product).output(x, flat)
         result = flat_output.view(*sweep.x.shape[:2], size)
     return result if sweep.valid is None else result.masked_fill(~sweep.valid[..., None], 0)
 
@@ -103,8 +120,9 @@ class Tensors(Interpretation[Tensor]):
     the old first state share one product.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, product: Product = linear) -> None:
         super().__init__(sweep.cell)
+        self.product = product
         cell, self.weights = sweep.cell, sweep.weights
         use, self.hidden_size = cell.usage(sweep.place), sweep.place.hidden_size
         gates = {n: d for n, d in cell.declared.items() if isinstance(d, Gate)}
@@ -142,11 +160,11 @@ class Tensors(Interpretation[Tensor]):
     def _map(self, affine: Affine, value: Tensor) -> Tensor:
         if isinstance(affine.declared, Matrix):
             weight = self.weights[f"weight_{affine.name}"]
-            return linear(value, weight.T if affine.transposed else weight)
+            return self.product(value, weight.T if affine.transposed else weight, None)
         if value is self.x and affine in self.x_parts:
             return self.x_parts[affine]
         if value is not self.h or affine not in self.shared:
-            return linear(value, *self.maps[affine])
+            return self.product(value, *self.maps[affine])
         if not self.h_parts:
             stack, bias = self.stack_shared
             assert stack is not None

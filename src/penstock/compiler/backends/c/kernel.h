@@ -115,9 +115,12 @@ INLINE vec op_exp(vec x) {
   return p * power_of_two(half) * power_of_two(whole_n - half); /* in two, to reach 0 and inf */
 }
 
-/* 1 / (1 + e^-x); past the limit it is 0 or 1, and e^-x stays within one power of two. */
+/* 1 / (1 + e^-x). Above the limit e^-x stays within one power of two; a little below the negative
+ * one it is infinite, so that a gate that is shut is 0, and not nearly, before what is infinite. */
 INLINE vec op_sigmoid(vec x) {
-  vec n, p = expm1_near(reduced(-clamped(x, SIGMOID_LIMIT), &n)) + 1;
+  const vec least = all(-(SIGMOID_LIMIT + 2)), most = all(SIGMOID_LIMIT);
+  x = pick(x < least, least, x);
+  vec n, p = expm1_near(reduced(-pick(x > most, most, x), &n)) + 1;
   return 1 / (1 + p * power_of_two(__builtin_convertvector(n, mask)));
 }
 

@@ -2,7 +2,6 @@
 
 import ctypes
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -10,9 +9,9 @@ import torch
 from torch import Tensor
 
 from penstock.compiler.backends.base import Build, Call
-from penstock.compiler.backends.c import threads
+from penstock.compiler.backends.c import step_input, threads
 from penstock.compiler.backends.c.source import LoopSource, source
-from penstock.compiler.backends.memory import missing, workspace
+from penstock.compiler.backends.memory import dense, workspace
 from penstock.compiler.ir.flops import flops
 from penstock.compiler.ir.plan import LoopPlan
 from penstock.errors import BackendError
@@ -42,10 +41,11 @@ class CKernel:
 
     def bind(self, call: Call) -> "BoundLoop":
         """Return the forward loop with its arguments in place, and the weights as they are now."""
-        bound = self._forward.bind(call)
-        bound.arguments[STEPS] = 0
-        bound.walk()  # walks no step, but lays the weights out
-        bound.arguments[STEPS], bound.arguments[PACK] = call.T, 0
+        arguments, held = self._forward.bind(call)
+        arguments[STEPS] = 0
+        bound = BoundLoop(self._forward, arguments, call.like[0], (call, held))  # walks no step yet
+        bound.walk()  # nor here, but lays the weights out
+        arguments[STEPS], arguments[PACK] = call.T, 0
         return bound
 
     def backward(self, call: Call) -> None:
@@ -56,24 +56,30 @@ class CKernel:
 STEPS, PACK = 0, 6  # places among the arguments
 
 
-@dataclass(frozen=True)
 class BoundLoop:
-    """A compiled loop with all its arguments: calling it walks the steps."""
+    """A compiled loop with all its arguments: calling it walks the steps.
 
-    walk: Callable[[], None]
-    arguments: Any
-    x_at: int
-    held: tuple[Call, Tensor]  # so that no memory goes while its address is here
+    like: what steps are fed, [B, I]. held: what must not go while its address is here.
+    """
 
-    def read(self, x: Tensor) -> None:
-        """Take another input of the same shape."""
-        self.arguments[self.x_at] = x.data_ptr() or missing("x")
+    def __init__(self, loop: "CLoop", arguments: Any, like: Tensor, held: Any) -> None:
+        self._arguments, self._x_at, self._like, self._held = arguments, loop.x_at, like, held
+        self.walk: Callable[[], None] = partial(loop.entry, ctypes.byref(arguments))
+        self._feed = step_input.feeder(loop.library, loop.entry, arguments, loop.x_at, like)
+
+    def feed(self, x: Tensor) -> None:
+        """Walk the steps over another input of the same shape."""
+        if self._feed is None or not self._feed(x):
+            whole = dense("x", x, self._like.dtype, self._like.shape)
+            self._arguments[self._x_at] = whole.data_ptr()
+            self.walk()
 
 
 class CLoop:
     """One compiled loop."""
 
     def __init__(self, written: LoopSource, library: ctypes.CDLL) -> None:
+        self.library = library
         self.entry, self.size = library[written.name], library[f"{written.name}_size"]
         self.entry.restype, self.size.restype = None, ctypes.c_int64
         self.buffers, self.carries, self.matrices = written.tensors()
@@ -93,12 +99,12 @@ class CLoop:
             arguments[self.packed_at] = packed.data_ptr()
             self.entry(arguments)
 
-    def bind(self, call: Call) -> "BoundLoop":
-        """Return the loop with its arguments in place, and memory of its own."""
+    def bind(self, call: Call) -> tuple[Any, Tensor]:
+        """Return the loop's arguments, and memory of its own, to be held as long as they."""
         arguments = self.fill(call)
         packed = call.like.new_empty(self.packed_size)
         arguments[self.packed_at] = packed.data_ptr()
-        return BoundLoop(partial(self.entry, arguments), arguments, self.x_at, (call, packed))
+        return arguments, packed
 
     def fill(self, call: Call) -> "ctypes.Array[ctypes.c_int64]":
         """Return the arguments, but for the place of the packed weights."""

@@ -36,13 +36,14 @@ from penstock.compiler.backends.c.templates import (
 from penstock.compiler.ir.graph import Origin, Weight
 from penstock.compiler.ir.plan import Access, Buffer, LoopPlan, Stage, matrix
 
+_FIXED = "kernel.h", "step_input.h"
 _MEET = "    if (a->by_columns) meet(&a->arrived, &met, team);"
 
 
 def source(plan: LoopPlan, dtype: str) -> str:
     """Return the whole C source of a plan's kernel, for ``"float32"`` or ``"float64"``."""
-    header = files(__package__).joinpath("kernel.h").read_text("utf-8")
-    return f"#define REAL_IS_DOUBLE {int(dtype == 'float64')}\n{header}\n{generated(plan)}"
+    fixed = [files(__package__).joinpath(name).read_text("utf-8") for name in _FIXED]
+    return "\n".join([f"#define REAL_IS_DOUBLE {int(dtype == 'float64')}", *fixed, generated(plan)])
 
 
 def generated(plan: LoopPlan) -> str:
