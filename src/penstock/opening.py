@@ -46,6 +46,16 @@ def open_plain(path: Path) -> BinaryIO:
     return file
 
 
+def check_plain(path: Path) -> None:
+    """Raise unless a path is a plain file's, no larger than one may be: others open it by name.
+
+    Raises:
+        DataError: it is not; see `open_plain`.
+    """
+    with open_plain(path) as file:
+        check_claim(path, file, os.fstat(file.fileno()).st_size)
+
+
 def most_bytes(file: BinaryIO) -> int:
     """Return how many bytes an opened file may hold once it is unpacked; see `most_of`."""
     return most_of(on_disk(file))

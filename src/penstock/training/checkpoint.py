@@ -14,7 +14,7 @@ from torch import Tensor
 
 from penstock.atomic import write
 from penstock.errors import ModelFileError
-from penstock.opening import open_plain
+from penstock.opening import check_plain
 
 _KEY = "penstock"
 
@@ -32,7 +32,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ModelFileError: the file is missing or damaged, or something else wrote it.
     """
     try:
-        open_plain(path).close()  # else a pipe would be waited for
+        check_plain(path)  # a pipe would be waited for
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})[_KEY])
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
