@@ -1,5 +1,6 @@
 """Files that claim too much, or are none: one line, exit code 2, and little memory."""
 
+import csv
 import gzip
 import io
 import os
@@ -151,6 +152,15 @@ DAMAGED: dict[str, tuple[str, bytes, str]] = {
     "below zero": ("a.npz", archive(("a.npy", npy("(-1, -8)", body=bytes(8)))), "shape"),
     "a deep header": ("a.npz", archive(("a.npy", npy("(" * 3000 + ")" * 3000))), "cannot be read"),
     "a name twice": ("a.npz", TWICE, "twice"),
+    "no npy": ("a.npy", b"text", "cannot be read"),
+    "texts without letters": ("a.npy", npy("(1000000000000,)", "<U0"), "shape"),
+    "values without bytes": ("a.npy", npy("(1000000000000,)", "|V0"), "not of numbers"),
+    "a claim of npy": ("a.npy", npy("(1000000000000,)"), "shape"),
+    "columns without rows": ("a.npy", npy("(0, 1000000000000)"), "shape"),
+    "columns without rows in npz": (
+        "a.npz", archive(("a.npy", npy("(0, 1000000000000)"))), "shape"
+    ),
+    "objects in npy": ("a.npy", npy("(1,)", "|O", b"cos\nsystem\n"), "Python objects"),
     "an empty parquet": ("a.parquet", b"", "a.parquet"),
     "a parquet cut off": ("a.parquet", TABLE[:-20], "cannot be read"),
     "a parquet without a start": ("a.parquet", b"X" * 40 + TABLE[40:], "cannot be read"),
@@ -177,6 +187,15 @@ def test_damaged_files(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert words in said
     assert str(name) in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_long_cell_of_arff_is_read(tmp_path: Path) -> None:
+    """Beyond the 131,072 letters at which Python's csv stops; which it does again afterwards."""
+    head = b"@relation a\n@attribute x relational\n@attribute v numeric\n@end x\n"
+    steps = ",".join(["1.5"] * 50_000).encode()
+    (tmp_path / "a.arff").write_bytes(head + b"@attribute y {a,b}\n@data\n'" + steps + b"',a\n")
+    assert len(load(tmp_path / "a.arff").rows()["x"][0]) > 199_000
+    assert csv.field_size_limit() == 131_072
 
 
 def test_good_ones_are_read(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.data.arrays import DAMAGE, read_array
 from penstock.errors import DataError
 from penstock.opening import check_claim, open_plain, read_bytes
 
@@ -22,18 +23,12 @@ def read_npy(path: Path) -> Arrays:
         DataError: it is none, or holds Python objects.
     """
     content = read_bytes(path)
-    if not content.startswith(b"\x93NUMPY"):
-        raise DataError("cannot be read (it is no .npy file of NumPy); check that it is complete")
     try:
-        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError) as error:
-        if "Object arrays" in str(error):
-            raise DataError(
-                "holds Python objects, which are not read from strangers; "
-                "save a plain array of numbers with numpy.save"
-            ) from None
+        return {"x": read_array("x", io.BytesIO(content), len(content))}
+    except DataError:
+        raise
+    except DAMAGE as error:
         raise DataError(f"cannot be read ({error}); check that it is complete") from None
-    return {"x": array}
 
 
 def read_mat(path: Path) -> Arrays:
