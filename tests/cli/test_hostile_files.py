@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from scipy.io import savemat
 
 from penstock.cli.main import run
 from penstock.data import load
-from penstock.data.reading.packed import feather_size, parquet_size
+from penstock.data.packed import feather_size, parquet_size
 from penstock.errors import ArgumentError, DataError
 
 MIB = 2**20
@@ -84,6 +85,14 @@ def prefixes() -> bytes:
     return file.getvalue()
 
 
+def cells() -> bytes:
+    """Return cells of MATLAB, each an array, of which the list of names tells nothing."""
+    file, arrays = io.BytesIO(), np.empty((1, 60), object)
+    arrays[0, :] = [np.zeros(MIB // 8) for _ in range(60)]
+    savemat(file, {"x": arrays}, do_compression=True)
+    return file.getvalue()
+
+
 def far_cells() -> bytes:
     """Return a sheet with a cell far from the others."""
     far = b'<row r="1048576"><c r="XFD1048576"><v>2</v></c></row></sheetData>'
@@ -119,6 +128,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "texts of feather": ("a.feather", lambda: feather(texts())),
     "categories of feather": ("a.feather", lambda: feather(texts(pl.Categorical))),
     "a list in feather": ("a.feather", lambda: feather(lists())),
+    "cells of matlab": ("a.mat", cells),
     "cells of a sheet": ("a.xlsx", far_cells),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import polars as pl
 
 from penstock.data.formats import size_in_full
-from penstock.data.reading.packed import feather_size
+from penstock.data.packed import feather_size
 from penstock.errors import DataError
 from penstock.opening import check_claim, most_bytes, open_plain, read_bytes, refuse
 
