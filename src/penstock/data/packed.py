@@ -104,7 +104,7 @@ def feather_size(data: bytes) -> int:
         ValueError, struct.error: it is damaged.
     """
     length = _number("<i", data, len(data) - 10)
-    footer = _Table(data, len(data) - 10 - length)
+    footer = _FlatTable(data, len(data) - 10 - length)
     blocks = [struct.unpack_from("<qi4xq", data, at) for k in (2, 3) for at in footer.vector(k, 24)]
     _refuse_overlap(sum(max(0, head) + max(0, body) for _, head, body in blocks), len(data))
     return sum(_block_size(data, at, at + head) for at, head, _ in blocks)
@@ -113,7 +113,7 @@ def feather_size(data: bytes) -> int:
 def _block_size(data: bytes, at: int, body: int) -> int:
     """Return the unpacked bytes of the buffers of one batch of rows, or of one dictionary."""
     start = at + (8 if _number("<i", data, at) == -1 else 4)  # older files have no mark
-    message = _Table(data, start)
+    message = _FlatTable(data, start)
     batch = message.table(2)
     if batch is None:
         return 0
@@ -128,7 +128,7 @@ def _block_size(data: bytes, at: int, body: int) -> int:
     return size
 
 
-class _Table:
+class _FlatTable:
     """A table of FlatBuffers, given the place of what points to it."""
 
     def __init__(self, data: bytes, pointer: int) -> None:
@@ -147,9 +147,9 @@ class _Table:
         place = self.field(number)
         return self.data[place] if place else 0
 
-    def table(self, number: int) -> "_Table | None":
+    def table(self, number: int) -> "_FlatTable | None":
         place = self.field(number)
-        return _Table(self.data, place) if place else None
+        return _FlatTable(self.data, place) if place else None
 
     def vector(self, number: int, width: int) -> range:
         """Return the places of a vector's items."""
