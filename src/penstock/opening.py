@@ -46,8 +46,30 @@ def open_plain(path: Path) -> BinaryIO:
     return file
 
 
+def check_plain(path: Path) -> None:
+    """Raise unless a path is a plain file's, no larger than one may be: others open it by name.
+
+    Raises:
+        DataError: it is not; see `open_plain`.
+    """
+    with open_plain(path) as file:
+        check_claim(path, file, os.fstat(file.fileno()).st_size)
+
+
 def most_bytes(file: BinaryIO) -> int:
-    """Return how many bytes an opened file may hold once it is unpacked.
+    """Return how many bytes an opened file may hold once it is unpacked; see `most_of`."""
+    return most_of(on_disk(file))
+
+
+def on_disk(file: BinaryIO) -> int:
+    """Return how many bytes an opened file takes on the disk: a sparse one takes few."""
+    status = os.fstat(file.fileno())
+    blocks: int = getattr(status, "st_blocks", -(-status.st_size // 512))
+    return blocks * 512
+
+
+def most_of(packed: int) -> int:
+    """Return how many bytes may be made of so many on the disk.
 
     Raises:
         ArgumentError: the environment's limit is no number above 0.
@@ -59,9 +81,7 @@ def most_bytes(file: BinaryIO) -> int:
         gibs = math.nan
     if not 0 < gibs < math.inf:
         raise ArgumentError(f"{LIMIT} is {told!r}; give a number of GiB above 0, such as 8")
-    status = os.fstat(file.fileno())
-    on_disk = getattr(status, "st_blocks", -(-status.st_size // 512)) * 512  # sparse ones: less
-    return max(int(gibs * _GIB), _RATIO * on_disk)
+    return max(int(gibs * _GIB), _RATIO * packed)
 
 
 def check_claim(path: Path, file: BinaryIO, claimed: int) -> None:

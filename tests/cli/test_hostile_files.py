@@ -1,5 +1,6 @@
 """Files that claim too much, or are none: one line, exit code 2, and little memory."""
 
+import csv
 import gzip
 import io
 import os
@@ -9,13 +10,17 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
+from scipy.io import savemat
 
 from penstock.cli.main import run
 from penstock.data import load
+from penstock.data.packed import feather_size, parquet_size
 from penstock.errors import ArgumentError, DataError
 
 MIB = 2**20
@@ -55,6 +60,47 @@ def parquet(frame: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
+def feather(frame: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.write_ipc(file, compression="zstd")
+    return file.getvalue()
+
+
+def texts(dtype: Any = pl.String) -> pl.DataFrame:
+    """Return rows that share one long text."""
+    return pl.DataFrame({"y": range(60), "text": ["x" * MIB] * 60}).cast({"text": dtype})
+
+
+def lists() -> pl.DataFrame:
+    return pl.DataFrame({"y": [1], "values": [bytes(8 * MIB)]}).with_columns(
+        pl.lit(pl.Series([pl.zeros(8 * MIB, dtype=pl.Int8, eager=True)])).alias("values")
+    )
+
+
+def prefixes() -> bytes:
+    """Return texts each of which is told as the beginning of the one before."""
+    file = io.BytesIO()
+    coded = {"y": "PLAIN", "text": "DELTA_BYTE_ARRAY"}
+    pq.write_table(texts().to_arrow(), file, use_dictionary=False, column_encoding=coded)
+    return file.getvalue()
+
+
+def cells() -> bytes:
+    """Return cells of MATLAB, each an array, of which the list of names tells nothing."""
+    file, arrays = io.BytesIO(), np.empty((1, 60), object)
+    arrays[0, :] = [np.zeros(MIB // 8) for _ in range(60)]
+    savemat(file, {"x": arrays}, do_compression=True)
+    return file.getvalue()
+
+
+def far_cells() -> bytes:
+    """Return a sheet with a cell far from the others."""
+    far = b'<row r="1048576"><c r="XFD1048576"><v>2</v></c></row></sheetData>'
+    with zipfile.ZipFile(Path(__file__).parents[1] / "data" / "two_columns.xlsx") as whole:
+        members = {name: whole.read(name) for name in whole.namelist()}
+    return archive(*((n, content.replace(b"</sheetData>", far)) for n, content in members.items()))
+
+
 def flipped(content: bytes, place: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
 
@@ -75,6 +121,15 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "rows without cells": ("a.csv", lambda: WIDE + b"1\n" * 1000),
     "rows without cells, packed": ("a.csv.gz", lambda: gzip.compress(WIDE + b"1\n" * 1000)),
     "rows of parquet": ("a.parquet", lambda: rows_of_zeros(10 * MIB)),
+    "texts of parquet": ("a.parquet", lambda: parquet(texts())),
+    "categories of parquet": ("a.parquet", lambda: parquet(texts(pl.Categorical))),
+    "a list in parquet": ("a.parquet", lambda: parquet(lists())),
+    "beginnings of texts": ("a.parquet", prefixes),
+    "texts of feather": ("a.feather", lambda: feather(texts())),
+    "categories of feather": ("a.feather", lambda: feather(texts(pl.Categorical))),
+    "a list in feather": ("a.feather", lambda: feather(lists())),
+    "cells of matlab": ("a.mat", cells),
+    "cells of a sheet": ("a.xlsx", far_cells),
 }  # fmt: skip
 
 DAMAGED: dict[str, tuple[str, bytes, str]] = {
@@ -107,6 +162,15 @@ DAMAGED: dict[str, tuple[str, bytes, str]] = {
     "below zero": ("a.npz", archive(("a.npy", npy("(-1, -8)", body=bytes(8)))), "shape"),
     "a deep header": ("a.npz", archive(("a.npy", npy("(" * 3000 + ")" * 3000))), "cannot be read"),
     "a name twice": ("a.npz", TWICE, "twice"),
+    "no npy": ("a.npy", b"text", "cannot be read"),
+    "texts without letters": ("a.npy", npy("(1000000000000,)", "<U0"), "shape"),
+    "values without bytes": ("a.npy", npy("(1000000000000,)", "|V0"), "not of numbers"),
+    "a claim of npy": ("a.npy", npy("(1000000000000,)"), "shape"),
+    "columns without rows": ("a.npy", npy("(0, 1000000000000)"), "shape"),
+    "columns without rows in npz": (
+        "a.npz", archive(("a.npy", npy("(0, 1000000000000)"))), "shape"
+    ),
+    "objects in npy": ("a.npy", npy("(1,)", "|O", b"cos\nsystem\n"), "Python objects"),
     "an empty parquet": ("a.parquet", b"", "a.parquet"),
     "a parquet cut off": ("a.parquet", TABLE[:-20], "cannot be read"),
     "a parquet without a start": ("a.parquet", b"X" * 40 + TABLE[40:], "cannot be read"),
@@ -135,6 +199,15 @@ def test_damaged_files(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (tmp_path / "out").exists()
 
 
+def test_a_long_cell_of_arff_is_read(tmp_path: Path) -> None:
+    """Beyond the 131,072 letters at which Python's csv stops; which it does again afterwards."""
+    head = b"@relation a\n@attribute x relational\n@attribute v numeric\n@end x\n"
+    steps = ",".join(["1.5"] * 50_000).encode()
+    (tmp_path / "a.arff").write_bytes(head + b"@attribute y {a,b}\n@data\n'" + steps + b"',a\n")
+    assert len(load(tmp_path / "a.arff").rows()["x"][0]) > 199_000
+    assert csv.field_size_limit() == 131_072
+
+
 def test_good_ones_are_read(tmp_path: Path) -> None:
     files = {"a.csv.gz": PACKED, "a.csv": PACKED, "a.npz": GOOD, "a.parquet": TABLE}
     for name, content in files.items():
@@ -161,6 +234,80 @@ def test_a_limit_that_the_environment_sets(
     monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "0.05")
     with pytest.raises(DataError, match=r"unpacks to .* PENSTOCK_UNPACKED_GIB to more"):
         load(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy"])
+def test_a_folder_holds_no_more_than_a_file(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is small, and all together are not."""
+    for k in range(40):
+        (tmp_path / f"{k}{suffix}").write_bytes(ROWS if suffix == ".csv" else zeros(8000))
+    assert load(tmp_path).rows()["id"].n_unique() == 40
+    monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "1e-4")
+    monkeypatch.setattr("penstock.opening._RATIO", 0.1)
+    with pytest.raises(DataError, match=r"unpacks to .* PENSTOCK_UNPACKED_GIB to more"):
+        load(tmp_path)
+
+
+def test_bombs_are_seen_before_they_are_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by what is in memory afterwards."""
+
+    def unpacked(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "0.05")
+    monkeypatch.setattr(pl, "read_ipc", unpacked)
+    monkeypatch.setattr("penstock.data.formats.size_in_full", unpacked)
+    for name, content in (
+        ("a.parquet", parquet(lists())), ("b.parquet", prefixes()),
+        ("a.feather", feather(texts())), ("b.feather", feather(lists())),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match="unpacks to"):
+            load(tmp_path / name)
+
+
+def test_how_much_is_packed(tmp_path: Path) -> None:
+    """No less than a table takes, whatever wrote it, and not many times as much."""
+    rng = np.random.default_rng(0)
+    numbers = {"a": rng.normal(size=5000), "b": rng.integers(0, 9, 5000)}
+    words = [f"text {k % 100}" for k in range(5000)]
+    frame = pl.DataFrame({**numbers, "s": words, "l": [[1, 2]] * 5000})
+    path, taken = tmp_path / "a", frame.estimated_size()
+    for how in ("zstd", "lz4", "uncompressed", "snappy", "gzip"):
+        frame.write_parquet(path, compression=how)  # type: ignore[arg-type]
+        with path.open("rb") as file:
+            assert 0.9 * taken <= parquet_size(file) <= 3 * taken, how
+    for how in ("1.0", "2.0"):
+        for shared in (True, False):
+            pq.write_table(frame.to_arrow(), path, data_page_version=how, use_dictionary=shared)
+            with path.open("rb") as file:
+                assert 0.9 * taken <= parquet_size(file) <= 3 * taken, how
+    for how in ("zstd", "lz4", "uncompressed"):
+        for level in (pl.CompatLevel.oldest(), pl.CompatLevel.newest()):
+            content = io.BytesIO()
+            frame.write_ipc(content, compression=how, compat_level=level)  # type: ignore[arg-type]
+            assert taken <= feather_size(content.getvalue()) <= 4 * taken, how
+
+
+def test_damaged_tables_are_refused_or_read(tmp_path: Path) -> None:
+    """At each place, by hundreds: nothing else is raised, and nothing but one line said."""
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"t": range(60), "y": rng.normal(size=60), "s": ["abc", "d"] * 30})
+    for name, whole in (("a.parquet", parquet(frame)), ("a.feather", feather(frame))):
+        said = []
+        for place in rng.permutation(len(whole))[:200].tolist():
+            content = whole[:place] if place % 7 == 0 else flipped(whole, place)
+            (tmp_path / name).write_bytes(content)
+            try:
+                load(tmp_path / name)
+            except DataError as error:
+                said.append(str(error))
+        assert len(said) > 50
+        assert not [words for words in said if len(words.splitlines()) > 1]
 
 
 def test_the_limit_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

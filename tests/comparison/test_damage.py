@@ -12,6 +12,7 @@ from comparing import QUICK, RATES, run_comparison, stored
 
 from penstock import atomic
 from penstock.atomic import write
+from penstock.cli.main import run
 from penstock.comparison.run import Watcher
 from penstock.data import sunspots
 from penstock.record.results import Record
@@ -44,11 +45,23 @@ def other(path: Path) -> None:
         path.write_bytes(wrong.read_bytes())
 
 
+def pipe(path: Path) -> None:
+    """Whoever opened it would wait for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "inside").touch()
+
+
 KEPT = {"result": "gru-0/trial.json", "weights": "gru-0/trail/0.safetensors",
         "tuning": "gru-1000000/trial.json"}  # fmt: skip
 
 
-@pytest.mark.parametrize("spoil", [halved, emptied, other])
+@pytest.mark.parametrize("spoil", [halved, emptied, other, pipe, folder])
 @pytest.mark.parametrize("kind", KEPT)
 def test_a_damaged_file_is_trained_again(
     kind: str, spoil: Callable[[Path], None], finished: tuple[Record, Path], tmp_path: Path
@@ -61,6 +74,19 @@ def test_a_damaged_file_is_trained_again(
     assert len(ears.heard) == 1
     assert str(path.parent if kind != "weights" else path.parent.parent) in ears.heard[0]
     assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["results.json", "results.csv", "report.html", "report.md"])
+def test_a_folder_where_a_file_is_to_be(
+    name: str, tmp_path: Path, finished: tuple[Record, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said before anything is trained."""
+    out = Path(shutil.copytree(finished[1], tmp_path / "out"))
+    folder(out / name)
+    assert run(["compare", "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert f"{out / name} is a folder where a file is to be written; move it away" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_weights_that_are_gone_are_made_again(

@@ -173,6 +173,24 @@ def test_files_that_are_no_json_of_ours(
         assert len(capsys.readouterr().err.splitlines()) == 1, command
 
 
+@pytest.mark.parametrize("name", ["gru", "drift"])
+def test_weights_that_claim_a_terabyte(name: str, tmp_path: Path) -> None:
+    """In a sparse file, which takes no room on the disk; a pipe is not waited for."""
+    model = trained("sunspots", tmp_path).with_name(f"{name}.json")
+    weights = model.with_suffix(".safetensors")
+    about, key = json.loads(model.read_text()), next(iter(safetensors.torch.load_file(weights)))
+    claim = {key: {"dtype": "F32", "shape": [2**38], "data_offsets": [0, 2**40]}}
+    header = json.dumps(claim).encode()
+    with weights.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + 2**40)
+    said = try_out(about, model, short("sunspots"))
+    assert "unpacks to 1,024.0 GiB, and the limit is 1" in said
+    weights.unlink()
+    os.mkfifo(weights)
+    assert "is a pipe or device" in try_out(about, model, short("sunspots"))
+
+
 def test_a_width_that_a_file_only_claims(tmp_path: Path) -> None:
     """Two gigabytes of weights, for a file of kilobytes: nothing is built."""
     model = trained("sunspots", tmp_path)

@@ -31,7 +31,7 @@ def forget():
     """Let the compiler be looked for again."""
     for function_ in (build.compiler, build._identity, build._say_once):
         function_.cache_clear()
-    build._hung.clear()
+    build._given_up.clear()
     kernel_cache._stuck.clear()
 
 

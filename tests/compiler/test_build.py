@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -183,7 +184,42 @@ def test_a_compiler_that_fails(cache, tmp_path, monkeypatch):
 
 def test_a_compiler_that_makes_nothing(cache, tmp_path, monkeypatch):
     use(monkeypatch, wrapper(tmp_path, "exit 0"))
-    with pytest.raises(BuildError, match="wrapped-cc failed"):
+    with pytest.raises(BuildError, match="wrapped-cc left no library: it said nothing"):
+        answer()
+
+
+@pytest.mark.parametrize("make", ["mkdir", "mkfifo", "ln -s /dev/zero"])
+def test_a_compiler_that_makes_no_file(cache, tmp_path, monkeypatch, make):
+    """Whoever read a pipe would wait, and whoever read a device would not end."""
+    write = f'while [ "$1" != -o ]; do shift; done; {make} "$2"; exit 0'
+    use(monkeypatch, wrapper(tmp_path, write))
+    with pytest.raises(BuildError, match="wrapped-cc left no library"):
+        answer()
+
+
+def test_a_compiler_that_makes_something_else(cache, tmp_path, monkeypatch):
+    """A library, but without our functions: the layer runs eager."""
+    (tmp_path / "else.c").write_text("int nothing;")
+    other = f'while [ "$1" != -o ]; do shift; done; exec cc -shared {tmp_path}/else.c -o "$2"'
+    use(monkeypatch, wrapper(tmp_path, other))
+    layer, x = penstock.Recurrent(tanh_cell(), 3, 4), torch.randn(5, 2, 3)
+    with pytest.warns(UserWarning, match="Plain runs eager.*the compiler made no kernel .*forward"):
+        output = layer(x)[0]
+    assert_as_eager(layer, x, output)
+
+
+def test_a_disk_that_is_full_is_named(cache, monkeypatch):
+    """A linker that has no room says no more than that it failed."""
+    full = SimpleNamespace(free=2**19)
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda _: full)
+    monkeypatch.setattr(build, "_FLAGS", [*build._FLAGS, "-no-such-flag"])
+    with (
+        pytest.warns(UserWarning, match=CANNOT.replace(".*", ".*No space left on device.*")),
+        pytest.raises(BuildError, match="No space left on device"),
+    ):
+        answer()
+    full.free = 2**30
+    with pytest.raises(BuildError, match="no-such-flag"):
         answer()
 
 

@@ -7,6 +7,9 @@ import hashlib
 import os
 import pwd
 import subprocess
+import sys
+import tempfile
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -251,6 +254,70 @@ def test_no_home(cache, monkeypatch):
     assert "there is no home folder" in diagnosis.cache_state()
 
 
+def test_a_home_that_is_relative_is_looked_at_from_its_first_part(tmp_path, cache, monkeypatch):
+    """Not only its parts after the first, which may lead elsewhere."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home").chmod(0o777)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PENSTOCK_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "home")
+    for unsafe in (kernel_cache.prepared, lambda: kernel_cache.make_safe(Path("home/cache"))):
+        with pytest.raises(OSError, match=r"other users can write to .*home"):
+            unsafe()
+    (tmp_path / "home").chmod(0o755)
+    assert kernel_cache.prepared() == tmp_path / "home" / ".cache" / "penstock"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+AS_ANOTHER = textwrap.dedent("""
+    import grp, os, pwd, sys, warnings  # what is imported later may lie in the home of root
+    warnings.simplefilter("always")
+    from penstock.compiler import diagnosis
+    from penstock.compiler.runtime import build
+    uid = int(sys.argv[2])
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    print(build.library(sys.argv[1]).answer(), diagnosis.cache_state())
+""")
+
+
+@needs_root
+@pytest.mark.parametrize("owner", [0, STRANGER, STRANGER + 1])
+@pytest.mark.usefixtures("cache")
+def test_a_second_user_indeed(tmp_path, monkeypatch, owner):
+    """Not root, with rights of his own alone: only what is his own is loaded."""
+    with tempfile.TemporaryDirectory() as way:  # tmp_path is closed to others
+        os.chmod(way, 0o755)
+        cache = Path(way, "cache")
+        monkeypatch.setenv("PENSTOCK_CACHE", str(cache))
+        path = evil(cache, tmp_path)
+        for one in (cache, path, *cache.glob("*.lock")):
+            os.chown(one, owner, owner)
+        command = [sys.executable, "-c", AS_ANOTHER, SOURCE, str(STRANGER)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    if owner == STRANGER:
+        assert done.stdout.startswith("666 ")  # the plant works
+        assert not done.stderr
+    else:
+        refused = f"{cache} belongs to another user, number {owner}"
+        assert done.stdout == f"42 not used, each process builds its own: {refused}\n"
+        assert done.stderr.count("UserWarning: the kernel cache cannot be used") == 1
+        assert f"({refused})" in done.stderr
+
+
+def test_doctor_says_in_one_line_where_the_cache_is(cache, monkeypatch):
+    for name, inside in (
+        ("a\nb\x1b[2J", r"a\nb\x1b[2J (0 kernels"),
+        ("a\nfile", r"a\nfile is no f"),
+    ):
+        cache.mkdir(exist_ok=True)
+        (cache / "a\nfile").touch()
+        monkeypatch.setenv("PENSTOCK_CACHE", str(cache / name))
+        assert inside in diagnosis.cache_state()
+
+
 # ---------------------------------------------------------------- locks and time
 
 
@@ -307,6 +374,20 @@ def test_a_compiler_that_hangs(cache, tmp_path, monkeypatch):
     while status.exists() and "\tZ" not in status.read_text():  # Z: dead, and not yet buried
         assert time.monotonic() < deadline, "the compiler's child lives on"
         time.sleep(0.01)
+    assert not list(cache.glob("build-*"))
+
+
+def test_a_compiler_that_says_too_much(cache, tmp_path, monkeypatch):
+    """Its words are kept on a disk, which it would fill."""
+    use(
+        monkeypatch,
+        wrapper(tmp_path, f'head -c 4000000 /dev/zero >&2; sleep 5; touch "{tmp_path}/later"'),
+    )
+    monkeypatch.setattr(build, "MOST_SAID", 2**20)
+    for _ in range(2):
+        with pytest.raises(BuildError, match="wrapped-cc said far too much"):
+            answer()
+    assert not (tmp_path / "later").exists()
     assert not list(cache.glob("build-*"))
 
 

@@ -74,6 +74,6 @@ def _clean() -> None:
     try:
         folder = cache.prepared()
     except OSError as error:
-        raise ArgumentError(f"the kernel cache cannot be cleaned: {error}") from None
+        raise ArgumentError(f"the kernel cache cannot be cleaned: {cache.reason(error)}") from None
     kernels, size = cache.clean(folder)
     _terminal.say(f"Removed {kernels} kernels, {size / 2**20:.1f} MiB, from {folder}")

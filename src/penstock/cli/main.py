@@ -24,6 +24,12 @@ from penstock.errors import PenstockError
 _UsageError = typer.BadParameter.__base__
 _INTERRUPTED = 130
 _LONGEST = 2000  # signs of a message: it may quote a file
+_AGAIN = "and give the command again: what is done is kept"
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), f"; make room, {_AGAIN}"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR), f"; move it away, {_AGAIN}"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), f"; let it be changed, {_AGAIN}"),
+}
 
 
 def main() -> None:
@@ -50,9 +56,8 @@ def run(arguments: Sequence[str], began: float | None = None) -> int:
         sys.stdout = None
         return 1
     except OSError as error:
-        return _fail(
-            f"{error.filename or 'the output'}: {error.strerror or error}{_room(error)}", 1
-        )
+        told = f"{error.filename or 'the output'}: {error.strerror or error}"
+        return _fail(told + _ADVICE.get(error.errno or 0, ""), 1)
     except MemoryError:
         return _fail("the memory does not suffice; give less data", 1)
     except Exception as error:
@@ -63,11 +68,6 @@ def run(arguments: Sequence[str], began: float | None = None) -> int:
     if code == _INTERRUPTED:  # some versions of Typer return it, some raise Abort
         _fail("interrupted; the same command goes on from here")
     return code
-
-
-def _room(error: OSError) -> str:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return "; make room, and give the command again: what is done is kept" if full else ""
 
 
 def _fail(message: str, code: int = 2) -> int:

@@ -25,6 +25,7 @@ def check_folder(out: Path) -> None:
         nearest = next(p for p in (out, *out.absolute().parents) if p.exists())
         ours = (out / _MARK).is_file()
         taken = [name for name in NAMES if not ours and _holds_something(out / name)]
+        blocked = [name for name in NAMES if "." in name and (out / name).is_dir()]
     except OSError as error:
         raise ArgumentError(
             f"cannot write to {out} ({error.strerror}); choose another folder with --out"
@@ -33,6 +34,11 @@ def check_folder(out: Path) -> None:
         raise ArgumentError(f"{nearest} is a file; choose another folder with --out")
     if not os.access(nearest, os.W_OK):
         raise ArgumentError(f"cannot write to {nearest}; choose another folder with --out")
+    if blocked:
+        raise ArgumentError(
+            f"{out / blocked[0]} is a folder where a file is to be written; move it away, or "
+            "choose another folder with --out"
+        )
     if taken:
         raise ArgumentError(
             f"{out / taken[0]} is not of penstock compare, and it would be replaced; choose "

@@ -25,7 +25,7 @@ from penstock.comparison.native import Native, native_of
 from penstock.data.files import Source
 from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
-from penstock.opening import open_plain, read_json
+from penstock.opening import check_plain, read_json
 from penstock.record.checked import Count, conform
 from penstock.record.results import write_json
 from penstock.tasks import find_task
@@ -225,7 +225,7 @@ def _check_cell(about: dict[str, Any]) -> None:
 
 def _baseline(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:
     """Return a naive or linear method; its codec checks the shapes and values of its weights."""
-    open_plain(path).close()
+    check_plain(path)
     weights = safetensors.torch.load_file(path)
     return codec.rebuild_baseline(about["name"], about["spec"], weights).method
 
@@ -255,7 +255,7 @@ def _network(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:
 
 def _shapes(path: Path) -> Shapes:
     """Return the shape and type of each tensor in a file; its values are not read."""
-    open_plain(path).close()
+    check_plain(path)
     with safe_open(path, framework="pt") as file:
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         return {

@@ -9,6 +9,7 @@ from penstock.compiler.backends.c import threads
 from penstock.compiler.backends.c.source import source
 from penstock.compiler.runtime import build, cache
 from penstock.errors import BackendError
+from penstock.plain import one_line
 
 
 def on_cpu(cell: type[Cell]) -> str:
@@ -41,12 +42,13 @@ def cache_state() -> str:
     try:
         folder = cache.prepared()
     except OSError as error:
-        return f"not used, each process builds its own: {error}"
+        return f"not used, each process builds its own: {cache.reason(error)}"
     if not os.access(folder, os.W_OK):
-        return f"{folder} cannot be written to; set PENSTOCK_CACHE to another folder"
+        words = f"{folder} cannot be written to; set PENSTOCK_CACHE to another folder"
+        return one_line(words)
     found = cache.kernels(folder)
     size, most = (bytes_ / 2**20 for bytes_ in (sum(i.st_size for _, i in found), cache.LARGEST))
-    return f"{folder} ({len(found)} kernels, {size:.1f} of {most:.0f} MiB)"
+    return f"{one_line(str(folder))} ({len(found)} kernels, {size:.1f} of {most:.0f} MiB)"
 
 
 def compiler() -> str:

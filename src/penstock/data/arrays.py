@@ -15,7 +15,8 @@ from penstock.errors import DataError
 from penstock.opening import check_claim, open_plain
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-_DAMAGE = (
+_HOLLOW = 2**20  # as the length of one axis where another has none: a claim that costs nothing
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -40,7 +41,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 return _arrays(archive)
         except DataError as error:
             raise DataError(f"{path} {str(error).removeprefix(f'{path} ')}") from None
-        except _DAMAGE as error:
+        except DAMAGE as error:
             reason = str(error).partition("\n")[0][:200]
             raise DataError(
                 f"{path} cannot be read ({reason}); check that it is complete, and a .npz archive "
@@ -58,12 +59,17 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
             what = "a name twice" if name in found else "a member that is no array"
             raise DataError(f"holds {what}, {member.filename!r}; write it with numpy.savez")
         with archive.open(member) as stream:
-            found[name] = _array(name, stream, member.file_size)
+            found[name] = read_array(name, stream, member.file_size)
     return found
 
 
-def _array(name: str, stream: IO[bytes], size: int) -> NDArray[Any]:
-    """Return an array of a stream of `size` bytes, none of which is pickled."""
+def read_array(name: str, stream: IO[bytes], size: int) -> NDArray[Any]:
+    """Return an array of a stream of `size` bytes, none of which is pickled; read-only.
+
+    Raises:
+        DataError: it holds anything else, or not what its header says.
+        One of DAMAGE: it is no array.
+    """
     version = npy.read_magic(stream)
     if version not in _HEADERS:
         raise DataError(f"holds the array {name!r} in a format of NumPy that is not read here")
@@ -76,7 +82,8 @@ def _array(name: str, stream: IO[bytes], size: int) -> NDArray[Any]:
     if dtype.kind not in "biufUS":
         raise DataError(f"holds the array {name!r} of {dtype}, not of numbers or text")
     claimed = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or claimed != size - stream.tell():
+    hollow = not claimed and max(shape, default=0) > _HOLLOW
+    if hollow or min(shape, default=0) < 0 or claimed != size - stream.tell():
         raise DataError(f"holds the array {name!r}, which is not as long as its shape {shape} says")
     values = np.frombuffer(stream.read(), dtype)
     return values.reshape(shape, order="F" if by_columns else "C")

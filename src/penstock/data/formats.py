@@ -7,6 +7,7 @@ from typing import IO
 
 import polars as pl
 
+from penstock.data.packed import parquet_size
 from penstock.errors import DataError
 from penstock.opening import check_claim, open_plain
 
@@ -27,7 +28,19 @@ def read_parquet(path: Path) -> pl.DataFrame:
         lazy = pl.scan_parquet(path, glob=False)
         rows = lazy.select(pl.len()).collect().item()
         check_claim(path, file, rows * len(lazy.collect_schema()) * _CELL)
-        return lazy.collect()
+        check_claim(path, file, parquet_size(file))
+        frame = lazy.collect()
+        check_claim(path, file, size_in_full(frame))
+        return frame
+
+
+def size_in_full(frame: pl.DataFrame) -> int:
+    """Return the bytes of a table's values, where each row has a copy of its text.
+
+    As it is read, rows can share one text; once it is worked with, they do not.
+    """
+    shared = frame.select(pl.col(pl.Categorical, pl.Enum).cat.len_bytes().cast(pl.Int64).sum())
+    return int(frame.estimated_size() + sum(shared.row(0) if shared.width else ()))
 
 
 @contextmanager
@@ -37,7 +50,12 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except pl.exceptions.NoDataError:
         raise DataError(f"{path} is empty; it must have a header and rows") from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except DataError:
+        raise
+    except (
+        pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError,
+        ValueError, LookupError, TypeError, AttributeError, RecursionError,  # of parquet_size
+    ) as error:  # fmt: skip
         reason = str(error).strip().partition("\n")[0][:200]
         raise DataError(
             f"{path} cannot be read ({reason}); check that it is complete, and in UTF-8 if text"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from penstock.atomic import write
 from penstock.errors import ModelFileError
+from penstock.opening import check_plain
 
 _KEY = "penstock"
 
@@ -31,6 +32,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ModelFileError: the file is missing or damaged, or something else wrote it.
     """
     try:
+        check_plain(path)  # a pipe would be waited for
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})[_KEY])
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118

@@ -6,6 +6,7 @@ cache cannot be trusted or used, a kernel is built for this process alone, and t
 """
 
 import ctypes
+import errno
 import hashlib
 import importlib.util
 import os
@@ -13,10 +14,13 @@ import platform
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,7 +44,9 @@ NO_COMPILER = (
     "pip install ziglang"
 )
 COMPILER_SECONDS = 120.0  # a kernel takes 0.6 s; on a machine with much else to do, some more
-_hung: set[tuple[str, ...]] = set()  # compilers that took longer, and are not started again
+MOST_SAID = 2**24  # bytes that a compiler may say; it could fill the disk
+_SPARE = 2**20  # bytes; a kernel has 70 kB, and a linker that has no room for it names no reason
+_given_up: dict[tuple[str, ...], str] = {}  # compilers that are not started again, and why
 
 
 class BuildError(BackendError):
@@ -83,14 +89,14 @@ def library(source: str) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(_cached(cache.prepared(), key, command, source)))
     except OSError as error:
-        _say_once(one_line(str(error)))
+        _say_once(cache.reason(error))
     try:
         with tempfile.TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as folder:
             cache.make_safe(Path(folder))
             return ctypes.CDLL(str(_build(Path(folder), key, command, source)))
     except OSError as error:
-        words = f"what {_words(command)} makes cannot be kept or loaded: {error}"
-        raise BuildError(one_line(words)) from error
+        words = f"what {_words(command)} makes cannot be kept or loaded: {cache.reason(error)}"
+        raise BuildError(words) from error
 
 
 def is_ready(source: str) -> bool:
@@ -136,17 +142,25 @@ def _build(folder: Path, key: str, command: tuple[str, ...], source: str) -> Pat
         code, made, said = here / "kernel.c", here / "kernel.so", here / "said"
         code.write_text(source, "utf-8")
         status = _run([*command, *_FLAGS, str(code), "-o", str(made), "-lm"], command, said, folder)
-        if status or not made.exists():
+        if status or not stat.S_ISREG(_mode(made)):
+            if shutil.disk_usage(here).free < _SPARE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
             words = one_line(said.read_bytes()[-500:].decode(errors="replace").strip())
-            raise BuildError(f"{_words(command)} failed with status {status}: {words}")
+            failed = f"failed with status {status}" if status else "left no library"
+            raise BuildError(f"{_words(command)} {failed}: {words or 'it said nothing'}")
         cache.write(path, made.read_bytes(), here)
     return path
 
 
+def _mode(path: Path) -> int:
+    """Return what kind of file lies at a path, links not followed; 0 for nothing."""
+    return os.lstat(path).st_mode if os.path.lexists(path) else 0
+
+
 def _run(call: list[str], command: tuple[str, ...], said: Path, folder: Path) -> int:
-    """Run a compiler, and end it with all that it started if it takes too long."""
-    if command in _hung:
-        raise BuildError(f"{_words(command)} did not end within {COMPILER_SECONDS:g} s before")
+    """Run a compiler, and end it with all that it started if it takes or says too much."""
+    if command in _given_up:
+        raise BuildError(f"{_given_up[command]} before")
     settings = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache.compilers_own(folder))}
     with said.open("wb") as file:  # no pipe: a child that lives on would hold it open
         try:
@@ -156,15 +170,18 @@ def _run(call: list[str], command: tuple[str, ...], said: Path, folder: Path) ->
             )  # fmt: skip
         except OSError as error:
             raise BuildError(f"{_words(command)} cannot be started: {error.strerror}") from error
+    ends = time.monotonic() + COMPILER_SECONDS
     try:
-        return process.wait(COMPILER_SECONDS)
-    except subprocess.TimeoutExpired:
-        _hung.add(command)
-        words = f"{_words(command)} did not end within {COMPILER_SECONDS:g} s"
-        raise BuildError(words) from None
+        while time.monotonic() < ends and said.stat().st_size <= MOST_SAID:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(0.1)
     finally:
         if process.poll() is None:
             _kill(process)
+    much = said.stat().st_size > MOST_SAID
+    failed = "said far too much" if much else f"did not end within {COMPILER_SECONDS:g} s"
+    _given_up[command] = f"{_words(command)} {failed}"
+    raise BuildError(_given_up[command])
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -192,8 +209,8 @@ def _key(command: tuple[str, ...], source: str) -> str:
 def _identity(command: tuple[str, ...]) -> tuple[str, ...]:
     """Return what makes this compiler on this CPU another than others, without starting it."""
     binary = shutil.which(command[0]) or command[0]
-    stat = Path(binary).resolve().stat()
-    return (*command, str(stat.st_size), str(stat.st_mtime_ns), platform.machine(), _cpu())
+    info = Path(binary).resolve().stat()
+    return (*command, str(info.st_size), str(info.st_mtime_ns), platform.machine(), _cpu())
 
 
 def _cpu() -> str:

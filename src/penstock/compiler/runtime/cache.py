@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from penstock.plain import one_line
+
 LARGEST = 256 * 2**20  # bytes of kernels; beyond, the least recently used go. A kernel has 70 kB
 LOCK_SECONDS = 150.0  # to wait for another process; more than a compiler may take
 _ABANDONED = 3600.0  # seconds after which a folder of a build is that of a process which was killed
@@ -36,12 +38,19 @@ def location() -> Path:
         OSError: there is no home folder to keep them in.
     """
     if own := os.environ.get("PENSTOCK_CACHE"):
-        return Path.cwd() / own
+        return Path(own).absolute()
     base = Path(os.environ.get("XDG_CACHE_HOME") or "")
     try:
-        return (base if base.is_absolute() else Path.home() / ".cache") / "penstock"
+        base = base if base.is_absolute() else Path.home() / ".cache"
     except RuntimeError:
         raise OSError("there is no home folder") from None
+    return (base / "penstock").absolute()
+
+
+def reason(error: OSError) -> str:
+    """Return in one line why the cache cannot be used."""
+    told = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    return one_line(told or str(error))
 
 
 def prepared() -> Path:
@@ -62,6 +71,7 @@ def make_safe(folder: Path) -> None:
         OSError: the folder or a step on the way to it belongs to another user, can be written to
             by one, or cannot be made; or the folder is a link.
     """
+    folder = folder.absolute()  # else its first part would not be looked at
     here, parts, links = Path(folder.anchor), list(folder.parts[1:]), 0
     _refuse_unsafe(here, os.lstat(here), last=not parts)
     while parts:

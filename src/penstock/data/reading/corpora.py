@@ -43,14 +43,12 @@ def read_arff(content: bytes) -> pl.DataFrame:
 
 def _cells(line: str) -> list[str | None]:
     quote = "'" if "'" in line else '"'
-    row = next(
-        csv.reader(
-            [line],
-            quotechar=quote,
-            escapechar="\\" if "\\n" not in line else None,
-            skipinitialspace=True,
-        )
-    )
+    escape = "\\" if "\\n" not in line else None
+    longest = csv.field_size_limit(len(line))  # a sequence of all its steps is one cell
+    try:
+        row = next(csv.reader([line], quotechar=quote, escapechar=escape, skipinitialspace=True))
+    finally:
+        csv.field_size_limit(longest)
     return [None if cell.strip() == "?" else cell.strip() for cell in row]
 
 

@@ -1,12 +1,15 @@
 """A folder of files: a sequence each, its label from the folder that it lies in or from a table."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
 from penstock.data.files import Source
+from penstock.data.formats import size_in_full
 from penstock.errors import DataError
+from penstock.opening import most_of, on_disk, open_plain, refuse
 
 _TABLES = ("labels", "label", "classes", "metadata", "meta", "index")
 _FILE_NAMES = ("file", "filename", "file_name", "path", "name", "id")
@@ -20,9 +23,10 @@ def read_folder(folder: Path, read: Callable[[Path], Source]) -> Source:
     Raises:
         DataError: there is no file that can be read, or their columns differ.
     """
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder))
+    plain = (p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder))
+    files = sorted(itertools.islice(plain, _MOST_FILES + 1))
     if len(files) > _MOST_FILES:
-        raise DataError(f"has {len(files):,} files; more than {_MOST_FILES:,} are not read")
+        raise DataError(f"has more than {_MOST_FILES:,} files; so many are not read")
     table = next((p for p in files if p.stem.lower() in _TABLES and p.parent == folder), None)
     files = [p for p in files if p != table]
     if not files:
@@ -30,7 +34,7 @@ def read_folder(folder: Path, read: Callable[[Path], Source]) -> Source:
     kinds = {_kind(path) for path in files}
     if len(kinds) > 1:
         raise DataError(f"is a folder of several kinds of file ({', '.join(sorted(kinds))})")
-    parts = [_part(path, folder, read) for path in files]
+    parts = _parts(files, folder, read)
     columns = {tuple(part.columns) for part in parts}
     if len(columns) > 1:
         odd = next(
@@ -50,6 +54,19 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 def _kind(path: Path) -> str:
     return "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]).lower()
+
+
+def _parts(files: list[Path], folder: Path, read: Callable[[Path], Source]) -> list[pl.DataFrame]:
+    """Return the tables of all files, which together may hold no more than one file may."""
+    parts, size, packed = [], 0, 0
+    for path in files:
+        parts.append(_part(path, folder, read))
+        size += size_in_full(parts[-1])
+        with open_plain(path) as file:
+            packed += on_disk(file)
+        if size > most_of(packed):
+            refuse(folder, size, most_of(packed))
+    return parts
 
 
 def _part(path: Path, folder: Path, read: Callable[[Path], Source]) -> pl.DataFrame:

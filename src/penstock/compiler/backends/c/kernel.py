@@ -80,7 +80,8 @@ class CLoop:
 
     def __init__(self, written: LoopSource, library: ctypes.CDLL) -> None:
         self.library = library
-        self.entry, self.size = library[written.name], library[f"{written.name}_size"]
+        self.entry = _function(library, written.name)
+        self.size = _function(library, f"{written.name}_size")
         self.entry.restype, self.size.restype = None, ctypes.c_int64
         self.buffers, self.carries, self.matrices = written.tensors()
         self.widths = written.widths()
@@ -148,6 +149,13 @@ class CLoop:
         if 4 * available <= call.B:
             return available, False
         return (available, True) if work > 60_000 + 10_000 * self.stages else (1, False)
+
+
+def _function(library: ctypes.CDLL, name: str) -> Any:
+    try:
+        return library[name]
+    except AttributeError as error:  # what was made is a library, but of something else
+        raise BackendError(f"the compiler made no kernel ({error})") from error
 
 
 @cache
