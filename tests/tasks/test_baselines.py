@@ -14,16 +14,20 @@ import torch
 from penstock.comparison.run import run_comparison
 from penstock.data import Options, Source, sunspots
 from penstock.data.samples import sample, samples
+from penstock.data.understanding import understand
 from penstock.errors import ArgumentError, DataError
-from penstock.tasks import Task, TaskKind, find_task, infer, tasks
+from penstock.tasks import find_task, tasks
 from penstock.tasks.methods import Method
 from penstock.tasks.series.forecast import NaiveForecasts
+from penstock.tasks.task import Task, TaskKind
 from penstock.training.loop import Budget
 
 
 def prepared(kind: TaskKind) -> tuple[Source, Task]:
     """Return the first sample that a task can learn from, and the task on it."""
-    for name in sorted(samples(), key=lambda one: infer(sample(one), Options())[0] != kind.asks):
+    for name in sorted(
+        samples(), key=lambda one: understand(sample(one), Options()).task != kind.asks
+    ):
         source = sample(name)
         try:
             return source, kind.prepare(kind.read(source, Options(task=kind.asks)))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
-from penstock.comparison.models import load_model
+from penstock.comparison.keeping.files import load_model
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
@@ -20,7 +20,8 @@ from penstock.inspect.gradients import Flow, find_layer, inputs_read, loss_flow,
 from penstock.inspect.pruning import Pruned, pruning_curve
 from penstock.inspect.span import Effects, input_effects
 from penstock.record.checked import Count, conform
-from penstock.tasks import Task, find_task
+from penstock.tasks import find_task
+from penstock.tasks.task import Task
 
 WINDOWS = 32  # of the test part, that gradients and effects are means over
 _QUICK, _STEPS = 8, 256  # windows and steps that a verdict looks at

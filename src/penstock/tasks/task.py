@@ -6,7 +6,7 @@ of it and data a `Task`, one frozen value. None of the parts knows another's ins
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.series import Options
+from penstock.data.understanding.understanding import Understanding
 from penstock.tasks.codec import Baseline, Codec
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
@@ -180,8 +181,7 @@ class TaskKind:
         asks: the task whose data it learns from, one of those between which
             `penstock.data.understanding.suits` decides: mostly its own name.
         codec: from a model's file to predictions.
-        read: from a source and the user's options to the data to learn from. Raises DataError
-            where the source or a cell cannot be used, ArgumentError where an option cannot be.
+        reader: behind `read`; it is given what was understood of the source, where that is known.
         bind: from what `read` returned, and a horizon or None, to the task's parts on these data;
             raises as `prepare`.
     """
@@ -189,8 +189,19 @@ class TaskKind:
     name: str
     asks: str
     codec: Codec
-    read: Callable[[Source, Options], Any]
+    reader: Callable[[Source, Options, Understanding | None], Any]
     bind: Callable[[Any, int | None], "Parts"]
+
+    def read(
+        self, source: Source, options: Options, understood: Understanding | None = None
+    ) -> Any:
+        """Return the data to learn from: a source with what the user said of it, as understood.
+
+        Raises:
+            DataError: the source or a cell cannot be used.
+            ArgumentError: an option cannot be.
+        """
+        return self.reader(source, replace(options, task=self.asks), understood)
 
     def prepare(self, data: TaskData, horizon: int | None = None) -> "Task":
         """Return the task on what `read` returned: split, scaled, cut into windows.

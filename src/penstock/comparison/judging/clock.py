@@ -14,8 +14,8 @@ import numpy as np
 
 from penstock.comparison.judging.statistics import mean_over_seeds
 from penstock.comparison.trials.trial import Job
-from penstock.record.results import Trial
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training import checkpoint
 from penstock.training.loop import weights_at
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from penstock.comparison.trials.trial import CHECKPOINT, RESULT, Job, kept_trial, make_training
 from penstock.errors import DataError
 from penstock.record.checked import same_length
-from penstock.record.results import Trial
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training import checkpoint
 from penstock.training.loop import make_fabric, weights_at
 

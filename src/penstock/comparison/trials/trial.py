@@ -14,12 +14,13 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from penstock._version import __version__
+from penstock.atomic import write_json
 from penstock.cells import find_cell
 from penstock.cells.own import equations_digest
 from penstock.opening import read_json
 from penstock.record.checked import conform
-from penstock.record.results import Trial, write_json
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training.loop import Budget, Progress, Training, derive_seed, make_fabric
 
 RESULT, CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from penstock.data.files import Source
-from penstock.data.series import Options
 from penstock.data.splits import Split, split
 from penstock.data.text import Text, Unit, encode, read_text
 from penstock.errors import DataError
@@ -198,7 +197,7 @@ class TextReader:
 
     unit: Unit
 
-    def __call__(self, source: Source, options: Options) -> Text:  # noqa: ARG002
+    def __call__(self, source: Source, *_: Any) -> Text:
         """Return the text; no option bears on it."""
         return read_text(source, self.unit)
 

@@ -1,15 +1,19 @@
 """What tasks on labelled sequences tell the checks: the targets, and the columns beside them."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.tasks.evidence import SAMPLE, Evidence
-from penstock.tasks.sequences.labelled import SequenceProblem
+
+if TYPE_CHECKING:
+    from penstock.tasks.sequences.problem import SequenceProblem
 
 
-def of_sequences(problem: SequenceProblem, *, labels: bool) -> Evidence:
+def of_sequences(problem: "SequenceProblem") -> Evidence:
     """Return the evidence of training sequences.
 
     Of a column of numbers the first, the mean and the last are looked at; of symbols the first
@@ -18,7 +22,7 @@ def of_sequences(problem: SequenceProblem, *, labels: bool) -> Evidence:
     train = problem.parts["train"]
     index = torch.arange(min(SAMPLE, len(train))) * len(train) // min(SAMPLE, len(train))
     labelled = problem.targets[train.owners[index]].double().numpy()
-    layout, groups = problem.data.layout, problem.data.like_groups
+    layout, groups, labels = problem.data.layout, problem.data.like_groups, problem.has_classes
     if len(layout.steps) > 1 and layout.numbers == layout.made:
         return Evidence(labelled, labels, _steps(problem, index), like_groups=groups)
     starts, lengths = train.starts[index], train.lengths[index]
@@ -29,7 +33,7 @@ def of_sequences(problem: SequenceProblem, *, labels: bool) -> Evidence:
     return Evidence(labelled, labels, _columns(problem, numbers, symbols), like_groups=groups)
 
 
-def of_steps(problem: SequenceProblem) -> Evidence:
+def of_steps(problem: "SequenceProblem") -> Evidence:
     """Return the evidence of training steps: each column beside the label of the same step."""
     targets = problem.targets
     rows = problem.parts["train"].all_rows()
@@ -37,15 +41,15 @@ def of_steps(problem: SequenceProblem) -> Evidence:
     rows = rows[torch.arange(min(SAMPLE, len(rows))) * len(rows) // min(SAMPLE, len(rows))]
     numbers, symbols = problem.numbers[rows, :, None], problem.symbols[rows, :, None]
     columns = _columns(problem, numbers, symbols)
-    found = targets[rows].double().numpy()
-    return Evidence(found, True, columns, like_groups=problem.data.like_groups)
+    labels = targets[rows].double().numpy()
+    return Evidence(labels, True, columns, like_groups=problem.data.like_groups)
 
 
 def _pairs(starts: Tensor, lengths: Tensor) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), lengths.tolist(), strict=True))
 
 
-def _steps(problem: SequenceProblem, index: Tensor) -> dict[str, NDArray[np.float64]]:
+def _steps(problem: "SequenceProblem", index: Tensor) -> dict[str, NDArray[np.float64]]:
     """Return the columns of sequences in rows by name, [N, 1] each; past its end a row's last."""
     numbers = problem.inputs("train", index)[0][..., 0].double()
     last = numbers.shape[1] - 1
@@ -54,7 +58,7 @@ def _steps(problem: SequenceProblem, index: Tensor) -> dict[str, NDArray[np.floa
 
 
 def _columns(
-    problem: SequenceProblem, numbers: Tensor, symbols: Tensor
+    problem: "SequenceProblem", numbers: Tensor, symbols: Tensor
 ) -> dict[str, NDArray[np.float64]]:
     """Return the columns by name, from [N, F, J] numbers and [N, C, J] symbols."""
     layout = problem.data.layout

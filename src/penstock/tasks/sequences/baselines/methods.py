@@ -8,8 +8,8 @@ from torch import Tensor
 from penstock.models.reader import Inputs
 from penstock.tasks.methods import Method, Sizes
 from penstock.tasks.sequences import classes as scores
-from penstock.tasks.sequences.linear import LinearMap
-from penstock.tasks.sequences.summaries import summaries
+from penstock.tasks.sequences.baselines.linear import LinearMap
+from penstock.tasks.sequences.baselines.summaries import summaries
 
 
 class Constant(Method):

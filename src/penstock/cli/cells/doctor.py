@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli import _terminal
+from penstock.cli import terminal
 
 if TYPE_CHECKING:
     from penstock.cells import Cell
@@ -30,7 +30,7 @@ def doctor(
     from penstock import __version__, cells  # noqa: PLC0415
     from penstock.compiler import diagnosis  # noqa: PLC0415
 
-    say = _terminal.say
+    say = terminal.say
     cuda = f"{torch.cuda.get_device_name()}" if torch.cuda.is_available() else "none"
     say(f"penstock {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     say(f"C compiler    {diagnosis.compiler()}")
@@ -50,7 +50,7 @@ def _show(found: "dict[str, type[Cell]]", on_cpu: dict[str, str]) -> None:
     width = max(map(len, found))
     for name, cell in found.items():
         on_cuda = "cuDNN" if native.has(cell) else "eager, because only cuDNN's cells have a kernel"
-        _terminal.say(f"{name:{width}}  CPU: {on_cpu[name]};  CUDA: {on_cuda}")
+        terminal.say(f"{name:{width}}  CPU: {on_cpu[name]};  CUDA: {on_cuda}")
 
 
 def _built(found: "dict[str, type[Cell]]") -> dict[str, str]:
@@ -59,7 +59,7 @@ def _built(found: "dict[str, type[Cell]]") -> dict[str, str]:
 
     from penstock.compiler import diagnosis  # noqa: PLC0415
 
-    console = _terminal.console(error=True)
+    console = terminal.console(error=True)
     bar = track(
         found.items(), "Building kernels", console=console, transient=True,
         disable=not console.is_terminal,
@@ -76,4 +76,4 @@ def _clean() -> None:
     except OSError as error:
         raise ArgumentError(f"the kernel cache cannot be cleaned: {error}") from None
     kernels, size = cache.clean(folder)
-    _terminal.say(f"Removed {kernels} kernels, {size / 2**20:.1f} MiB, from {folder}")
+    terminal.say(f"Removed {kernels} kernels, {size / 2**20:.1f} MiB, from {folder}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli import _terminal
+from penstock.cli import terminal
 
 if TYPE_CHECKING:
     from penstock.explain.describe import Description
@@ -28,7 +28,7 @@ def cells(
 
     found = [Description(cell, input_size, hidden_size) for cell in find_cells().values()]
     if as_json:
-        _terminal.say(json.dumps([_facts(cell) for cell in found], indent=1, ensure_ascii=False))
+        terminal.say(json.dumps([_facts(cell) for cell in found], indent=1, ensure_ascii=False))
     else:
         _show(found)
 
@@ -50,7 +50,7 @@ def _show(found: "list[Description]") -> None:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    console = _terminal.console()
+    console = terminal.console()
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     grid.add_column("cell", no_wrap=True)
     grid.add_column("author", no_wrap=True, max_width=12)

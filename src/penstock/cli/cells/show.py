@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import _cell, _terminal
+from penstock.cli import terminal
+from penstock.cli.cells._named import CellName
 
 
 class Shown(StrEnum):
@@ -18,7 +19,7 @@ class Shown(StrEnum):
 
 
 def show(
-    cell: Annotated[str, typer.Argument(help=_cell.HELP)],
+    cell: CellName,
     stage: Annotated[
         Shown,
         typer.Option(
@@ -44,4 +45,4 @@ def show(
         Shown.plan: lambda: str(lowered.plan),
         Shown.c: lambda: generated(lowered.plan),
     }
-    _terminal.say(texts[stage]())
+    terminal.say(texts[stage]())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli import _cell, _terminal
+from penstock.cli import terminal
+from penstock.cli.cells._named import CellName
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ _COUNTED = (
 
 
 def explain(
-    cell: Annotated[str, typer.Argument(help=_cell.HELP)],
+    cell: CellName,
     input_size: Annotated[int, typer.Option(min=1, help="I, for the figures.")] = 128,
     hidden_size: Annotated[int, typer.Option(min=1, help="H, for the figures.")] = 256,
     batch: Annotated[int, typer.Option(min=1, help="B, for the figures.")] = 1,
@@ -36,9 +37,9 @@ def explain(
 
     described = Description(found, input_size, hidden_size, batch)
     if latex:
-        _terminal.say(described.latex)
+        terminal.say(described.latex)
     else:
-        _show(described, _terminal.console())
+        _show(described, terminal.console())
 
 
 def _show(cell: "Description", console: "Console") -> None:

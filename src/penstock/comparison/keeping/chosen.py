@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from penstock.comparison.judging.clock import Outcomes
 from penstock.comparison.judging.contestants import best_trial
 from penstock.comparison.trials.trial import Job
-from penstock.record.results import Trial
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training import checkpoint
 from penstock.training.loop import weights_at
 
