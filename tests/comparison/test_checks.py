@@ -14,7 +14,7 @@ import torch
 from comparing import QUICK, RATES, run_comparison, walk
 
 import penstock
-from penstock.comparison.judging.checks import find_checks
+from penstock.comparison.judging.checks import check_codes, find_checks
 from penstock.comparison.judging.checks.base import Case, Check, NotApplicable
 from penstock.comparison.judging.checks.data import _hash as hashed
 from penstock.comparison.judging.checks.data import fingerprints
@@ -280,6 +280,7 @@ def test_every_check_is_tried() -> None:
 
 
 def test_a_check_is_switched_off_by_name_or_code() -> None:
+    assert check_codes() == {one.name: one.code for one in checks()}
     assert find_checks(["leak", "P004", "p011"]) == {"P005", "P004", "P011"}
     with pytest.raises(ArgumentError, match="did you mean 'duplicates'"):
         find_checks(["duplicate"])

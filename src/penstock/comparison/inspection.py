@@ -117,14 +117,14 @@ def diagnose(task: Task, network: nn.Module) -> Health:
     )
     x = x[:, :_STEPS]
     lengths = None if lengths is None else lengths.clamp(max=_STEPS)
-    found = input_effects(layer, x, lengths=lengths)
+    influence = input_effects(layer, x, lengths=lengths)
     growth = state_flow(layer, x, lengths=lengths).growth
-    if any(map(math.isnan, found.effects)):
+    if any(map(math.isnan, influence.effects)):
         raise ArithmeticError("the effect of an input is not a number")
-    span = found.span(0.01)
+    span = influence.span(0.01)
     return {
         "span": span if math.isfinite(span) else None,
-        "steps": len(found.effects) - 1,
+        "steps": len(influence.effects) - 1,
         "growth": growth if math.isfinite(growth) else None,
     }
 
@@ -164,8 +164,8 @@ def _gates(network: nn.Module, task: Task, window: int) -> list[dict[str, Tensor
     batch = task.problem.batch("test", torch.tensor([window]))
     x, lengths = inputs_read(network, lambda n: task.problem.loss(n, batch))
     shown = x if lengths is None else x[:, : int(lengths[0])]  # networks are batch first
-    found = trace(find_layer(network), shown)
-    return [{name: value[:, 0] for name, value in layer.items()} for layer in found]
+    layers = trace(find_layer(network), shown)
+    return [{name: value[:, 0] for name, value in layer.items()} for layer in layers]
 
 
 def _training_batches(task: Task) -> list[tuple[Tensor, ...]]:

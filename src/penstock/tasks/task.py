@@ -17,7 +17,7 @@ from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.understanding.understanding import Understanding
-from penstock.tasks.codec import Baseline, Codec
+from penstock.tasks.codec import Codec
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
 
@@ -154,14 +154,15 @@ class Fit(Protocol):
 
 
 @dataclass(frozen=True)
-class FittedBaseline(Baseline):
-    """A baseline with the task that it was fitted on."""
+class Baseline:
+    """A naive or linear method that was fitted, and the problem that it is measured by."""
 
-    task: "Task"
+    method: Method
+    problem: Problem
 
-    def spec(self) -> dict[str, Any]:
-        """Return what the method needs to be used on other data: what a network needs too."""
-        return self.task.spec
+    def weights(self) -> dict[str, Tensor]:
+        """Return what was learned, for a file; nothing where nothing is."""
+        return self.method.state_dict()
 
     def predict(self) -> Tensor:
         """Return the predictions for the test windows, computed once."""
@@ -169,7 +170,7 @@ class FittedBaseline(Baseline):
 
     @cached_property
     def _predictions(self) -> Tensor:
-        return self.task.problem.predict(self.method)
+        return self.problem.predict(self.method)
 
 
 @dataclass(frozen=True)
@@ -266,8 +267,6 @@ class Task(Parts):
         return self.codec.extra_parameters(self.spec)
 
     @cached_property
-    def baselines(self) -> Mapping[str, FittedBaseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         """The naive and linear methods by name, the simplest first; fitted once."""
-        return {
-            name: FittedBaseline(self.codec, method, self) for name, method in self.fit().items()
-        }
+        return {name: Baseline(method, self.problem) for name, method in self.fit().items()}

@@ -38,22 +38,22 @@ def doctor(
     say(f"threads       {diagnosis.thread_pool()}")
     say(f"CUDA device   {cuda}")
     say("")
-    found = cells()
-    _show(found, _built(found) if build else {n: diagnosis.foreseen(c) for n, c in found.items()})
+    known = cells()
+    _show(known, _built(known) if build else {n: diagnosis.foreseen(c) for n, c in known.items()})
     if not build:
         say("\nA kernel is made when a cell runs first; penstock doctor --build makes all now.")
 
 
-def _show(found: "dict[str, type[Cell]]", on_cpu: dict[str, str]) -> None:
+def _show(known: "dict[str, type[Cell]]", on_cpu: dict[str, str]) -> None:
     from penstock.layers.running import native  # noqa: PLC0415
 
-    width = max(map(len, found))
-    for name, cell in found.items():
+    width = max(map(len, known))
+    for name, cell in known.items():
         on_cuda = "cuDNN" if native.has(cell) else "eager, because only cuDNN's cells have a kernel"
         terminal.say(f"{name:{width}}  CPU: {on_cpu[name]};  CUDA: {on_cuda}")
 
 
-def _built(found: "dict[str, type[Cell]]") -> dict[str, str]:
+def _built(known: "dict[str, type[Cell]]") -> dict[str, str]:
     """Return which backend runs each cell, by name, once its kernels are built."""
     from rich.progress import track  # noqa: PLC0415
 
@@ -61,7 +61,7 @@ def _built(found: "dict[str, type[Cell]]") -> dict[str, str]:
 
     console = terminal.console(error=True)
     bar = track(
-        found.items(), "Building kernels", console=console, transient=True,
+        known.items(), "Building kernels", console=console, transient=True,
         disable=not console.is_terminal,
     )  # fmt: skip
     return {name: diagnosis.on_cpu(cell) for name, cell in bar}

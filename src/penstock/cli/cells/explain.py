@@ -31,11 +31,11 @@ def explain(
     """Explain a cell: equations, shapes, parameters, FLOPs and bytes, kind of recurrence."""
     from penstock.cells import find_cell  # noqa: PLC0415
 
-    found = find_cell(cell)
+    kind = find_cell(cell)
 
     from penstock.explain.describe import Description  # noqa: PLC0415  (torch takes seconds)
 
-    described = Description(found, input_size, hidden_size, batch)
+    described = Description(kind, input_size, hidden_size, batch)
     if latex:
         terminal.say(described.latex)
     else:

@@ -139,7 +139,7 @@ def _baseline(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:
     """Return a naive or linear method; its codec checks the shapes and values of its weights."""
     open_plain(path).close()
     weights = safetensors.torch.load_file(path)
-    return codec.rebuild_baseline(about["name"], about["spec"], weights).method
+    return codec.rebuild_baseline(about["name"], about["spec"], weights)
 
 
 def _network(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:

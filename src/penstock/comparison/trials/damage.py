@@ -35,13 +35,13 @@ def discard_damaged(task: Task, job: Job, root: Path) -> str:
 
 def best_rounds(trial: Trial) -> list[int]:
     """Return the rounds that were the best so far by validation, whose weights are kept."""
-    found, best = [0], math.inf
+    rounds, best = [0], math.inf
     for number, (trained, validated) in enumerate(trial.losses):
         if validated is None or (trained is None and number):
             break  # it diverged
         if validated < best:
-            found, best = [*found, number], validated
-    return list(dict.fromkeys(found))
+            rounds, best = [*rounds, number], validated
+    return list(dict.fromkeys(rounds))
 
 
 def _check_checkpoint(task: Task, job: Job, root: Path) -> None:

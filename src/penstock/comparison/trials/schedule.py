@@ -89,11 +89,11 @@ def best_rates(
 
     That of `otherwise` for a cell none of whose tuning trials finished.
     """
-    found = dict.fromkeys(cells, (float("inf"), otherwise))
+    best = dict.fromkeys(cells, (float("inf"), otherwise))
     for job, trial in tuned:
         if trial.status == "finished":
-            found[job.cell] = min(found[job.cell], (trial.best_loss, trial.learning_rate))
-    return {cell: rate for cell, (_, rate) in found.items()}
+            best[job.cell] = min(best[job.cell], (trial.best_loss, trial.learning_rate))
+    return {cell: rate for cell, (_, rate) in best.items()}
 
 
 def cut_words(

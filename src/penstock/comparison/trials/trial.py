@@ -187,10 +187,10 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
     start = time.process_time()  # the network is on the CPU again
     predictions = task.problem.predict(network)
     trial.times["predict"] = time.process_time() - start
-    found = task.problem.measure(predictions)
-    trial.metrics.update(found.metrics)
-    trial.blocks.extend(found.blocks)
-    trial.profile.extend(found.profile)
+    measured = task.problem.measure(predictions)
+    trial.metrics.update(measured.metrics)
+    trial.blocks.extend(measured.blocks)
+    trial.profile.extend(measured.profile)
     trial.predictions.extend(task.examples.predicted(predictions))
     trial.bands.extend(task.examples.bands(predictions))
     return trial

@@ -125,10 +125,10 @@ def divided(data: Sequences, kept: NDArray[np.int64], strata: NDArray[np.int64])
     )
     groups = data.group_numbers()
     try:
-        found = divide(strata, told, None if groups is None else groups[kept])
+        by_part = divide(strata, told, None if groups is None else groups[kept])
     except DataError as error:
         raise DataError(f"{data.name}: {error}") from None
-    return {part: kept[members] for part, members in found.items()}
+    return {part: kept[members] for part, members in by_part.items()}
 
 
 def make_spec(problem: SequenceProblem, start: Tensor, **more: Any) -> dict[str, Any]:

@@ -123,9 +123,9 @@ class ForecastProblem(Problem):
         columns = self.dataset.columns
         known, past = columns.spread(columns.known), columns.spread(columns.beside)
         timed = columns.time is not None
-        found = forecast_evidence(self.selection, self.parts["train"], known, past, timed)
+        evidence = forecast_evidence(self.selection, self.parts["train"], known, past, timed)
         spacing = self.dataset.spacing
-        return replace(found, irregular=None if spacing is None else spacing.unit == "none")
+        return replace(evidence, irregular=None if spacing is None else spacing.unit == "none")
 
     def test(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return contexts, targets, and which were observed, of the test windows."""
