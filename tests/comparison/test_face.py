@@ -1,5 +1,6 @@
 """The Python face: any dataframe in and the same kind out; cells of one's own, in any process."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -205,6 +206,17 @@ def test_two_classes_of_one_name_are_told(mine: str) -> None:
 def test_a_name_that_nobody_has() -> None:
     with pytest.raises(UnknownCellError):
         penstock.compare(COLUMNS, ["nobody"])
+
+
+@pytest.mark.usefixtures("here")
+def test_data_are_understood_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("penstock.data.understanding.understand")
+    calls, whole = [], module._understood
+    monkeypatch.setattr(
+        module, "_understood", lambda *given: calls.append(given) or whole(*given)
+    )
+    penstock.compare(COLUMNS, ["gru"], **QUICK)
+    assert len(calls) == 1
 
 
 @pytest.mark.usefixtures("here")
