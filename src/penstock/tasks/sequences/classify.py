@@ -17,9 +17,9 @@ from penstock.data.splits import Members
 from penstock.errors import DataError
 from penstock.tasks.sequences.baselines.linear import logistic
 from penstock.tasks.sequences.baselines.methods import Constant, OnSummaries
+from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.classes import ClassesProblem, score
 from penstock.tasks.sequences.codec import SequenceCodec
-from penstock.tasks.sequences.problem import divided, encoded, make_spec
 from penstock.tasks.sequences.whole import Bars, SummaryBaselines, left_out, sequence_settings
 from penstock.tasks.shared import no_horizon
 from penstock.tasks.task import Parts, TaskKind

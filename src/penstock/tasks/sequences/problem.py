@@ -1,8 +1,8 @@
-"""Problems of sequences with labels: inputs, parts, and how they are bound to data."""
+"""What problems of sequences with labels share: inputs, parts, outputs, and what checks look at."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,13 +12,10 @@ from torch import Tensor, nn
 from penstock.data.encoding import Encoding
 from penstock.data.pieces import Pieces
 from penstock.data.sequences import Sequences
-from penstock.data.splits import Members, divide
-from penstock.errors import DataError
 from penstock.models.reader import Inputs
 from penstock.tasks.codec import at_rest
-from penstock.tasks.evidence import Evidence
-from penstock.tasks.sequences.evidence import of_sequences, of_steps
-from penstock.tasks.shared import check_parts, spread
+from penstock.tasks.evidence import SAMPLE, Evidence
+from penstock.tasks.shared import spread
 from penstock.tasks.task import Problem
 
 BATCH = 256  # sequences predicted at once
@@ -91,54 +88,11 @@ class SequenceProblem(Problem):
 
     def evidence(self) -> Evidence:
         """Return the labels, and the columns beside them."""
-        return of_sequences(self) if not self.every_step else of_steps(self)
+        return _of_steps(self) if self.every_step else _of_sequences(self)
 
     def example_index(self) -> Tensor:
         """Return which test sequences are drawn."""
         return spread(self.size("test"))
-
-
-Encoded = tuple[Sequences, Encoding, Tensor, Tensor, dict[str, Pieces]]
-
-
-def encoded(data: Sequences, parts: dict[str, Pieces]) -> Encoded:
-    """Return what a `SequenceProblem` begins with: data, and inputs as training encodes them.
-
-    Raises:
-        DataError: a part is empty.
-    """
-    check_parts(parts, data.name)
-    encoding = Encoding.fit(data, parts["train"].all_rows())
-    return data, encoding, *encoding.encode(data), parts
-
-
-def divided(data: Sequences, kept: NDArray[np.int64], strata: NDArray[np.int64]) -> Members:
-    """Return which of the sequences `kept` [K], whose classes are `strata` [K], are in which part.
-
-    Raises:
-        DataError: the parts that the user wants cannot be.
-    """
-    told = (
-        None
-        if data.parts is None
-        else data.parts.gather(data.offsets[:-1]).to_numpy()[kept].astype(np.str_)
-    )
-    groups = data.group_numbers()
-    try:
-        by_part = divide(strata, told, None if groups is None else groups[kept])
-    except DataError as error:
-        raise DataError(f"{data.name}: {error}") from None
-    return {part: kept[members] for part, members in by_part.items()}
-
-
-def make_spec(problem: SequenceProblem, start: Tensor, **more: Any) -> dict[str, Any]:
-    """Return columns, encoding, the outputs that an untrained network gives, and what is more."""
-    return {
-        "layout": asdict(problem.data.layout),
-        "encoding": problem.encoding.record(),
-        **more,
-        "start": start.tolist(),
-    }
 
 
 def run(model: nn.Module, batches: Iterable[Inputs], every_step: bool) -> Tensor:
@@ -149,3 +103,57 @@ def run(model: nn.Module, batches: Iterable[Inputs], every_step: bool) -> Tensor
             outputs = model.outputs(inputs)  # type: ignore[operator]
             rows.append(outputs[inputs.inside()] if every_step else outputs)
         return torch.cat(rows)
+
+
+def _of_sequences(problem: SequenceProblem) -> Evidence:
+    """Return the evidence of training sequences.
+
+    Of a column of numbers the first, the mean and the last are looked at; of symbols the first
+    and the last. Where a sequence is a row, each step is a column, and looked at by itself.
+    """
+    train = problem.parts["train"]
+    index = torch.arange(min(SAMPLE, len(train))) * len(train) // min(SAMPLE, len(train))
+    labelled = problem.targets[train.owners[index]].double().numpy()
+    layout, groups, labels = problem.data.layout, problem.data.like_groups, problem.has_classes
+    if len(layout.steps) > 1 and layout.numbers == layout.made:
+        return Evidence(labelled, labels, _steps(problem, index), like_groups=groups)
+    starts, lengths = train.starts[index], train.lengths[index]
+    ends = starts + lengths - 1
+    means = torch.stack([problem.numbers[s : s + n].mean(0) for s, n in _pairs(starts, lengths)])
+    numbers = torch.stack([problem.numbers[starts], means, problem.numbers[ends]], dim=-1)
+    symbols = torch.stack([problem.symbols[starts], problem.symbols[ends]], dim=-1)
+    return Evidence(labelled, labels, _columns(problem, numbers, symbols), like_groups=groups)
+
+
+def _of_steps(problem: SequenceProblem) -> Evidence:
+    """Return the evidence of training steps: each column beside the label of the same step."""
+    targets = problem.targets
+    rows = problem.parts["train"].all_rows()
+    rows = rows[targets[rows] >= 0]
+    rows = rows[torch.arange(min(SAMPLE, len(rows))) * len(rows) // min(SAMPLE, len(rows))]
+    numbers, symbols = problem.numbers[rows, :, None], problem.symbols[rows, :, None]
+    columns = _columns(problem, numbers, symbols)
+    labels = targets[rows].double().numpy()
+    return Evidence(labels, True, columns, like_groups=problem.data.like_groups)
+
+
+def _pairs(starts: Tensor, lengths: Tensor) -> list[tuple[int, int]]:
+    return list(zip(starts.tolist(), lengths.tolist(), strict=True))
+
+
+def _steps(problem: SequenceProblem, index: Tensor) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of sequences in rows by name, [N, 1] each; past its end a row's last."""
+    numbers = problem.inputs("train", index)[0][..., 0].double()
+    last = numbers.shape[1] - 1
+    names = enumerate(problem.data.layout.steps)
+    return {name: numbers[:, [min(step, last)]].numpy() for step, name in names}
+
+
+def _columns(
+    problem: SequenceProblem, numbers: Tensor, symbols: Tensor
+) -> dict[str, NDArray[np.float64]]:
+    """Return the columns by name, from [N, F, J] numbers and [N, C, J] symbols."""
+    layout = problem.data.layout
+    pairs = zip(layout.numbers, numbers.double().unbind(1), strict=True)
+    codes = zip(layout.symbols, symbols.double().unbind(1), strict=True)
+    return {name: values.numpy() for name, values in (*pairs, *codes)}

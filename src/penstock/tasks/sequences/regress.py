@@ -16,8 +16,9 @@ from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
 from penstock.tasks.sequences.baselines.linear import ridge
 from penstock.tasks.sequences.baselines.methods import Constant, OnSummaries
+from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.codec import SequenceCodec
-from penstock.tasks.sequences.problem import SequenceProblem, divided, encoded, make_spec
+from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.sequences.whole import Bars, SummaryBaselines, left_out, sequence_settings
 from penstock.tasks.shared import group_means, no_horizon
 from penstock.tasks.task import Measured, Parts, TaskKind

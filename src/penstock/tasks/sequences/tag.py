@@ -16,9 +16,9 @@ from penstock.errors import DataError
 from penstock.tasks.methods import Method
 from penstock.tasks.sequences.baselines.linear import logistic
 from penstock.tasks.sequences.baselines.methods import AtStep, GivenSymbol, OnStep, StepConstant
+from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.classes import ClassesProblem, score
 from penstock.tasks.sequences.codec import SequenceCodec
-from penstock.tasks.sequences.problem import divided, encoded, make_spec
 from penstock.tasks.shared import check_parts, no_horizon, pieces_note, spread
 from penstock.tasks.task import Examples, ExampleWindow, Parts, TaskKind
 
