@@ -19,7 +19,7 @@ class Trial:
         ended: why training stopped: "patience", "steps", "diverged", or what failed, in words.
         losses: (training, validation) loss of each round; the first is before any step.
         best_round: the round whose weights were kept.
-        metrics, blocks, profile: as `penstock.tasks.task.Measured`; empty unless it finished.
+        metrics, blocks, profile: as `penstock.tasks.problem.Measured`; empty unless it finished.
             A trial that tunes the learning rate has none: it never sees test data.
         predictions, bands: for the windows of `Record.examples`, in the data's unit; bands are
             intervals, and empty where the task has none.

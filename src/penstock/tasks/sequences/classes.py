@@ -16,9 +16,9 @@ from penstock.data.encoding import code
 from penstock.data.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
+from penstock.tasks.problem import Measured
 from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.shared import group_means
-from penstock.tasks.task import Measured
 
 METRICS = ("error rate", "balanced error", "log loss")
 

@@ -15,8 +15,8 @@ from penstock.data.sequences import Sequences
 from penstock.models.reader import Inputs
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import SAMPLE, Evidence
+from penstock.tasks.problem import Problem
 from penstock.tasks.shared import spread
-from penstock.tasks.task import Problem
 
 BATCH = 256  # sequences predicted at once
 

@@ -14,6 +14,7 @@ from penstock.data.scaling import Scale, fit_scale
 from penstock.data.sequences import Sequences, read_sequences
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
+from penstock.tasks.problem import Measured
 from penstock.tasks.sequences.baselines.linear import ridge
 from penstock.tasks.sequences.baselines.methods import Constant, OnSummaries
 from penstock.tasks.sequences.binding import divided, encoded, make_spec
@@ -21,7 +22,7 @@ from penstock.tasks.sequences.codec import SequenceCodec
 from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.sequences.whole import Bars, SummaryBaselines, left_out, sequence_settings
 from penstock.tasks.shared import group_means, no_horizon
-from penstock.tasks.task import Measured, Parts, TaskKind
+from penstock.tasks.task import Parts, TaskKind
 
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 

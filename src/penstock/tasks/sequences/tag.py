@@ -14,13 +14,14 @@ from penstock.data.pieces import Pieces, cut, cut_members, cut_runs
 from penstock.data.sequences import Sequences, read_sequences
 from penstock.errors import DataError
 from penstock.tasks.methods import Method
+from penstock.tasks.problem import Examples, ExampleWindow
 from penstock.tasks.sequences.baselines.linear import logistic
 from penstock.tasks.sequences.baselines.methods import AtStep, GivenSymbol, OnStep, StepConstant
 from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.classes import ClassesProblem, score
 from penstock.tasks.sequences.codec import SequenceCodec
 from penstock.tasks.shared import check_parts, no_horizon, pieces_note, spread
-from penstock.tasks.task import Examples, ExampleWindow, Parts, TaskKind
+from penstock.tasks.task import Parts, TaskKind
 
 _LONGEST = 200  # steps of a piece; each is read from a state of zero
 _LONGEST_EXAMPLE = 60

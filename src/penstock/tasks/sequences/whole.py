@@ -8,11 +8,11 @@ import numpy as np
 from torch import Tensor
 
 from penstock.tasks.methods import Method
+from penstock.tasks.problem import Examples, ExampleWindow
 from penstock.tasks.sequences.baselines.linear import LinearMap
 from penstock.tasks.sequences.baselines.methods import Constant, OnSummaries
 from penstock.tasks.sequences.baselines.summaries import all_summaries
 from penstock.tasks.sequences.problem import SequenceProblem
-from penstock.tasks.task import Examples, ExampleWindow
 
 
 @dataclass(frozen=True)

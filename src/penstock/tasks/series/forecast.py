@@ -24,12 +24,14 @@ from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
-from penstock.tasks.series.codec import ForecastCodec, scores
+from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
+from penstock.tasks.series.backtest import scores
+from penstock.tasks.series.codec import ForecastCodec
 from penstock.tasks.series.evidence import forecast_evidence
 from penstock.tasks.series.naive import METHODS, pinball
 from penstock.tasks.series.selection import Selection, blocks_of, select
 from penstock.tasks.shared import spread
-from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, Problem, TaskKind
+from penstock.tasks.task import Parts, TaskKind
 
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
