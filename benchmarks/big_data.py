@@ -103,7 +103,8 @@ def measure(path: Path, options: dict[str, tuple[str, ...]]) -> dict[str, float 
     import torch
 
     from penstock.data import Options, load
-    from penstock.tasks import find_task, infer, tasks
+    from penstock.data.understanding import understand
+    from penstock.tasks import find_task, tasks
 
     tasks()  # imports them
     torch.set_num_threads(1)
@@ -119,9 +120,9 @@ def measure(path: Path, options: dict[str, tuple[str, ...]]) -> dict[str, float 
         told = Options(**options)
         source = load(path)
         note("load")
-        name, _ = infer(source, told)
+        name = understand(source, told).task
         found["task"] = name
-        note("infer")
+        note("understand")
         data = find_task(name).read(source, told)
         note("read")
         task = find_task(name).prepare(data)

@@ -9,7 +9,7 @@ from penstock.loading import register_operators
 if TYPE_CHECKING:
     from penstock.cells import Cell, Gate, Matrix, Vector, cells
     from penstock.comparison.compare import compare
-    from penstock.comparison.models import Model, load
+    from penstock.comparison.keeping.model import Model, load
     from penstock.comparison.results import Results
     from penstock.data.understanding import describe
     from penstock.layers.dropins.modules import GRU, LSTM, RNN
@@ -34,8 +34,8 @@ _HOME = {
     "to_torch": "penstock.layers.dropins.swapping",
     "describe": "penstock.data.understanding",
     "compare": "penstock.comparison.compare",
-    "load": "penstock.comparison.models",
-    "Model": "penstock.comparison.models",
+    "load": "penstock.comparison.keeping.model",
+    "Model": "penstock.comparison.keeping.model",
     "Results": "penstock.comparison.results",
 }
 

@@ -1,10 +1,12 @@
 """Files that are either whole or not there. Imports nothing of ours."""
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY  # O_EXCL follows no link
 
@@ -46,6 +48,12 @@ def write(path: Path, content: str | bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, whole or not at all; NaN and infinity are errors."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    write(path, text + "\n")
 
 
 def _sync(path: Path, flags: int) -> None:

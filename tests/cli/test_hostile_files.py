@@ -384,7 +384,7 @@ import os, resource, sys
 from penstock.cli.main import run
 from penstock.comparison.report import report
 from penstock.comparison import run as _
-from penstock.cli import _screen
+from penstock.cli.comparing import _screen
 size = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 resource.setrlimit(resource.RLIMIT_AS, (size + 380 * 2**20,) * 2)
 print(*(run(["compare", path]) for path in sys.argv[1:]))

@@ -23,6 +23,13 @@ LINES = {
     "compare --seeds 0": 2, "compare --steps 0": 2, "compare --rates fast": 2,
     "compare --workers 0": 2, "compare --horizon 0": 2, "compare --time soon": 2,
     "compare --out taken": 2, "compare empty.csv": 2,
+    "compare --task nonsense": 2, "compare --skip-check nonsense": 2, "compare --rates -1": 2,
+    "compare --rates nan": 2, "compare --cells ,": 2, "compare --cells gru,lstn": 2,
+    "compare --cells mine.py": 2, "compare --target nonsense": 2, "compare --id nonsense": 2,
+    "compare --split nonsense": 2, "compare --test missing.csv": 2, "compare --known nonsense": 2,
+    "compare --test-windows nonsense": 2, "compare --group YEAR": 2,
+    "compare gestures --task regress": 2, "compare --task text": 2, "compare --frequency 1x": 2,
+    "describe --test-windows nonsense": 2, "describe --test-windows last": 0,
     "describe": 0, "describe missing.csv": 2, "describe --task nonsense": 2,
     "explain lstn": 2, "show lstn": 2, "explain missing.py:Mine": 2, "show gru --stage nonsense": 2,
     "report": 2, "report missing": 2, "report broken": 2,
@@ -30,7 +37,10 @@ LINES = {
     "evaluate --help": 0, "evaluate missing.json data.csv": 2, "evaluate missing data.csv": 2,
     "evaluate broken data.csv": 2, "evaluate model.json missing.csv": 2,
     "predict model.json missing.csv": 2, "forecast model.json missing.csv": 2,
-    "inspect missing.json": 2, "inspect model.json missing.csv": 2,
+    "predict model.json data.csv --cell gru": 2,
+    "evaluate model.json data.csv --cell missing.py:Mine": 2,
+    "inspect model.json --cell gru": 2, "inspect missing.json": 2,
+    "inspect model.json missing.csv": 2,
 }  # fmt: skip
 
 WATCHED = """

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from penstock.cli._started import process_start
 from penstock.cli.main import run
+from penstock.cli.started import process_start
 from penstock.comparison import compare as command
-from penstock.comparison import run as module
 from penstock.comparison.duration import seconds
+from penstock.comparison.trials.schedule import Schedule
 from penstock.errors import ArgumentError
 
 WRITTEN = {
@@ -38,7 +38,7 @@ def test_what_is_no_duration(text: str) -> None:
 
 def test_a_process_knows_when_it_began() -> None:
     script = (
-        "import time; time.sleep(1.2); from penstock.cli._started import process_start; "
+        "import time; time.sleep(1.2); from penstock.cli.started import process_start; "
         "print(time.monotonic() - process_start())"
     )
     started = time.monotonic()
@@ -61,7 +61,7 @@ def test_start_and_reading_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         told.update(given)
         raise ArgumentError("enough")
 
-    monkeypatch.setattr(module, "run_comparison", stop)
+    monkeypatch.setattr(command, "run_comparison", stop)
     monkeypatch.setattr(command, "_pool", lambda _workers, _ray: None)
     began = time.monotonic() - 100
     assert run(["compare", "--time", "10m", "--out", str(tmp_path / "o")], began) == 2
@@ -72,6 +72,6 @@ def test_a_wall_clock_that_is_set_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    schedule = module.Schedule(60.0, tmp_path, cells=3)
+    schedule = Schedule(60.0, tmp_path, cells=3)
     monkeypatch.setattr(time, "time", lambda: 1e12)
     assert list(schedule.testing([[], []])) == []

@@ -10,7 +10,8 @@ import polars as pl
 from penstock.comparison import run
 from penstock.data import Dataset, read
 from penstock.record.results import Record
-from penstock.tasks import TaskData, find_task
+from penstock.tasks import find_task
+from penstock.tasks.task import TaskData
 from penstock.training.loop import Budget
 
 QUICK = Budget(steps=12, round_steps=4, batch_size=8)

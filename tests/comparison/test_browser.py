@@ -16,7 +16,8 @@ from penstock.comparison.report import inspection_page
 from penstock.comparison.report.report import render
 from penstock.data.samples import sample
 from penstock.record import markup
-from penstock.record.results import Record, load_results
+from penstock.record.reading import load_results
+from penstock.record.results import Record
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""

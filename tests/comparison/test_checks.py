@@ -14,26 +14,22 @@ import torch
 from comparing import QUICK, RATES, run_comparison, walk
 
 import penstock
-from penstock.comparison.judging.checks import Case, checks, find_checks, run_checks
-from penstock.comparison.judging.checks.base import Check, NotApplicable
+from penstock.comparison.judging.checks import check_codes, find_checks
+from penstock.comparison.judging.checks.base import Case, Check, NotApplicable
 from penstock.comparison.judging.checks.data import _hash as hashed
 from penstock.comparison.judging.checks.data import fingerprints
+from penstock.comparison.judging.checks.running import checks, run_checks
 from penstock.comparison.judging.comparisons import compare_all
 from penstock.comparison.judging.verdict import judge
 from penstock.data import Dataset, Options, Source, read
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError
-from penstock.record.results import (
-    BaselineContestant,
-    CellContestant,
-    Contestant,
-    Finding,
-    Record,
-    Trial,
-)
-from penstock.tasks import Task, find_task
+from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
+from penstock.record.results import Finding, Record
+from penstock.tasks import find_task
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.series.forecast import FORECAST
+from penstock.tasks.task import Task
 
 TWO = ("mean", "by step")
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2, 0.9, 1.0])
@@ -284,6 +280,7 @@ def test_every_check_is_tried() -> None:
 
 
 def test_a_check_is_switched_off_by_name_or_code() -> None:
+    assert check_codes() == {one.name: one.code for one in checks()}
     assert find_checks(["leak", "P004", "p011"]) == {"P005", "P004", "P011"}
     with pytest.raises(ArgumentError, match="did you mean 'duplicates'"):
         find_checks(["duplicate"])

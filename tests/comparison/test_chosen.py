@@ -11,11 +11,13 @@ import torch
 from comparing import QUICK, RATES, run_comparison, stored
 from torch import nn
 
+from penstock.comparison import finish
 from penstock.comparison import run as module
-from penstock.comparison.chosen import of_each
+from penstock.comparison.keeping.chosen import of_each
 from penstock.comparison.trials.trial import Job
 from penstock.data import sunspots
-from penstock.record.results import Record, Trial
+from penstock.record.contestants import Trial
+from penstock.record.results import Record
 from penstock.training import checkpoint
 from penstock.training.loop import Budget
 
@@ -62,14 +64,14 @@ def again(out: Path, finished: tuple[Record, Path], *, cut: int) -> Record:
 def test_an_error_in_a_diagnosis(
     finished: tuple[Record, Path], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = module.diagnose
+    whole = finish.diagnose
 
-    def look(task: Any, network: nn.Module) -> module.Health:
+    def look(task: Any, network: nn.Module) -> finish.Health:
         if type(network.recurrent.cell).__name__ == "GRU":  # type: ignore[union-attr]
             raise RuntimeError("no such luck\nat all")
         return whole(task, network)
 
-    monkeypatch.setattr(module, "diagnose", look)
+    monkeypatch.setattr(finish, "diagnose", look)
     results = again(out, finished, cut=1)
     assert "(RuntimeError: no such luck)" in results.cut[0]
 
@@ -95,7 +97,7 @@ def test_no_diagnosis_begins_without_time(out: Path, monkeypatch: pytest.MonkeyP
     def forbidden(*_: Any) -> None:
         raise AssertionError("looked into")
 
-    monkeypatch.setattr(module, "diagnose", forbidden)
+    monkeypatch.setattr(finish, "diagnose", forbidden)
     found = run_comparison(sunspots(), out, budget=QUICK, seconds=0.01, **SAME)
     words = [
         f"Memory span and gradients of {c}: left out, as time was short." for c in SAME["cells"]

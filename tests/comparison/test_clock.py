@@ -12,7 +12,7 @@ from penstock.comparison.judging.clock import round_seconds, same_clock
 from penstock.comparison.trials.design import Design
 from penstock.comparison.trials.trial import Job, attempt
 from penstock.data import sunspots
-from penstock.record.results import Trial
+from penstock.record.contestants import Trial
 from penstock.tasks.series.forecast import FORECAST
 from penstock.training import checkpoint
 

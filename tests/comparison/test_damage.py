@@ -13,7 +13,7 @@ from comparing import QUICK, RATES, run_comparison, stored
 from penstock import atomic
 from penstock.atomic import write
 from penstock.cli.main import run
-from penstock.comparison.run import Watcher
+from penstock.comparison.watcher import Watcher
 from penstock.data import sunspots
 from penstock.record.results import Record
 

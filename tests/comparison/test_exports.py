@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from penstock.comparison.report import exports, table
-from penstock.record.results import CellContestant, Record, cells_among
+from penstock.record.contestants import CellContestant, cells_among
+from penstock.record.results import Record
 
 
 def test_the_csv_has_a_row_for_every_trial_and_naive_method(

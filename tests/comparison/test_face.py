@@ -1,5 +1,6 @@
 """The Python face: any dataframe in and the same kind out; cells of one's own, in any process."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,25 @@ def test_a_model_says_which_class_to_import(tmp_path: Path, mine: str) -> None:
     assert penstock.load(tmp_path / "out", "leaky").name == "leaky"
 
 
+OWN = """
+import sys
+from penstock.cli.main import run
+model, data, cell = sys.argv[1:]
+uses = [["predict", model, data], ["evaluate", model, data], ["inspect", model, data]]
+print([run(use) for use in uses], [run([*use, "--cell", cell]) for use in uses])
+"""
+
+
+@pytest.mark.usefixtures("here")
+def test_the_command_line_takes_the_cell_of_a_model(tmp_path: Path, mine: str) -> None:
+    penstock.compare(COLUMNS, [mine], out=tmp_path / "out", **QUICK)
+    pl.DataFrame(COLUMNS).write_csv(tmp_path / "data.csv")
+    command = [sys.executable, "-c", OWN, "out/models/leaky.json", "data.csv", mine]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "[2, 2, 2] [0, 0, 0]", done.stderr
+    assert done.stderr.count("import it first, or give the command --cell mine.py:Leaky") == 3
+
+
 @pytest.mark.usefixtures("here")
 def test_a_model_runs_no_file(tmp_path: Path, mine: str) -> None:
     penstock.compare(COLUMNS, ["gru"], out=tmp_path / "out", **QUICK)
@@ -186,6 +206,31 @@ def test_two_classes_of_one_name_are_told(mine: str) -> None:
 def test_a_name_that_nobody_has() -> None:
     with pytest.raises(UnknownCellError):
         penstock.compare(COLUMNS, ["nobody"])
+
+
+@pytest.mark.usefixtures("here")
+def test_data_are_understood_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("penstock.data.understanding.understand")
+    calls, whole = [], module._understood
+    monkeypatch.setattr(module, "_understood", lambda *given: calls.append(given) or whole(*given))
+    penstock.compare(COLUMNS, ["gru"], **QUICK)
+    assert len(calls) == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_a_notebook_shows_how_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    penstock.compare(COLUMNS, ["gru"], **QUICK)
+    assert capsys.readouterr().out == ""
+    shell = type("ZMQInteractiveShell", (), {})
+    monkeypatch.setattr("builtins.get_ipython", shell, raising=False)
+    penstock.compare(COLUMNS, ["gru"], **QUICK)
+    shown = capsys.readouterr().out
+    assert "\n" not in shown
+    lines = [line.rstrip() for line in shown.split("\r")]
+    assert lines[1] == "0 of 1 trials; gru, seed 0, round 1 of 1"
+    assert lines[-1] == "1 of 1 trials; gru, seed 0 finished"
 
 
 @pytest.mark.usefixtures("here")

@@ -11,7 +11,7 @@ from comparing import QUICK, run_comparison
 
 from penstock.cli.main import run
 from penstock.data import sunspots
-from penstock.record.results import load_results
+from penstock.record.reading import load_results
 
 SCRIPT = """
 import resource, sys

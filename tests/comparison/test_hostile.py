@@ -21,17 +21,20 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from penstock import plain
-from penstock.cli import _screen, _terminal
+from penstock.cli import terminal
+from penstock.cli.comparing import _screen
 from penstock.cli.main import run
 from penstock.comparison.inspection import inspect_model
-from penstock.comparison.models import find_model
+from penstock.comparison.keeping.files import find_model
 from penstock.comparison.report import exports, inspection_page
 from penstock.comparison.report.report import render
 from penstock.data import Options, load
+from penstock.data.understanding import understand
 from penstock.errors import ModelFileError
 from penstock.record.markup import Figure
-from penstock.record.results import Record, load_results
-from penstock.tasks import find_task, infer
+from penstock.record.reading import load_results
+from penstock.record.results import Record
+from penstock.tasks import find_task
 
 LINK, IMAGE = "http://evil.example", "<img src=x onerror=alert(3)>"
 EVIL = (
@@ -223,7 +226,7 @@ def test_the_terminal(results: Record, tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_line_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Of any command: what it says of a folder with such a name."""
     assert run(["report", "".join(EVIL).replace("\x00", "").replace("/", "")[:90]]) == 2
-    _terminal.say("".join(EVIL))
+    terminal.say("".join(EVIL))
     said = capsys.readouterr()
     assert not obeyed(said.out + said.err)
     assert "\\x9b31m" in said.out
@@ -357,7 +360,7 @@ def test_a_hostile_data_file(
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(make())
     source, chosen = load(path), Options(**options)
-    task, _ = infer(source, chosen)
+    task = understand(source, chosen).task
     dataset = find_task(task).read(source, chosen)
     learned = {"cells": ["rnn"], "seeds": 1, "budget": QUICK, "learning_rates": RATES[:1]}
     results = run_comparison(dataset, out, task=task, **learned)

@@ -14,8 +14,9 @@ from penstock.comparison.judging.checks.data import leak
 from penstock.comparison.trials.workers import Here
 from penstock.data import Options, Source, load
 from penstock.data.samples import sample
-from penstock.record.results import load_results
-from penstock.tasks import find_task, infer
+from penstock.data.understanding import understand
+from penstock.record.reading import load_results
+from penstock.tasks import find_task
 
 STEPS = 9
 
@@ -150,7 +151,7 @@ def test_a_dataframe_is_read_as_its_file(layout: str, tmp_path: Path) -> None:
     prints = set()
     for source in (table, table.to_pandas(), written(table, tmp_path / "data.csv")):
         loaded = load(source)
-        assert infer(loaded, options)[0] == task
+        assert understand(loaded, options).task == task
         prints.add(find_task(task).read(loaded, options).fingerprint())
     assert len(prints) == 1
 

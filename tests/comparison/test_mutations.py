@@ -18,12 +18,13 @@ from comparing import run_comparison
 
 from penstock.cli.main import run
 from penstock.comparison.inspection import _bind
-from penstock.comparison.models import load_model
+from penstock.comparison.keeping.files import load_model
 from penstock.data.files import Source
 from penstock.data.samples import sample, samples
 from penstock.data.series import Options
+from penstock.data.understanding import understand
 from penstock.errors import PenstockError
-from penstock.tasks import find_task, infer
+from penstock.tasks import find_task
 from penstock.tasks.following import text_codec
 from penstock.training.loop import Budget
 
@@ -37,7 +38,7 @@ Place = tuple[str | int, ...]
 def trained(name: str, out: Path) -> Path:
     """Return a model of a sample, trained for a moment."""
     source, options = sample(name), OPTIONS.get(name, Options())
-    task = infer(source, options)[0]
+    task = understand(source, options).task
     data = find_task(task).read(source, options)
     run_comparison(
         data, out, task=task, cells=["gru"], seeds=1, budget=TINY, learning_rates=(1e-2,)
@@ -197,7 +198,7 @@ def test_a_width_that_a_file_only_claims(tmp_path: Path) -> None:
     about = json.loads(model.read_text())
     script = (
         "import resource, sys; from penstock.cli.main import run; "
-        "from penstock.comparison import models, inspection; "
+        "from penstock.comparison import inspection; "
         "from penstock.tasks.series import forecast; "
         "size = int(open('/proc/self/statm').read().split()[0]) * 4096; "
         "resource.setrlimit(resource.RLIMIT_AS, (size + 1500 * 2**20,) * 2); "

@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from penstock.comparison.judging.checks import Case, find_checks, run_checks
+from penstock.comparison.judging.checks import find_checks
+from penstock.comparison.judging.checks.base import Case
+from penstock.comparison.judging.checks.running import run_checks
 from penstock.data import Options, Source
 from penstock.errors import DataError
 from penstock.tasks import find_task

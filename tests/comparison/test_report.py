@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from penstock.comparison.report.report import rebuild_reports, render
-from penstock.record.results import Record, load_results
+from penstock.record.reading import load_results
+from penstock.record.results import Record
 
 REBUILT = """
 import sys

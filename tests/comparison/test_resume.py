@@ -56,7 +56,7 @@ def test_a_trial_goes_on_from_its_last_round(finished: tuple[Record, Path], tmp_
         "run_comparison(",
         """
 import os, signal
-from penstock.comparison.run import Watcher
+from penstock.comparison.watcher import Watcher
 class Kill(Watcher):
     def round(self, job, progress):
         if (job.cell, job.seed, progress.round) == ("gru", 0, 2):

@@ -12,7 +12,7 @@ from torch import nn
 
 import penstock
 from penstock.cells import cells, find_cell
-from penstock.comparison.models import find_model, load_model
+from penstock.comparison.keeping.files import find_model, load_model
 from penstock.comparison.trials import trial as trial_module
 from penstock.comparison.trials.budget import (
     PARAMETERS,
@@ -23,7 +23,9 @@ from penstock.comparison.trials.budget import (
 from penstock.data import read, sunspots
 from penstock.errors import ArgumentError, DataError, ModelFileError
 from penstock.layers.recurrent import Recurrent
-from penstock.record.results import Record, cells_among, load_results
+from penstock.record.contestants import cells_among
+from penstock.record.reading import load_results
+from penstock.record.results import Record
 from penstock.tasks.series.forecast import FORECAST, ForecastProblem
 from penstock.training.loop import Budget
 

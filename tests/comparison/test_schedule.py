@@ -12,7 +12,8 @@ from penstock.comparison.trials import schedule as module
 from penstock.comparison.trials.schedule import Schedule, best_rates, cut_words
 from penstock.comparison.trials.trial import Job
 from penstock.data import sunspots
-from penstock.record.results import Record, Trial, cells_among
+from penstock.record.contestants import Trial, cells_among
+from penstock.record.results import Record
 from penstock.training.loop import Budget
 
 

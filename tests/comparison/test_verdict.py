@@ -6,7 +6,8 @@ import pytest
 
 from penstock.comparison.judging.comparisons import compare_all
 from penstock.comparison.judging.verdict import judge
-from penstock.record.results import BaselineContestant, CellContestant, Contestant, Trial, Verdict
+from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
+from penstock.record.results import Verdict
 
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2])  # hard and easy stretches, the same for everyone
 

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from comparing import QUICK, RATES, run_comparison, stored
 
-from penstock.comparison.run import Watcher
 from penstock.comparison.trials import trial
 from penstock.comparison.trials.trial import Job, attempt
 from penstock.comparison.trials.workers import Bench, Processes
+from penstock.comparison.watcher import Watcher
 from penstock.data import sunspots
-from penstock.record.results import Record, Trial, cells_among
+from penstock.record.contestants import Trial, cells_among
+from penstock.record.results import Record
 from penstock.tasks.series.forecast import FORECAST
 from penstock.training.loop import Progress
 

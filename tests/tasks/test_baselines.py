@@ -14,16 +14,20 @@ import torch
 from penstock.comparison.run import run_comparison
 from penstock.data import Options, Source, sunspots
 from penstock.data.samples import sample, samples
+from penstock.data.understanding import understand
 from penstock.errors import ArgumentError, DataError
-from penstock.tasks import Task, TaskKind, find_task, infer, tasks
+from penstock.tasks import find_task, tasks
 from penstock.tasks.methods import Method
 from penstock.tasks.series.forecast import NaiveForecasts
+from penstock.tasks.task import Task, TaskKind
 from penstock.training.loop import Budget
 
 
 def prepared(kind: TaskKind) -> tuple[Source, Task]:
     """Return the first sample that a task can learn from, and the task on it."""
-    for name in sorted(samples(), key=lambda one: infer(sample(one), Options())[0] != kind.asks):
+    for name in sorted(
+        samples(), key=lambda one: understand(sample(one), Options()).task != kind.asks
+    ):
         source = sample(name)
         try:
             return source, kind.prepare(kind.read(source, Options(task=kind.asks)))
@@ -41,7 +45,7 @@ def loaded(task: Task, name: str, folder: Path) -> Any:
     """Return a baseline, the specification too, by way of files."""
     fitted, path = task.baselines[name], folder / "weights.safetensors"
     safetensors.torch.save_file(fitted.weights(), path)
-    (folder / "spec.json").write_text(json.dumps(fitted.spec()))
+    (folder / "spec.json").write_text(json.dumps(task.spec))
     spec = json.loads((folder / "spec.json").read_text())
     task.codec.check_spec(spec)
     return task.codec.rebuild_baseline(name, spec, safetensors.torch.load_file(path)), spec
@@ -51,9 +55,9 @@ def test_what_was_loaded_predicts_as_what_was_fitted(task: Task, tmp_path: Path)
     source = prepared(task.kind)[0]
     for name, fitted in task.baselines.items():
         again, spec = loaded(task, name, tmp_path)
-        assert torch.equal(task.problem.predict(again.method), fitted.predict()), name
-        frame, _ = again.apply(spec, source)
-        assert frame.equals(fitted.apply(fitted.spec(), source)[0]), name
+        assert torch.equal(task.problem.predict(again), fitted.predict()), name
+        frame, _ = task.codec.apply(again, spec, source)
+        assert frame.equals(task.codec.apply(fitted.method, task.spec, source)[0]), name
         assert len(frame)
         assert frame.null_count().sum_horizontal()[0] == 0, name
 
@@ -106,7 +110,7 @@ def spoilt(weights: dict[str, torch.Tensor], how: str) -> dict[str, torch.Tensor
 def test_weights_that_do_not_fit_are_refused(task: Task, how: str) -> None:
     for name, fitted in task.baselines.items():
         with pytest.raises(DataError):
-            task.codec.rebuild_baseline(name, fitted.spec(), spoilt(fitted.weights(), how))
+            task.codec.rebuild_baseline(name, task.spec, spoilt(fitted.weights(), how))
 
 
 def test_an_unknown_baseline_is_named(task: Task) -> None:
@@ -136,7 +140,7 @@ def test_a_seasonal_forecast_beyond_the_end_is_the_last_season() -> None:
     data = kind.read(sample("sunspots"), Options())
     task = kind.prepare(data)
     fitted = task.baselines["seasonal naive"]
-    frame, _ = fitted.apply(fitted.spec(), sample("sunspots"))
+    frame, _ = kind.codec.apply(fitted.method, task.spec, sample("sunspots"))
     values, season = data.series[0].values, task.settings["season"]
     expected = [values[len(values) - season + k % season] for k in range(len(frame))]
     assert frame["forecast"].to_numpy() == pytest.approx(np.array(expected))
@@ -147,7 +151,7 @@ def test_an_ngram_goes_on_with_what_it_saw() -> None:
     kind = find_task("text")
     task = kind.prepare(kind.read(Source("a.txt", text=b"abcd" * 400), Options()))
     fitted = task.baselines["3-gram"]
-    frame, _ = fitted.apply(fitted.spec(), Source("b.txt", text=b"abcdab"))
+    frame, _ = kind.codec.apply(fitted.method, task.spec, Source("b.txt", text=b"abcdab"))
     written = "".join(frame["character"][:40])
     hits = [a + b in "abcda" for a, b in itertools.pairwise(written)]
     assert written[0] == "c"
@@ -160,7 +164,7 @@ def test_a_naive_forecast_needs_no_columns_ahead() -> None:
     task = kind.prepare(kind.read(source, told))
     with pytest.raises(DataError, match="rows after its last value"):
         task.codec.apply(task.network("rnn", 3), task.spec, source)
-    frame, _ = task.baselines["seasonal naive"].apply(task.spec, source)
+    frame, _ = kind.codec.apply(task.baselines["seasonal naive"].method, task.spec, source)
     assert frame["unique_id"].n_unique() == 8
     rows = source.rows().filter(pl.col("unique_id") == "shop 0")["y"].to_list()
     season = task.settings["season"]
@@ -180,5 +184,5 @@ def test_a_step_is_known_by_its_number_in_the_sequence_also_in_a_later_piece() -
     task = kind.prepare(kind.read(source, Options()))
     at_step = task.baselines["most frequent at the step"]
     assert task.problem.measure(at_step.predict()).metrics["error rate"] == 0
-    frame, _ = at_step.apply(task.spec, source)
+    frame, _ = kind.codec.apply(at_step.method, task.spec, source)
     assert frame["predicted"].to_list() == table["label"].to_list()

@@ -1,3 +1,5 @@
+import importlib
+import pkgutil
 from dataclasses import replace
 from typing import Any
 
@@ -6,12 +8,14 @@ import polars as pl
 import pytest
 import torch
 
+from penstock import tasks as package
 from penstock.data import Dataset, Source, read, sunspots
 from penstock.errors import ArgumentError, DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster
 from penstock.tasks import find_task, tasks
 from penstock.tasks.series.codec import extend
 from penstock.tasks.series.forecast import FORECAST
+from penstock.tasks.task import TaskKind
 from penstock.training.loop import Budget, Training
 
 
@@ -25,6 +29,10 @@ def noise(length: int, seed: int = 0) -> np.ndarray:
 
 def test_tasks_are_found_by_looking() -> None:
     assert tasks()["forecast"] is FORECAST
+    modules = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    values = [value for m in modules for value in vars(importlib.import_module(m.name)).values()]
+    kinds = {kind.name: kind for kind in values if isinstance(kind, TaskKind)}
+    assert kinds == tasks()  # none is named otherwise than its file
     with pytest.raises(ArgumentError, match="did you mean 'forecast'"):
         find_task("forcast")
 

@@ -6,8 +6,9 @@ import pytest
 
 from penstock.data import Options, Source
 from penstock.data.samples import sample, samples
+from penstock.data.understanding import understand
 from penstock.errors import ArgumentError
-from penstock.tasks import infer, tasks
+from penstock.tasks import tasks
 
 X = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
 IDS = [1, 1, 1, 2, 2, 2]
@@ -26,13 +27,13 @@ IDS = [1, 1, 1, 2, 2, 2]
     ],
 )
 def test_the_task_of_each_sample(name: str, task: str) -> None:
-    found, reason = infer(sample(name), Options())
-    assert found == task
-    assert reason
+    understood = understand(sample(name), Options())
+    assert understood.task == task
+    assert understood.why
 
 
 def test_each_task_but_bytes_has_a_sample() -> None:
-    found = {infer(sample(name), Options())[0] for name in samples()}
+    found = {understand(sample(name), Options()).task for name in samples()}
     assert found == {kind.asks for kind in tasks().values()} - {"bytes"}
 
 
@@ -62,9 +63,9 @@ def test_each_task_but_bytes_has_a_sample() -> None:
 def test_the_task_of_a_table(
     columns: dict[str, Any], options: dict[str, Any], task: str, words: str
 ) -> None:
-    found, reason = infer(Source("data.csv", pl.DataFrame(columns)), Options(**options))
-    assert found == task
-    assert words in reason
+    understood = understand(Source("data.csv", pl.DataFrame(columns)), Options(**options))
+    assert understood.task == task
+    assert words in understood.why
 
 
 @pytest.mark.parametrize(
@@ -76,14 +77,14 @@ def test_the_task_of_a_table(
     ],
 )
 def test_the_task_of_other_files(source: Source, task: str) -> None:
-    assert infer(source, Options())[0] == task
+    assert understand(source, Options()).task == task
 
 
 def test_unknown_names_are_named() -> None:
     with pytest.raises(ArgumentError, match="did you mean 'sunspots'"):
         sample("sunspot")
     with pytest.raises(ArgumentError, match="'labl'"):
-        infer(sample("gestures"), Options(target=("labl",)))
+        understand(sample("gestures"), Options(target=("labl",)))
 
 
 @pytest.mark.parametrize("name", sorted(samples()))

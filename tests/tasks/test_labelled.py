@@ -15,11 +15,12 @@ from penstock.data.pieces import whole
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError, DataError
 from penstock.models.reader import Inputs, SequenceNetwork
-from penstock.tasks import Task, find_task
+from penstock.tasks import find_task
 from penstock.tasks.sequences import classes as scores
-from penstock.tasks.sequences.linear import logistic, ridge
-from penstock.tasks.sequences.methods import GivenSymbol
-from penstock.tasks.sequences.summaries import summaries
+from penstock.tasks.sequences.baselines.linear import logistic, ridge
+from penstock.tasks.sequences.baselines.methods import GivenSymbol
+from penstock.tasks.sequences.baselines.summaries import summaries
+from penstock.tasks.task import Task
 
 SAMPLES = {"classify": "gestures", "regress": "adding", "tag": "brackets"}
 

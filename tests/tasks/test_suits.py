@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 import penstock
-from penstock.data import Options, Source, load
+from penstock.data import Source
 from penstock.data.samples import sample, samples
 from penstock.data.understanding.suits import RULES, Degree, Facts, Labels, Suit, decide
 from penstock.errors import ArgumentError
-from penstock.tasks import infer, tasks
+from penstock.tasks import tasks
 
 
 def everything() -> list[Facts]:
@@ -66,19 +66,16 @@ TABLES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", sorted(samples()))
-def test_describe_and_the_tasks_agree_on_samples(name: str) -> None:
-    described = penstock.describe(sample(name))
-    assert infer(sample(name), Options()) == (described.task, described.why)
-    assert described.task in tasks()
+def test_each_sample_is_taken_for_a_task_that_there_is(name: str) -> None:
+    assert penstock.describe(sample(name)).task in tasks()
 
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("kind", ["polars", "pandas", "arrow"])
-def test_describe_and_the_tasks_agree_on_layouts(name: str, kind: str) -> None:
+def test_the_task_of_each_layout(name: str, kind: str) -> None:
     frame = pl.DataFrame(TABLES[name])
     table = frame if kind == "polars" else getattr(frame, f"to_{kind}")()
     described = penstock.describe(table)
-    assert infer(load(table), Options()) == (described.task, described.why)
     expected = {"one": "forecast", "two": "forecast", "series,": "forecast", "classes": "classify",
                 "numbers": "regress", "steps": "tag", "a": "classify", "frames": "frames",
                 "frames,": "frames", "labels": "classify"}  # fmt: skip
@@ -93,10 +90,8 @@ def test_describe_and_the_tasks_agree_on_layouts(name: str, kind: str) -> None:
         (Source("a.npz", arrays={"a": np.zeros((3, 9))}), "frames"),
     ],
 )
-def test_describe_and_the_tasks_agree_on_other_files(source: Source, task: str) -> None:
-    described = penstock.describe(source)
-    assert (described.task, described.why) == infer(source, Options())
-    assert described.task == task
+def test_the_task_of_other_files(source: Source, task: str) -> None:
+    assert penstock.describe(source).task == task
 
 
 @pytest.mark.parametrize("name", [*RULES])

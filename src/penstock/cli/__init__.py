@@ -1,1 +1,1 @@
-"""The command `penstock`; each file here but main.py is a subcommand."""
+"""The command `penstock`; each public file in a wing is a subcommand."""

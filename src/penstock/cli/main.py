@@ -16,8 +16,8 @@ from typing import Annotated
 import typer
 
 from penstock import __version__, cli
-from penstock.cli import _terminal
-from penstock.cli._started import process_start
+from penstock.cli import terminal
+from penstock.cli.started import process_start
 from penstock.errors import PenstockError
 
 # Typer carries a click of its own in some versions; the base of its errors is found through it.
@@ -71,23 +71,31 @@ def run(arguments: Sequence[str], began: float | None = None) -> int:
 
 
 def _fail(message: str, code: int = 2) -> int:
-    _terminal.say(f"penstock: {message[:_LONGEST]}", error=True)
+    terminal.say(f"penstock: {message[:_LONGEST]}", error=True)
     return code
 
 
 def _app() -> typer.Typer:
-    """Return the application: a subcommand for each public module beside this one."""
+    """Return the application with all subcommands."""
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
         help="Recurrent networks: which cell for my data, and why.",
     )
     app.callback(invoke_without_command=True)(_options)
-    for module in pkgutil.iter_modules(cli.__path__):
-        if module.name != "main" and not module.name.startswith("_"):
-            found = importlib.import_module(f"{cli.__name__}.{module.name}")
-            app.command(module.name)(getattr(found, module.name))
+    for name, module in subcommands().items():
+        app.command(name)(getattr(importlib.import_module(module), name))
     return app
+
+
+def subcommands() -> dict[str, str]:
+    """Return the module of each subcommand by name: each public one in a wing beside this one."""
+    modules = (
+        module.name for module in pkgutil.walk_packages(cli.__path__, f"{cli.__name__}.")
+        if not module.ispkg and module.name.count(".") > __name__.count(".")
+    )  # fmt: skip
+    named = {module.rpartition(".")[2]: module for module in modules}
+    return {name: named[name] for name in sorted(named) if not name.startswith("_")}
 
 
 def _options(

@@ -7,26 +7,22 @@ from time import monotonic
 from typing import Any
 
 from penstock.cells import Cell
-from penstock.comparison import run
-from penstock.comparison.duration import seconds
-from penstock.comparison.folder import check_folder
-from penstock.comparison.judging.checks import find_checks
-from penstock.comparison.native import native_of
+from penstock.comparison.keeping.native import Native, in_polars, native_of
+from penstock.comparison.request import DEFAULT_CELLS, DEFAULT_SEEDS, Request, several
 from penstock.comparison.results import Results
+from penstock.comparison.run import run_comparison
 from penstock.comparison.trials.cluster import Cluster
-from penstock.comparison.trials.schedule import LEARNING_RATES
 from penstock.comparison.trials.workers import Pool, Processes, usable_cores
-from penstock.data import Options
-from penstock.data.understanding.describe import told_names, with_parts
-from penstock.data.understanding.understand import understand
-from penstock.errors import ArgumentError
-from penstock.tasks import find_task
+from penstock.comparison.watcher import Watcher, watcher_here
+from penstock.data.series import Options
+from penstock.data.understanding.describe import Given, given, told_names
+from penstock.tasks import asked_of, find_task
 from penstock.training.loop import Budget
 
 
 def compare(
     data: Any,
-    cells: Iterable[str | type[Cell]] = run.DEFAULT_CELLS,
+    cells: Iterable[str | type[Cell]] = DEFAULT_CELLS,
     *,
     task: str | None = None,
     target: str | Iterable[str] = (),
@@ -43,7 +39,7 @@ def compare(
     frequency: str | None = None,
     date_format: str | None = None,
     test_windows: str | None = None,
-    seeds: int = run.DEFAULT_SEEDS,
+    seeds: int = DEFAULT_SEEDS,
     steps: int | None = None,
     rates: Sequence[float] | None = None,
     time: float | str | None = None,
@@ -51,7 +47,7 @@ def compare(
     workers: int | None = None,
     ray: str | None = None,
     skip_checks: Sequence[str] = (),
-    progress: run.Watcher | None = None,
+    progress: Watcher | None = None,
 ) -> Results:
     """Train cells under equal budgets, compare them with naive methods, and say which to use.
 
@@ -105,65 +101,49 @@ def compare(
         workers: trials at a time; as many as there are cores if left out.
         ray: the address of a Ray cluster to send the trials to.
         skip_checks: checks to switch off, by name or code.
-        progress: hears how the run goes on.
+        progress: hears how the run goes on; in a notebook a line says so, if left out.
 
     Raises:
         DataError: a cell cannot be used, it is not clear what is what, or the data do not suffice.
         ArgumentError: an argument cannot work.
         UnknownCellError: there is no cell of a name.
     """
-    ends = None if time is None else monotonic() + _seconds(time)
-    rates = LEARNING_RATES if rates is None else tuple(dict.fromkeys(rates))
-    named = run.check_arguments(cells, seeds, rates)
-    find_checks(skip_checks)
-    if out is not None:
-        check_folder(Path(out))
-    asks = None if task is None else find_task(task).asks
+    request = Request(
+        cells=several(cells), task=task, horizon=horizon, seeds=seeds, steps=steps, rates=rates,
+        time=time, out=None if out is None else Path(out), workers=workers, ray=ray,
+        skip_checks=skip_checks,
+    )  # fmt: skip
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
-        told_names(static), split, group, asks, None, frequency, date_format, test_windows,
+        told_names(static), split, group, None if task is None else asked_of(task), horizon,
+        frequency, date_format, test_windows,
     )  # fmt: skip
-    budget = _budget(steps)
-    source, options = with_parts(data, options, test, validation)
-    understood = understand(source, options)
-    if progress is not None:
-        progress.understood(understood)
-    task = task or understood.task
-    kind = find_task(task)
-    bound = kind.prepare(kind.read(source, options), horizon)
-    folder = Path(tempfile.mkdtemp(prefix="penstock-") if out is None else out)
-    record = run.run_comparison(
-        bound,
-        folder,
-        cells=tuple(named.values()),
-        seeds=seeds,
-        budget=budget,
-        learning_rates=rates,
-        seconds=None if ends is None else ends - monotonic(),
-        pool=_pool(workers, ray),
-        watcher=progress,
-        skip_checks=skip_checks,
+    read = given(data, options, test, validation)
+    return carry_out(request, read, progress or watcher_here(), native_of(data))
+
+
+def carry_out(
+    request: Request, data: Given, watcher: Watcher, native: Native = in_polars
+) -> Results:
+    """Do what is asked, on data that are read and understood; see `compare`."""
+    watcher.understood(data.understood)
+    kind = find_task(request.task or data.understood.task)
+    task = kind.prepare(kind.read(data.source, data.options, data.understood), request.horizon)
+    out = Path(tempfile.mkdtemp(prefix="penstock-")) if request.out is None else request.out
+    record = run_comparison(
+        task,
+        out,
+        cells=request.cells,
+        seeds=request.seeds,
+        budget=None if request.steps is None else Budget(steps=request.steps),
+        learning_rates=request.learning_rates,
+        seconds=None if request.ends is None else request.ends - monotonic(),
+        pool=_pool(request.workers, request.ray),
+        watcher=watcher,
+        skip_checks=request.skip_checks,
     )
-    return Results(record, folder, native_of(data), kept=out is not None)
-
-
-def _seconds(time: float | str) -> float:
-    if isinstance(time, str):
-        return seconds(time)
-    if not 0 < time < float("inf"):
-        raise ArgumentError(f'time is {time}; give seconds above 0, or a duration such as "10m"')
-    return time
-
-
-def _budget(steps: int | None) -> Budget | None:
-    if steps is None:
-        return None
-    if steps < 1:
-        raise ArgumentError(f"steps is {steps}; it must be at least 1")
-    return Budget(steps=steps)
+    return Results(record, out, native, kept=request.out is not None)
 
 
 def _pool(workers: int | None, ray: str | None) -> Pool:
-    if workers is not None and workers < 1:
-        raise ArgumentError(f"workers is {workers}; it must be at least 1")
     return Cluster(ray, workers) if ray else Processes(workers or usable_cores())

@@ -18,12 +18,12 @@ def seconds(text: str) -> float:
         ArgumentError: it is no duration, or none above 0.
     """
     rest, total, names = text.strip().lower(), 0.0, list(_UNITS)
-    while rest and (found := _PART.match(rest)):
-        unit = found[2][:1] or (names[0] if len(names) < len(_UNITS) and names else "s")
+    while rest and (part := _PART.match(rest)):
+        unit = part[2][:1] or (names[0] if len(names) < len(_UNITS) and names else "s")
         if unit not in names:
             break  # a smaller one came before
-        total += float(found[1]) * _UNITS[unit]
-        names, rest = names[names.index(unit) + 1 :], rest[found.end() :]
+        total += float(part[1]) * _UNITS[unit]
+        names, rest = names[names.index(unit) + 1 :], rest[part.end() :]
     if rest or not 0 < total < math.inf:
         raise ArgumentError(f"the time is {text!r}; give a duration such as 90s, 10m or 1h30m")
     return total

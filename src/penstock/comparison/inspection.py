@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
-from penstock.comparison.models import load_model
+from penstock.comparison.keeping.files import load_model
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
@@ -20,7 +20,8 @@ from penstock.inspect.gradients import Flow, find_layer, inputs_read, loss_flow,
 from penstock.inspect.pruning import Pruned, pruning_curve
 from penstock.inspect.span import Effects, input_effects
 from penstock.record.checked import Count, conform
-from penstock.tasks import Task, find_task
+from penstock.tasks import find_task
+from penstock.tasks.task import Task
 
 WINDOWS = 32  # of the test part, that gradients and effects are means over
 _QUICK, _STEPS = 8, 256  # windows and steps that a verdict looks at
@@ -116,14 +117,14 @@ def diagnose(task: Task, network: nn.Module) -> Health:
     )
     x = x[:, :_STEPS]
     lengths = None if lengths is None else lengths.clamp(max=_STEPS)
-    found = input_effects(layer, x, lengths=lengths)
+    influence = input_effects(layer, x, lengths=lengths)
     growth = state_flow(layer, x, lengths=lengths).growth
-    if any(map(math.isnan, found.effects)):
+    if any(map(math.isnan, influence.effects)):
         raise ArithmeticError("the effect of an input is not a number")
-    span = found.span(0.01)
+    span = influence.span(0.01)
     return {
         "span": span if math.isfinite(span) else None,
-        "steps": len(found.effects) - 1,
+        "steps": len(influence.effects) - 1,
         "growth": growth if math.isfinite(growth) else None,
     }
 
@@ -163,8 +164,8 @@ def _gates(network: nn.Module, task: Task, window: int) -> list[dict[str, Tensor
     batch = task.problem.batch("test", torch.tensor([window]))
     x, lengths = inputs_read(network, lambda n: task.problem.loss(n, batch))
     shown = x if lengths is None else x[:, : int(lengths[0])]  # networks are batch first
-    found = trace(find_layer(network), shown)
-    return [{name: value[:, 0] for name, value in layer.items()} for layer in found]
+    layers = trace(find_layer(network), shown)
+    return [{name: value[:, 0] for name, value in layer.items()} for layer in layers]
 
 
 def _training_batches(task: Task) -> list[tuple[Tensor, ...]]:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from penstock.comparison.native import Native
+from penstock.comparison.keeping.native import Native
 from penstock.comparison.report import figures, table
 from penstock.record import markup
-from penstock.record.results import CellContestant, Contestant, Record, Verdict
+from penstock.record.contestants import CellContestant, Contestant
+from penstock.record.results import Record, Verdict
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from penstock.comparison.models import Model
+    from penstock.comparison.keeping.model import Model
 
 
 class Results:
@@ -51,9 +52,10 @@ class Results:
         Raises:
             ModelFileError: there is no model of that name.
         """
-        from penstock.comparison.models import load  # noqa: PLC0415  (it needs torch)
+        from penstock.comparison.keeping.files import load_model  # noqa: PLC0415  (it needs torch)
+        from penstock.comparison.keeping.model import Model  # noqa: PLC0415
 
-        return load(self.folder, name, self._native)
+        return Model(*load_model(self.folder, name), self._native)
 
     def __repr__(self) -> str:
         return "\n".join([*self.verdict.sentences, *self.verdict.times.get("sentences", [])])

@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from penstock._version import __version__
 from penstock.cells import Cell, cell_name, find_cell
-from penstock.comparison.chosen import Chosen, choose, network_of, of_each, weights_of
-from penstock.comparison.folder import make_folder
-from penstock.comparison.inspection import Health, diagnose
-from penstock.comparison.judging.checks import Case, find_checks, run_checks
+from penstock.comparison.finish import Finish
+from penstock.comparison.judging.checks import find_checks
+from penstock.comparison.judging.checks.base import Case
+from penstock.comparison.judging.checks.running import run_checks
 from penstock.comparison.judging.clock import Outcomes, same_clock
 from penstock.comparison.judging.comparisons import compare_all
 from penstock.comparison.judging.contestants import (
@@ -22,47 +21,27 @@ from penstock.comparison.judging.contestants import (
     ranked,
 )
 from penstock.comparison.judging.verdict import judge
-from penstock.comparison.models import save_model, written
+from penstock.comparison.keeping.folder import make_folder
 from penstock.comparison.report.report import write_reports
+from penstock.comparison.request import (
+    DEFAULT_CELLS,
+    DEFAULT_SEEDS,
+    LEARNING_RATES,
+    check_design,
+    several,
+)
 from penstock.comparison.trials.damage import discard_damaged
 from penstock.comparison.trials.design import Design
-from penstock.comparison.trials.schedule import (
-    LEARNING_RATES,
-    Rung,
-    Schedule,
-    best_rates,
-    cut_words,
-)
+from penstock.comparison.trials.schedule import Rung, Schedule, best_rates, cut_words
 from penstock.comparison.trials.trial import Job
 from penstock.comparison.trials.workers import Bench, Here, Pool, Run
+from penstock.comparison.watcher import Watcher
 from penstock.data.splits import PARTS
-from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError
-from penstock.record.results import CellContestant, Contestant, Record, Trial, baselines_among
-from penstock.tasks import Task
-from penstock.training.loop import Budget, Progress
-
-DEFAULT_CELLS = ("rnn", "lstm", "gru")
-DEFAULT_SEEDS = 5
-
-
-class Watcher:
-    """Hears how a run goes on; this one does nothing with it."""
-
-    def understood(self, data: Understanding) -> None:
-        """Hear what the data were taken for."""
-
-    def begins(self, trials: int) -> None:
-        """Hear how many trials there are to be."""
-
-    def round(self, job: Job, progress: Progress) -> None:
-        """Hear of a round of training."""
-
-    def ends(self, job: Job, trial: Trial) -> None:
-        """Hear of the end of a trial."""
-
-    def discarded(self, why: str) -> None:
-        """Hear that a trial kept from an earlier run is thrown away, and why."""
+from penstock.record.contestants import Contestant
+from penstock.record.results import Record
+from penstock.tasks.task import Task
+from penstock.training.loop import Budget
 
 
 def run_comparison(
@@ -76,7 +55,7 @@ def run_comparison(
     seconds: float | None = None,
     pool: Pool | None = None,
     watcher: Watcher | None = None,
-    skip_checks: Sequence[str] = (),
+    skip_checks: Collection[str] = (),
 ) -> Record:
     """Train cells under equal budgets, measure them against naive forecasts, and judge.
 
@@ -105,7 +84,9 @@ def run_comparison(
     Raises:
         ArgumentError: an argument cannot work.
     """
-    named, skipped = check_arguments(cells, seeds, learning_rates), find_checks(skip_checks)
+    cells, skipped = several(cells), find_checks(skip_checks)
+    check_design(cells, seeds, learning_rates)
+    named = named_cells(cells)
     started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
     check_names(task, named)
     design = Design(task, named, seeds, budget or Budget(), tuple(learning_rates))
@@ -119,17 +100,14 @@ def run_comparison(
     return results
 
 
-def check_arguments(
-    cells: Iterable[str | type[Cell]], seeds: int, rates: Sequence[float]
-) -> dict[str, type[Cell]]:
-    """Return the cells by name; raise unless they, the number of seeds and the rates can work.
+def named_cells(cells: Iterable[str | type[Cell]]) -> dict[str, type[Cell]]:
+    """Return cells by name.
 
     Raises:
-        ArgumentError: one of them cannot.
+        UnknownCellError: there is none of a name.
+        ArgumentError: one is named twice, or two have one name.
     """
-    classes = [find_cell(cell) for cell in ([cells] if isinstance(cells, str) else cells)]
-    if not classes:
-        raise ArgumentError("no cell to compare; name some, such as rnn,lstm,gru")
+    classes = [find_cell(cell) for cell in cells]
     named = {cell_name(cell): cell for cell in classes}
     for name, cell in named.items():
         if find_cell(name) is not cell:
@@ -137,11 +115,6 @@ def check_arguments(
     if len(named) < len(classes):
         names = ",".join(map(cell_name, classes))
         raise ArgumentError(f"a cell is named twice in {names}; name each once")
-    if seeds < 1:
-        raise ArgumentError(f"the number of seeds is {seeds}; it must be at least 1")
-    if not rates or not all(0 < rate < float("inf") for rate in rates):
-        given = ",".join(f"{rate:g}" for rate in rates)
-        raise ArgumentError(f"the learning rates are {given!r}; give numbers above 0: 1e-3,1e-2")
     return named
 
 
@@ -175,10 +148,12 @@ class _Run:
         """Train, measure, check and judge."""
         design, task = self.design, self.design.task
         tuning, testing, tuned, tested = self._trials()
-        found = {cell: [one for one in tested if one[0].cell == cell] for cell in design.cells}
-        clock, entrants = self._contestants(found, tuned)
+        outcomes = {cell: [one for one in tested if one[0].cell == cell] for cell in design.cells}
+        clock, entrants = self._contestants(outcomes, tuned)
         about = task.data.about()
-        contestants, lacking = self._completed(entrants, choose(found), about["columns"])
+        until, columns = self.schedule.ending, about["columns"]
+        finish = Finish(design, self.out, self.bench.root, until, columns)
+        contestants, lacking = finish.completed(entrants, outcomes)
         comparisons = compare_all(contestants)
         naive = list(task.baselines)
         case = Case(task, contestants, comparisons, naive, design.budget.rounds)
@@ -233,86 +208,23 @@ class _Run:
                 begun.append(job)
                 yield job
 
-        found = {}
+        trials = {}
         for job, trial in run(noted()):
             self.schedule.note(job)
             self.watcher.ends(job, trial)
-            found[job] = trial
-        return [(job, found[job]) for job in begun]
+            trials[job] = trial
+        return [(job, trials[job]) for job in begun]
 
     def _contestants(
-        self, found: Mapping[str, Outcomes], tuned: Outcomes
+        self, outcomes: Mapping[str, Outcomes], tuned: Outcomes
     ) -> tuple[float | None, list[Contestant]]:
         """Return the clock, and the contestants by rank."""
         task = self.design.task
-        clock, within = same_clock(task, found, self.bench.root)
+        clock, within = same_clock(task, outcomes, self.bench.root)
         entrants = [
             cell_contestant(
-                task, outcomes, [t for j, t in tuned if j.cell == cell], within.get(cell)
+                task, of_cell, [t for j, t in tuned if j.cell == cell], within.get(cell)
             )
-            for cell, outcomes in found.items()
+            for cell, of_cell in outcomes.items()
         ]
         return clock, ranked([*entrants, *baseline_contestants(task)], task.problem.metrics[0])
-
-    def _completed(
-        self, entrants: Sequence[Contestant], chosen: Chosen, columns: Any
-    ) -> tuple[list[Contestant], list[str]]:
-        """Return contestants with their models saved and looked into, and what could not be."""
-        unsaved = self._save_models(chosen, columns)
-        self._save_baselines(entrants, columns)
-        health, unknown = self._looked_into(chosen)
-        completed = [
-            replace(
-                one,
-                health=health.get(one.name, {}),
-                model=None if one.name in unsaved else one.model,
-            )
-            if isinstance(one, CellContestant)
-            else one
-            for one in entrants
-        ]
-        return completed, [*unsaved.values(), *unknown.values()]
-
-    def _looked_into(self, chosen: Chosen) -> tuple[dict[str, Health], dict[str, str]]:
-        """Return memory span and gradient growth of each cell's best trial, or why they lack."""
-        task, root, until = self.design.task, self.bench.root, self.schedule.ending
-
-        def look(job: Job, trial: Trial) -> Health:
-            return diagnose(task, network_of(task, job, trial, root))
-
-        return of_each(chosen, "Memory span and gradients", look, until)
-
-    def _save_models(self, chosen: Chosen, columns: Any) -> dict[str, str]:
-        """Write each cell's best trial as a model; return which cannot be, and why."""
-
-        def save(job: Job, trial: Trial) -> None:
-            about = {
-                "kind": "cell",
-                "name": job.cell,
-                **self._known(columns, trial.metrics),
-                "width": job.width,
-                "seed": job.seed,
-                **written(self.design.cells[job.cell]),
-            }
-            weights = weights_of(job, trial, self.bench.root)
-            save_model(self.out / "models" / job.cell, weights, about)
-
-        return of_each(chosen, "The model", save)[1]
-
-    def _save_baselines(self, entrants: Sequence[Contestant], columns: Any) -> None:
-        """Write each naive and linear method as a model."""
-        for one in baselines_among(entrants):
-            about = {"kind": "baseline", "name": one.name, **self._known(columns, one.metrics)}
-            weights = self.design.task.baselines[one.name].weights()
-            save_model(self.out / "models" / one.name, weights, about)
-
-    def _known(self, columns: Any, metrics: dict[str, float]) -> dict[str, Any]:
-        """Return what the file of any model says."""
-        task = self.design.task
-        return {
-            "task": task.name,
-            "spec": task.spec,
-            "settings": task.settings,
-            "columns": columns,
-            "metrics": metrics,
-        }

@@ -12,6 +12,7 @@ from penstock.data.readers import one_or_more
 from penstock.data.series import Names, Options
 from penstock.data.understanding.layouts.arrays import part_of_name
 from penstock.data.understanding.understand import understand
+from penstock.data.understanding.understanding import Understanding
 from penstock.errors import DataError
 
 
@@ -55,7 +56,9 @@ class Frames:
         }
 
 
-def read_frames(source: Source, options: Options) -> Frames:
+def read_frames(
+    source: Source, options: Options, understood: Understanding | None = None
+) -> Frames:
     """Return the frames of a table (a row a frame, a column of ids if several), or of arrays.
 
     Arrays are [T, D], one a sequence, all of the same D.
@@ -68,7 +71,7 @@ def read_frames(source: Source, options: Options) -> Frames:
             return _from_arrays(source.name, source.arrays)
     if source.text is not None:
         source.rows()
-    found = understand(source, replace(options, task="frames"))
+    found = understood or understand(source, replace(options, task="frames"))
     assert found.table is not None
     columns, starts = found.with_role("target"), found.table.starts()
     values = found.table.columns.select(columns).to_numpy().astype(np.uint8)

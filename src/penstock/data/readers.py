@@ -43,7 +43,9 @@ def read(
     return read_series(read_source(source), options)
 
 
-def read_series(source: Source, options: Options) -> Dataset:
+def read_series(
+    source: Source, options: Options, understood: Understanding | None = None
+) -> Dataset:
     """Return the series of a source, as `penstock.describe` understands it.
 
     Missing values before a series' first one and after its last are cut off; the others, and those
@@ -51,7 +53,7 @@ def read_series(source: Source, options: Options) -> Dataset:
     and marked as not observed. Columns beside the values are filled likewise, and NaN before their
     first value; those known ahead go on after the last value for as long as there are rows.
     """
-    found = understand(source, replace(options, task="forecast"))
+    found = understood or understand(source, replace(options, task="forecast"))
     assert found.table is not None
     columns = _columns(found, options)
     split = next(iter(found.with_role("split")), None)

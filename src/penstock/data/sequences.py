@@ -143,7 +143,9 @@ class Sequences:
         }
 
 
-def read_sequences(source: Source, options: Options) -> Sequences:
+def read_sequences(
+    source: Source, options: Options, understood: Understanding | None = None
+) -> Sequences:
     """Return the sequences of a source, as `penstock.describe` understands it.
 
     Missing inputs are filled with the value before them. Rows without labels are kept, for the
@@ -153,7 +155,7 @@ def read_sequences(source: Source, options: Options) -> Sequences:
         DataError: a column is missing, or a cell cannot be used; the message says where and why.
         ArgumentError: which column holds the labels is not clear.
     """
-    found = understand(source, options)
+    found = understood or understand(source, options)
     if found.task not in ("classify", "regress", "tag"):
         raise ArgumentError(f"{found.name} holds no labels; name their column with --target")
     assert found.table is not None

@@ -32,8 +32,8 @@ def about(cell: type[Cell]) -> Docstring:
     """Return what the docstring of a cell says: ``Title (Authors year, where).`` and remarks."""
     paragraphs = inspect.cleandoc(cell.__doc__ or cell.__name__).split("\n\n")
     first = " ".join(paragraphs[0].split()).rstrip(".")
-    found = _FIRST_LINE.match(first)
-    title, paper = found.groups() if found else (first, _reference(paragraphs))
+    match = _FIRST_LINE.match(first)
+    title, paper = match.groups() if match else (first, _reference(paragraphs))
     year = re.search(_YEAR, paper)
     remarks = (p for p in paragraphs[1:] if not p.startswith((" ", *_TOLD)))
     plain = (" ".join(p.replace("``", "`").split()) for p in remarks)

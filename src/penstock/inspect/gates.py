@@ -54,14 +54,14 @@ def trace(layer: Recurrent, x: Tensor, state: State | None = None) -> list[dict[
     every = [s.transpose(1, 2) if layer.batch_first else s for s in as_tuple(states)]
     T, own = every[0].shape[1], len(every[0])
     values = list(watch.values())
-    found = []
+    traced = []
     for k in range(own):
         steps = values[k * T : (k + 1) * T]
         if layer.bidirectional and k % 2:
             steps.reverse()
         named = {n: torch.stack([step[n] for step in steps]) for n in (steps[0] if steps else ())}
-        found.append({**named, **dict(zip(layer.cell.states, (s[k] for s in every), strict=True))})
-    return found
+        traced.append({**named, **dict(zip(layer.cell.states, (s[k] for s in every), strict=True))})
+    return traced
 
 
 def gate_statistics(values: dict[str, Tensor]) -> dict[str, Statistics]:

@@ -83,10 +83,10 @@ def loss_flow(network: nn.Module, loss: Callable[[Any], Tensor]) -> Flow:
     layer = find_layer(network)
 
     def instead(_layer: nn.Module, args: Any, kwargs: Any, _result: Any) -> Any:
-        found = unroll(layer, *args, **kwargs)
-        seen.append((found, args[2] if len(args) > 2 else kwargs.get("lengths")))
-        states = found.states[-1]
-        return found.output, states if len(states) > 1 else states[0]
+        unrolled = unroll(layer, *args, **kwargs)
+        seen.append((unrolled, args[2] if len(args) > 2 else kwargs.get("lengths")))
+        states = unrolled.states[-1]
+        return unrolled.output, states if len(states) > 1 else states[0]
 
     hook = layer.register_forward_hook(instead, with_kwargs=True)
     try:
@@ -95,14 +95,14 @@ def loss_flow(network: nn.Module, loss: Callable[[Any], Tensor]) -> Flow:
         hook.remove()
     if not seen:
         raise ArgumentError("the loss never called the recurrent layer")
-    found, lengths = seen[0]
-    return Flow(by_lag(_norms(layer, value, found), lengths))
+    unrolled, lengths = seen[0]
+    return Flow(by_lag(_norms(layer, value, unrolled), lengths))
 
 
-def _norms(layer: Recurrent, loss: Tensor, found: "Unrolled") -> Tensor:
+def _norms(layer: Recurrent, loss: Tensor, unrolled: "Unrolled") -> Tensor:
     """Return the norms [T, B] of the gradients with respect to all states."""
-    T, n = len(found.states), len(found.states[0])
-    wanted = [*(s for step in found.states for s in step), *found.outputs]
+    T, n = len(unrolled.states), len(unrolled.states[0])
+    wanted = [*(s for step in unrolled.states for s in step), *unrolled.outputs]
     gradients = torch.autograd.grad(loss, wanted, materialize_grads=True)
     parts = [gradient.double() for gradient in gradients]
     if layer.cell.output is None and not layer.connections:

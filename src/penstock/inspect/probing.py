@@ -34,14 +34,14 @@ def probe(result: Tensor, inputs: Sequence[Tensor], probes: int) -> list[Tensor]
     else:
         generator = torch.Generator().manual_seed(0)
         vectors = torch.randn(probes, size, generator=generator) / probes**0.5
-    found: list[list[Tensor]] = [[] for _ in inputs]
+    probed: list[list[Tensor]] = [[] for _ in inputs]
     for vector in vectors.to(result):
         gradients = torch.autograd.grad(
             (result * vector).sum(), inputs, retain_graph=True, materialize_grads=True
         )
-        for own, gradient in zip(found, gradients, strict=True):
+        for own, gradient in zip(probed, gradients, strict=True):
             own.append(gradient.detach().double())
-    return [torch.stack(own) for own in found]
+    return [torch.stack(own) for own in probed]
 
 
 def by_lag(norms: Tensor, lengths: Tensor | None) -> tuple[float, ...]:

@@ -73,6 +73,6 @@ def input_effects(
     T, B = steps.shape[:2]
     ends = torch.full((B,), T) if lengths is None else torch.as_tensor(lengths)
     last = steps[ends.to(steps.device) - 1, torch.arange(B, device=steps.device)]
-    (found,) = probe(last, [x], probes)
-    norms = found.pow(2).sum(dim=(0, 3)).sqrt()
+    (gradient,) = probe(last, [x], probes)
+    norms = gradient.pow(2).sum(dim=(0, 3)).sqrt()
     return Effects(by_lag(norms.T if layer.batch_first else norms, ends))

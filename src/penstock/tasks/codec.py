@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -72,29 +71,13 @@ class Codec(ABC):
 
     def rebuild_baseline(
         self, name: str, spec: dict[str, Any], weights: Mapping[str, Tensor]
-    ) -> "Baseline":
-        """Return the naive or linear method of that name that `Baseline.weights` was taken from.
+    ) -> Method:
+        """Return the naive or linear method of that name whose weights these are.
 
         Raises:
             DataError: there is no such method, or its weights do not fit the specification.
         """
-        return Baseline(self, load(self.methods, name, self.sizes(spec), weights))
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A naive or linear method, fitted: a model as a trained network is."""
-
-    codec: Codec
-    method: Method
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return what was learned, for a file; nothing where nothing is."""
-        return self.method.state_dict()
-
-    def apply(self, spec: dict[str, Any], source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        """Return predictions for other data, and notes on them; see `Codec.apply`."""
-        return self.codec.apply(self.method, spec, source)
+        return load(self.methods, name, self.sizes(spec), weights)
 
 
 @contextmanager

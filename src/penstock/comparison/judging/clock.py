@@ -14,8 +14,8 @@ import numpy as np
 
 from penstock.comparison.judging.statistics import mean_over_seeds
 from penstock.comparison.trials.trial import Job
-from penstock.record.results import Trial
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training import checkpoint
 from penstock.training.loop import weights_at
 
@@ -31,17 +31,17 @@ def round_seconds(outcomes: Outcomes) -> float | None:
 
 
 def same_clock(
-    task: Task, found: Mapping[str, Outcomes], root: Path
+    task: Task, outcomes: Mapping[str, Outcomes], root: Path
 ) -> tuple[float | None, dict[str, dict[str, Any]]]:
     """Return the clock in seconds, and by cell its rounds, metrics and intervals within it."""
-    paces = {cell: pace for cell in found if (pace := round_seconds(found[cell])) is not None}
+    paces = {cell: pace for cell in outcomes if (pace := round_seconds(outcomes[cell])) is not None}
     if not paces:
         return None, {}
-    rounds = next(iter(found.values()))[0][0].budget.rounds
+    rounds = next(iter(outcomes.values()))[0][0].budget.rounds
     clock = rounds * min(paces.values())
     # A hair more, as the fastest cell's own quotient may come out below its whole number.
     fitting = {cell: int(clock / pace * (1 + 1e-9)) for cell, pace in paces.items()}
-    return clock, {cell: _within(task, found[cell], n, root) for cell, n in fitting.items()}
+    return clock, {cell: _within(task, outcomes[cell], n, root) for cell, n in fitting.items()}
 
 
 def _within(task: Task, outcomes: Outcomes, rounds: int, root: Path) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from penstock.comparison.judging.statistics import paired_difference
-from penstock.record.results import BaselineContestant, Comparison, Contestant, baselines_among
+from penstock.record.contestants import BaselineContestant, Contestant, baselines_among
+from penstock.record.results import Comparison
 
 
 def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:

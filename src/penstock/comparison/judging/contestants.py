@@ -9,8 +9,8 @@ import numpy as np
 from penstock.comparison.judging.clock import Outcomes, round_seconds
 from penstock.comparison.judging.statistics import mean_over_seeds
 from penstock.comparison.trials.budget import count_parameters, flops_per_step
-from penstock.record.results import BaselineContestant, CellContestant, Contestant, Trial
-from penstock.tasks import Task
+from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
+from penstock.tasks.task import Task
 
 
 def cell_contestant(

@@ -9,14 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock.comparison.judging.comparisons import Differences, names
-from penstock.record.results import (
-    CellContestant,
-    Comparison,
-    Contestant,
-    Finding,
-    Verdict,
-    cells_among,
-)
+from penstock.record.contestants import CellContestant, Contestant, cells_among
+from penstock.record.results import Comparison, Finding, Verdict
 
 _SAME_SIZE = 1.05  # widths are whole numbers, so equal budgets differ by some per cent
 _SAME_SPEED = 1.2

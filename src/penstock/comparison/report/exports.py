@@ -19,7 +19,7 @@ def markdown(results: Record) -> str:
     columns = table.columns(results)
     rows = [[column.cell(one) for column in columns] for one in results.contestants]
     fired = [one for one in results.checks if one.status == "fired"]
-    found = [
+    told = [
         f"**{_text(f'{one.code} {one.name}')}**: {_text('; '.join(one.messages))}. "
         f"{_text(one.about)}"
         for one in fired
@@ -34,7 +34,7 @@ def markdown(results: Record) -> str:
         f"**{_text(head)}**",
         _list(map(_text, reasons)),
         "## What the checks found",
-        _list([*found, *skipped]) if fired or skipped else "Nothing.",
+        _list([*told, *skipped]) if fired or skipped else "Nothing.",
         "## The contestants",
         _table([column.head for column in columns], rows),
         _list(_text(f"{column.head}: {column.meaning}") for column in columns),

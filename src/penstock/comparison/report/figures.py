@@ -5,7 +5,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from penstock.record.results import CellContestant, Contestant, Record, baselines_among, cells_among
+from penstock.record.contestants import CellContestant, Contestant, baselines_among, cells_among
+from penstock.record.results import Record
 
 # Okabe & Ito's palette, told apart by the colour-blind, readable on white and on black.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")

@@ -17,28 +17,30 @@ from penstock.record.markup import Figure, Grid
 _BACK = "steps back from the last"
 
 
-def summary(found: Inspection) -> list[tuple[str, str]]:
+def summary(inspection: Inspection) -> list[tuple[str, str]]:
     """Return the main figures, each with what it is of."""
-    flow, span, norms = found.flow, found.effects.span, sorted(found.descent.norms)
-    cut = max((p for p in found.pruned if p.quality <= _limit(found)), key=lambda p: p.share)
+    flow, span, norms = inspection.flow, inspection.effects.span, sorted(inspection.descent.norms)
+    cut = max(
+        (p for p in inspection.pruned if p.quality <= _limit(inspection)), key=lambda p: p.share
+    )
     return [
         ("gradient ‖∂h_T/∂h_t‖ grows", f"× {flow.growth:.4g} a step back{_kind(flow.growth)}"),
-        ("memory span, to 1/e", _steps(span(), found)),
-        ("memory span, to 1 %", _steps(span(0.01), found)),
+        ("memory span, to 1/e", _steps(span(), inspection)),
+        ("memory span, to 1 %", _steps(span(0.01), inspection)),
         ("gradient norms in training", f"{norms[0]:.3g} to {norms[-1]:.3g}"),
-        ("batches clipped at norm 1", f"{100 * found.descent.clipped(1.0):.0f} %"),
+        ("batches clipped at norm 1", f"{100 * inspection.descent.clipped(1.0):.0f} %"),
         (
-            f"pruned at most, at 5 % more {found.metric}",
+            f"pruned at most, at 5 % more {inspection.metric}",
             f"{100 * cut.share:.0f} % of the weights: {cut.bytes:,} bytes "
-            f"instead of {found.pruned[0].bytes:,}",
+            f"instead of {inspection.pruned[0].bytes:,}",
         ),
     ]
 
 
-def gate_rows(found: Inspection) -> list[list[str]]:
+def gate_rows(inspection: Inspection) -> list[list[str]]:
     """Return layer, gate, mean, and shares near 0 and 1, over the traced window and all units."""
     rows = []
-    for number, layer in enumerate(found.gates):
+    for number, layer in enumerate(inspection.gates):
         for name, one in gate_statistics({n: v[:, None] for n, v in layer.items()}).items():
             shares = (one.mean, one.near_zero, one.near_one)
             rows.append([str(number), name, *(f"{float(s.mean()):.2f}" for s in shares)])
@@ -48,58 +50,61 @@ def gate_rows(found: Inspection) -> list[list[str]]:
 GATE_HEADS = ("layer", "gate", "mean", f"below {NEAR:g}", f"above {1 - NEAR:g}")
 
 
-def render(found: Inspection) -> str:
+def render(inspection: Inspection) -> str:
     """Return the page."""
-    about = found.about
+    about = inspection.about
     return markup.page(
         "inspection.html",
         f"What {about['name']} does",
-        f"{about['name']} with {about['width']} hidden units · {about['task']} on {found.data}",
+        f"{about['name']} with {about['width']} hidden units · "
+        f"{about['task']} on {inspection.data}",
         f"Made by Penstock {__version__} with penstock inspect.",
-        summary=summary(found),
-        window=found.window,
-        gates=Grid("Gates", GATE_HEADS, gate_rows(found)),
-        figures=[*_curves(found), *_gate_figures(found)],
+        summary=summary(inspection),
+        window=inspection.window,
+        gates=Grid("Gates", GATE_HEADS, gate_rows(inspection)),
+        figures=[*_curves(inspection), *_gate_figures(inspection)],
     )
 
 
-def _curves(found: Inspection) -> Iterator[Figure]:
-    steps = list(range(len(found.effects.effects)))
-    flows = {"‖∂h_T/∂h_t‖": found.flow.norms, "‖∂loss/∂h_t‖": found.loss.norms}
+def _curves(inspection: Inspection) -> Iterator[Figure]:
+    steps = list(range(len(inspection.effects.effects)))
+    flows = {"‖∂h_T/∂h_t‖": inspection.flow.norms, "‖∂loss/∂h_t‖": inspection.loss.norms}
     drawn = _lines(_BACK, "norm", flows)
     rows = [[str(k), *(f"{n[k]:.3g}" for n in flows.values())] for k in steps]
     caption = "Gradients on their way back. A straight line down: they vanish; up: they explode."
     yield Figure("flow", drawn, caption, Grid("Norms", [_BACK, *flows], rows))
-    drawn = _lines(_BACK, "effect", {"‖∂o_T/∂x_t‖": found.effects.effects})
-    rows = [[str(k), f"{found.effects.effects[k]:.3g}"] for k in steps]
+    drawn = _lines(_BACK, "effect", {"‖∂o_T/∂x_t‖": inspection.effects.effects})
+    rows = [[str(k), f"{inspection.effects.effects[k]:.3g}"] for k in steps]
     caption = "How much a small change of each input changes the last output."
     yield Figure("memory", drawn, caption, Grid("Effects", [_BACK, "effect"], rows))
-    yield _pruning(found)
-    norms = sorted(found.descent.norms)
+    yield _pruning(inspection)
+    norms = sorted(inspection.descent.norms)
     drawn = blank("threshold of the norm", "share of batches clipped")
-    shares = [100 * found.descent.clipped(norm) for norm in norms]
+    shares = [100 * inspection.descent.clipped(norm) for norm in norms]
     drawn.add_scatter(x=norms, y=shares, mode="lines", line={"color": COLOURS[0], "shape": "hv"})
     drawn.update_layout(showlegend=False, yaxis={"ticksuffix": " %"})
     caption = "The norms of training batches' gradients, and how many a threshold would clip."
     yield Figure("clipping", drawn, caption)
 
 
-def _pruning(found: Inspection) -> Figure:
-    drawn = blank("share of weights removed", found.metric)
-    shares = [100 * p.share for p in found.pruned]
-    drawn.add_scatter(x=shares, y=[p.quality for p in found.pruned], line={"color": COLOURS[0]})
+def _pruning(inspection: Inspection) -> Figure:
+    drawn = blank("share of weights removed", inspection.metric)
+    shares = [100 * p.share for p in inspection.pruned]
+    drawn.add_scatter(
+        x=shares, y=[p.quality for p in inspection.pruned], line={"color": COLOURS[0]}
+    )
     drawn.update_layout(showlegend=False, xaxis={"ticksuffix": " %"})
     rows = [
         [f"{100 * p.share:.0f} %", f"{p.quality:.4g}", f"{p.left:,}", f"{p.bytes:,}"]
-        for p in found.pruned
+        for p in inspection.pruned
     ]
-    heads = ["removed", found.metric, "values left", "bytes"]
+    heads = ["removed", inspection.metric, "values left", "bytes"]
     caption = "The smallest weights removed without training again. Lower is better."
     return Figure("pruning", drawn, caption, Grid("Pruning", heads, rows))
 
 
-def _gate_figures(found: Inspection) -> Iterator[Figure]:
-    for number, layer in enumerate(found.gates):
+def _gate_figures(inspection: Inspection) -> Iterator[Figure]:
+    for number, layer in enumerate(inspection.gates):
         for place, (name, values) in enumerate(layer.items()):
             caption = f"Layer {number}, {name}: a row a unit, over the steps of the window."
             yield Figure(f"gate-{number}-{place}", _heat(values), caption)
@@ -126,9 +131,9 @@ def _lines(x: str, y: str, lines: Mapping[str, Sequence[float]]) -> go.Figure:
     return drawn.update_layout(showlegend=len(lines) > 1)
 
 
-def _limit(found: Inspection) -> float:
+def _limit(inspection: Inspection) -> float:
     """Return the quality that pruning may not go beyond: 5 % more than without."""
-    whole = found.pruned[0].quality
+    whole = inspection.pruned[0].quality
     return whole + 0.05 * abs(whole)
 
 
@@ -138,7 +143,9 @@ def _kind(growth: float) -> str:
     return " (it vanishes)" if growth < 1 else " (it explodes)"
 
 
-def _steps(span: float, found: Inspection) -> str:
+def _steps(span: float, inspection: Inspection) -> str:
     return (
-        f"over {len(found.effects.effects) - 1} steps" if span == math.inf else f"{span:.3g} steps"
+        f"over {len(inspection.effects.effects) - 1} steps"
+        if span == math.inf
+        else f"{span:.3g} steps"
     )

@@ -8,8 +8,10 @@ from penstock.atomic import write
 from penstock.comparison.report import exports, figures, table
 from penstock.errors import DataError
 from penstock.record import markup
+from penstock.record.contestants import Contestant, cells_among
 from penstock.record.markup import Figure, Grid
-from penstock.record.results import Contestant, Finding, Record, cells_among, load_results
+from penstock.record.reading import load_results
+from penstock.record.results import Finding, Record
 
 
 def write_reports(results: Record, out: Path) -> None:

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.record.results import (
+from penstock.record.contestants import (
     BaselineContestant,
     Bounds,
     CellContestant,
     Contestant,
-    Record,
     Trial,
     cells_among,
 )
+from penstock.record.results import Record
 
 _DASH = "–"
 

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from penstock.cells import Cell
 from penstock.layers.recurrent import Recurrent
 from penstock.layers.running.function import backend
-from penstock.tasks import Task
+from penstock.tasks.task import Task
 
 PARAMETERS = 4000
 _WIDEST = 4096

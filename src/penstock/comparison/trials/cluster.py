@@ -22,7 +22,7 @@ from penstock.cells.own import packed, unpack
 from penstock.comparison.trials.trial import RESULT, Job, attempt, conclude, stored
 from penstock.comparison.trials.workers import Bench, Outcome, Run, seconds_until
 from penstock.errors import ArgumentError
-from penstock.record.results import Trial
+from penstock.record.contestants import Trial
 
 _Files = dict[str, bytes]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from penstock.comparison.trials.trial import CHECKPOINT, RESULT, Job, kept_trial, make_training
 from penstock.errors import DataError
 from penstock.record.checked import same_length
-from penstock.record.results import Trial
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training import checkpoint
 from penstock.training.loop import make_fabric, weights_at
 
@@ -35,13 +35,13 @@ def discard_damaged(task: Task, job: Job, root: Path) -> str:
 
 def best_rounds(trial: Trial) -> list[int]:
     """Return the rounds that were the best so far by validation, whose weights are kept."""
-    found, best = [0], math.inf
+    rounds, best = [0], math.inf
     for number, (trained, validated) in enumerate(trial.losses):
         if validated is None or (trained is None and number):
             break  # it diverged
         if validated < best:
-            found, best = [*found, number], validated
-    return list(dict.fromkeys(found))
+            rounds, best = [*rounds, number], validated
+    return list(dict.fromkeys(rounds))
 
 
 def _check_checkpoint(task: Task, job: Job, root: Path) -> None:

@@ -9,7 +9,7 @@ from penstock.cells import Cell
 from penstock.comparison.trials.budget import PARAMETERS, choose_width
 from penstock.comparison.trials.schedule import TUNING_SEED, Rung
 from penstock.comparison.trials.trial import Job, Purpose
-from penstock.tasks import Task
+from penstock.tasks.task import Task
 from penstock.training.loop import Budget
 
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.comparison.trials.trial import Job, stored
-from penstock.record.results import Trial
+from penstock.record.contestants import Trial
 
-# In the order in which they are tried: from the middle outwards, evenly on a logarithmic scale.
-LEARNING_RATES = (3e-3, 1e-3, 1e-2, 3e-4, 3e-2)
 TUNING_SEED = 1_000_000  # none of those that are measured
 _TUNING_SHARE = 0.4  # of the time
 _ENDING = 3.0, 0.05  # seconds, and a share, kept back for measuring, judging and writing
@@ -91,11 +89,11 @@ def best_rates(
 
     That of `otherwise` for a cell none of whose tuning trials finished.
     """
-    found = dict.fromkeys(cells, (float("inf"), otherwise))
+    best = dict.fromkeys(cells, (float("inf"), otherwise))
     for job, trial in tuned:
         if trial.status == "finished":
-            found[job.cell] = min(found[job.cell], (trial.best_loss, trial.learning_rate))
-    return {cell: rate for cell, (_, rate) in found.items()}
+            best[job.cell] = min(best[job.cell], (trial.best_loss, trial.learning_rate))
+    return {cell: rate for cell, (_, rate) in best.items()}
 
 
 def cut_words(

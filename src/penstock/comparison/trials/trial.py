@@ -14,12 +14,13 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from penstock._version import __version__
+from penstock.atomic import write_json
 from penstock.cells import find_cell
 from penstock.cells.own import equations_digest
 from penstock.opening import read_json
 from penstock.record.checked import conform
-from penstock.record.results import Trial, write_json
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training.loop import Budget, Progress, Training, derive_seed, make_fabric
 
 RESULT, CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
@@ -186,10 +187,10 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
     start = time.process_time()  # the network is on the CPU again
     predictions = task.problem.predict(network)
     trial.times["predict"] = time.process_time() - start
-    found = task.problem.measure(predictions)
-    trial.metrics.update(found.metrics)
-    trial.blocks.extend(found.blocks)
-    trial.profile.extend(found.profile)
+    measured = task.problem.measure(predictions)
+    trial.metrics.update(measured.metrics)
+    trial.blocks.extend(measured.blocks)
+    trial.profile.extend(measured.profile)
     trial.predictions.extend(task.examples.predicted(predictions))
     trial.bands.extend(task.examples.bands(predictions))
     return trial

@@ -26,8 +26,8 @@ import torch
 from penstock.cells import Cell
 from penstock.cells.own import packed, unpack
 from penstock.comparison.trials.trial import Job, Report, attempt, conclude
-from penstock.record.results import Trial
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training.loop import Progress
 
 Outcome = tuple[Job, Trial]

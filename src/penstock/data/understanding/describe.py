@@ -1,7 +1,7 @@
 """`penstock.describe`: what data hold, before anything is trained."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def describe(
     group: str | None = None,
     frequency: str | None = None,
     date_format: str | None = None,
+    test_windows: str | None = None,
 ) -> Understanding:
     """Return what data hold: the task, the series, their times, and the role of every column.
 
@@ -60,6 +61,7 @@ def describe(
         group: the column of what must not be in two parts.
         frequency: the step to which rows of irregular times are brought, as "1h".
         date_format: how dates are written, as "%d.%m.%Y".
+        test_windows: of series: "rolling", one a step, or "last", the last one of each series.
 
     Raises:
         DataError: a cell cannot be used, or it is not clear what is what; the message says where.
@@ -67,14 +69,38 @@ def describe(
     """
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
-        told_names(static), split, group, task, horizon, frequency, date_format,
+        told_names(static), split, group, task, horizon, frequency, date_format, test_windows,
     )  # fmt: skip
-    return understand(*with_parts(data, options, test, validation))
+    return given(data, options, test, validation).understood
 
 
-def with_parts(
-    data: Any, options: Options, test: Any = None, validation: Any = None
-) -> tuple[Source, Options]:
+@dataclass(frozen=True)
+class Given:
+    """Data as they were given, read and understood once.
+
+    Attributes:
+        source: what was read.
+        options: what the user said about it.
+        understood: what it holds.
+    """
+
+    source: Source
+    options: Options
+    understood: Understanding
+
+
+def given(data: Any, options: Options, test: Any = None, validation: Any = None) -> Given:
+    """Return data, and parts in files or frames of their own, read and understood.
+
+    Raises:
+        DataError: a cell cannot be used, or it is not clear what is what; the message says where.
+        ArgumentError: an option names what is not there.
+    """
+    source, options = _with_parts(data, options, test, validation)
+    return Given(source, options, understand(source, options))
+
+
+def _with_parts(data: Any, options: Options, test: Any, validation: Any) -> tuple[Source, Options]:
     """Return data with the parts that stand in files or frames of their own, and the options then.
 
     Raises:

@@ -22,8 +22,9 @@ from penstock.tasks.following.frames_codec import (
     scores,
 )
 from penstock.tasks.methods import Method
+from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
 from penstock.tasks.shared import check_parts, group_means, no_horizon, pieces_note, spread
-from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, Problem, TaskKind
+from penstock.tasks.task import Parts, TaskKind
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
 _BATCH, _LONGEST_EXAMPLE = 256, 60

@@ -16,9 +16,9 @@ from penstock.data.encoding import code
 from penstock.data.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
-from penstock.tasks.sequences.labelled import SequenceProblem
+from penstock.tasks.problem import Measured
+from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.shared import group_means
-from penstock.tasks.task import Measured
 
 METRICS = ("error rate", "balanced error", "log loss")
 
@@ -67,8 +67,8 @@ def score(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> Evaluated:
         f"{left - unlabelled} {of}, of classes that the model does not know: "
         f"{', '.join(map(repr, strange[:4]))}": left - unlabelled,
     }
-    found = measure(outputs.log_softmax(dim=1), targets).metrics
-    return found, tuple(note for note, count in notes.items() if count)
+    metrics = measure(outputs.log_softmax(dim=1), targets).metrics
+    return metrics, tuple(note for note, count in notes.items() if count)
 
 
 def present(targets: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Classification of sequences: one class for each, from its first step to its last."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,27 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from penstock.data.encoding import Encoding, code
+from penstock.data.encoding import code
 from penstock.data.pieces import whole
-from penstock.data.sequences import Sequences
+from penstock.data.sequences import Sequences, read_sequences
 from penstock.data.splits import Members
 from penstock.errors import DataError
-from penstock.tasks.evidence import Evidence
-from penstock.tasks.methods import Method
+from penstock.tasks.sequences.baselines.linear import logistic
+from penstock.tasks.sequences.baselines.methods import Constant, OnSummaries
+from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.classes import ClassesProblem, score
-from penstock.tasks.sequences.evidence import of_sequences
-from penstock.tasks.sequences.labelled import (
-    LabelledReader,
-    SequenceCodec,
-    divided,
-    make_spec,
-    sequence_settings,
-)
-from penstock.tasks.sequences.linear import logistic
-from penstock.tasks.sequences.methods import Constant, OnSummaries
-from penstock.tasks.sequences.summaries import all_summaries
-from penstock.tasks.shared import check_parts, no_horizon
-from penstock.tasks.task import Examples, ExampleWindow, Parts, TaskKind
+from penstock.tasks.sequences.codec import SequenceCodec
+from penstock.tasks.sequences.whole import Bars, SummaryBaselines, left_out, sequence_settings
+from penstock.tasks.shared import no_horizon
+from penstock.tasks.task import Parts, TaskKind
 
 _FEWEST = 3  # of a class: one to train on, one to validate, one to test
 
@@ -50,53 +43,6 @@ class ClassifyProblem(ClassesProblem):
         *inputs, target = batch
         return cross_entropy(network(*inputs), target)
 
-    def evidence(self) -> Evidence:
-        """Return the classes, and the columns beside them."""
-        return of_sequences(self, labels=True)
-
-
-@dataclass(frozen=True)
-class ClassBaselines:
-    """The shares of the classes, and logistic regression on summaries of sequences."""
-
-    problem: ClassifyProblem
-    sizes: dict[str, Any]
-
-    def __call__(self) -> dict[str, Method]:
-        """Return both, fitted."""
-        features = all_summaries(self.problem.all_inputs("train"), self.sizes["codes"])
-        linear = logistic(features, self.problem.labels("train"), len(self.problem.classes))
-        return {
-            "most frequent class": Constant.of(self.sizes, output=self.problem.prior()),
-            "logistic on summaries": OnSummaries.fitted(self.sizes, linear),
-        }
-
-
-@dataclass(frozen=True)
-class ClassExamples(Examples):
-    """Four test sequences, each with the probability of each class as bars."""
-
-    problem: ClassifyProblem
-
-    def shown(self) -> list[ExampleWindow]:
-        """Return the sequences; of the true class the bar is 1."""
-        problem, names = self.problem, list(self.problem.classes)
-        return [
-            ExampleWindow(
-                problem.data.ids[owner],
-                names,
-                [float(k == problem.targets[owner]) for k in range(len(names))],
-                kind="bars",
-                unit="probability",
-            )
-            for owner in problem.parts["test"].owners[problem.example_index()].tolist()
-        ]
-
-    def predicted(self, predictions: Tensor) -> list[list[float]]:
-        """Return the probability of each class."""
-        rows: list[list[float]] = predictions[self.problem.example_index()].exp().tolist()
-        return rows
-
 
 def _bind(data: Sequences, horizon: int | None) -> Parts:
     """Return the parts on classes of at least three sequences, split and encoded."""
@@ -107,13 +53,19 @@ def _bind(data: Sequences, horizon: int | None) -> Parts:
         part: whole(data.offsets, chosen[targets.numpy()[chosen] >= 0])
         for part, chosen in members.items()
     }
-    check_parts(parts, data.name)
-    encoding = Encoding.fit(data, parts["train"].all_rows())
-    problem = ClassifyProblem(data, encoding, *encoding.encode(data), parts, targets, classes)
+    problem = ClassifyProblem(*encoded(data, parts), targets, classes)
     spec = make_spec(problem, problem.prior(), classes=list(classes))
+    baselines = SummaryBaselines(
+        problem,
+        CODEC.sizes(spec),
+        {"most frequent class": problem.prior()},
+        "logistic on summaries",
+        partial(logistic, count=len(classes)),
+    )
+    one_hot = (targets[:, None] == torch.arange(len(classes))).double()
+    examples = Bars(problem, list(classes), "probability", one_hot, torch.exp)
     settings = {"classes": list(classes), **sequence_settings(problem)}
-    fit = ClassBaselines(problem, CODEC.sizes(spec))
-    return Parts(problem, fit, ClassExamples(problem), settings, _notes(problem), spec)
+    return Parts(problem, baselines, examples, settings, (*data.notes, *_notes(problem)), spec)
 
 
 def _classes(data: Sequences) -> tuple[tuple[str, ...], Members]:
@@ -138,12 +90,12 @@ def _classes(data: Sequences) -> tuple[tuple[str, ...], Members]:
 
 
 def _notes(problem: ClassifyProblem) -> tuple[str, ...]:
-    """Return the reader's notes, and what was left out."""
-    left, data = int((problem.targets < 0).sum()), problem.data
+    """Return what was left out."""
+    data = problem.data
     drawn = f"in a class of fewer than {_FEWEST}"
     given = "in a class that is not in training"
     why = f"without a label or {drawn if data.parts is None and data.groups is None else given}"
-    return (*data.notes, *([f"{left} of {len(data)} sequences left out, {why}"] if left else []))
+    return left_out(int((problem.targets < 0).sum()), problem, why)
 
 
 def _table(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> pl.DataFrame:
@@ -157,10 +109,9 @@ def _table(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> pl.DataFra
 
 CODEC = SequenceCodec(
     "classify",
-    "sequence",
-    True,
+    ClassifyProblem,
     {"most frequent class": Constant, "logistic on summaries": OnSummaries},
     _table,
     score,
 )
-CLASSIFY = TaskKind("classify", "classify", CODEC, LabelledReader("classify"), _bind)
+CLASSIFY = TaskKind("classify", "classify", CODEC, read_sequences, _bind)

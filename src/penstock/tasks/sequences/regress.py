@@ -6,30 +6,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from penstock.data.encoding import Encoding
 from penstock.data.pieces import whole
 from penstock.data.scaling import Scale, fit_scale
-from penstock.data.sequences import Sequences
+from penstock.data.sequences import Sequences, read_sequences
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
-from penstock.tasks.evidence import Evidence
-from penstock.tasks.methods import Method
-from penstock.tasks.sequences.evidence import of_sequences
-from penstock.tasks.sequences.labelled import (
-    LabelledReader,
-    SequenceCodec,
-    SequenceProblem,
-    divided,
-    make_spec,
-    sequence_settings,
-)
-from penstock.tasks.sequences.linear import ridge
-from penstock.tasks.sequences.methods import Constant, OnSummaries
-from penstock.tasks.sequences.summaries import all_summaries
-from penstock.tasks.shared import check_parts, group_means, no_horizon
-from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, TaskKind
+from penstock.tasks.problem import Measured
+from penstock.tasks.sequences.baselines.linear import ridge
+from penstock.tasks.sequences.baselines.methods import Constant, OnSummaries
+from penstock.tasks.sequences.binding import divided, encoded, make_spec
+from penstock.tasks.sequences.codec import SequenceCodec
+from penstock.tasks.sequences.problem import SequenceProblem
+from penstock.tasks.sequences.whole import Bars, SummaryBaselines, left_out, sequence_settings
+from penstock.tasks.shared import group_means, no_horizon
+from penstock.tasks.task import Parts, TaskKind
 
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 
@@ -47,6 +40,7 @@ class RegressProblem(SequenceProblem):
 
     scale: Scale
 
+    has_classes = False
     metrics = ("MAE", "RMSE")
     profile_of = "quarter of the test labels"
     chance = ("median",)
@@ -81,88 +75,51 @@ class RegressProblem(SequenceProblem):
             tuple(float(error[quarter].mean()) for quarter in quarters),
         )
 
+    def in_unit(self, predictions: Tensor) -> Tensor:
+        """Return predictions [W] in the unit of the label, [W, 1]."""
+        return torch.from_numpy(self.scale.undo(predictions.numpy()))[:, None]
+
     def profile_names(self) -> list[str]:
         """Return the names of the quarters."""
         return list(_QUARTERS[: self.size("test")])
-
-    def evidence(self) -> Evidence:
-        """Return the labels, and the columns beside them."""
-        return of_sequences(self, labels=False)
-
-
-@dataclass(frozen=True)
-class NumberBaselines:
-    """Mean and median of the training labels, and ridge regression on summaries of sequences."""
-
-    problem: RegressProblem
-    sizes: dict[str, Any]
-
-    def __call__(self) -> dict[str, Method]:
-        """Return each, fitted."""
-        known = self.problem.labels("train")
-        features = all_summaries(self.problem.all_inputs("train"), self.sizes["codes"])
-        return {
-            "mean": Constant.of(self.sizes, output=known.mean()[None]),
-            "median": Constant.of(self.sizes, output=known.quantile(0.5)[None]),
-            "ridge on summaries": OnSummaries.fitted(self.sizes, ridge(features, known)),
-        }
-
-
-@dataclass(frozen=True)
-class NumberExamples(Examples):
-    """Four test sequences, each with its label as a bar."""
-
-    problem: RegressProblem
-
-    def shown(self) -> list[ExampleWindow]:
-        """Return the sequences."""
-        problem, label = self.problem, str(self.problem.data.layout.label)
-        return [
-            ExampleWindow(
-                problem.data.ids[owner],
-                [label],
-                [float(problem.targets[owner])],
-                kind="bars",
-                unit=label,
-            )
-            for owner in problem.parts["test"].owners[problem.example_index()].tolist()
-        ]
-
-    def predicted(self, predictions: Tensor) -> list[list[float]]:
-        """Return the predicted numbers."""
-        shown = predictions[self.problem.example_index()].numpy()
-        return [[value] for value in self.problem.scale.undo(shown)]
 
 
 def _bind(data: Sequences, horizon: int | None) -> Parts:
     """Return the parts on sequences with a label, split and encoded."""
     no_horizon(horizon, CODEC.task)
-    labels = data.labels.to_numpy()
+    labels = data.labels.to_numpy().astype(np.float64)
     kept = np.flatnonzero(~np.isnan(labels))
     members = divided(data, kept, np.zeros(len(kept), np.int64))
     parts = {part: whole(data.offsets, chosen) for part, chosen in members.items()}
-    check_parts(parts, data.name)
-    seen = labels[parts["train"].owners]
+    begun, targets = encoded(data, parts), torch.from_numpy(labels)
+    problem = RegressProblem(*begun, targets, _scale(data, labels[parts["train"].owners]))
+    known, label = problem.labels("train"), str(data.layout.label)
+    spec = make_spec(problem, known.quantile(0.5)[None], scale=asdict(problem.scale))
+    baselines = SummaryBaselines(
+        problem,
+        CODEC.sizes(spec),
+        {"mean": known.mean()[None], "median": known.quantile(0.5)[None]},
+        "ridge on summaries",
+        ridge,
+    )
+    examples = Bars(problem, [label], label, targets[:, None], problem.in_unit)
+    notes = left_out(int(targets.isnan().sum()), problem, "without a label")
+    settings = sequence_settings(problem)
+    return Parts(problem, baselines, examples, settings, (*data.notes, *notes), spec)
+
+
+def _scale(data: Sequences, seen: NDArray[np.float64]) -> Scale:
+    """Return the scale of the training labels.
+
+    Raises:
+        DataError: they are all the same.
+    """
     if not np.ptp(seen):
         raise DataError(
             f"{data.name}: label column {data.layout.label!r} is constant ({seen[0]:g}) in the "
             "training part; there is nothing to learn: choose another with --target"
         )
-    encoding = Encoding.fit(data, parts["train"].all_rows())
-    scale = fit_scale(seen, np.ones(len(seen), bool))
-    targets = torch.from_numpy(labels.astype(np.float64))
-    problem = RegressProblem(data, encoding, *encoding.encode(data), parts, targets, scale)
-    start = problem.labels("train").quantile(0.5)[None]
-    spec, settings = make_spec(problem, start, scale=asdict(scale)), sequence_settings(problem)
-    fit = NumberBaselines(problem, CODEC.sizes(spec))
-    return Parts(problem, fit, NumberExamples(problem), settings, _notes(problem), spec)
-
-
-def _notes(problem: RegressProblem) -> tuple[str, ...]:
-    """Return the reader's notes, and what was left out."""
-    left, data = int(problem.targets.isnan().sum()), problem.data
-    out = [f"{left} of {len(data)} sequences left out, without a label"] if left else []
-    return (*data.notes, *out)
+    return fit_scale(seen, np.ones(len(seen), bool))
 
 
 def _table(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> pl.DataFrame:
@@ -189,10 +146,9 @@ def _metrics(error: Tensor) -> dict[str, float]:
 
 CODEC = SequenceCodec(
     "regress",
-    "sequence",
-    False,
+    RegressProblem,
     {"mean": Constant, "median": Constant, "ridge on summaries": OnSummaries},
     _table,
     _score,
 )
-REGRESS = TaskKind("regress", "regress", CODEC, LabelledReader("regress"), _bind)
+REGRESS = TaskKind("regress", "regress", CODEC, read_sequences, _bind)

@@ -9,24 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from penstock.data.encoding import Encoding, code
+from penstock.data.encoding import code
 from penstock.data.pieces import Pieces, cut, cut_members, cut_runs
-from penstock.data.sequences import Sequences
+from penstock.data.sequences import Sequences, read_sequences
 from penstock.errors import DataError
-from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
+from penstock.tasks.problem import Examples, ExampleWindow
+from penstock.tasks.sequences.baselines.linear import logistic
+from penstock.tasks.sequences.baselines.methods import AtStep, GivenSymbol, OnStep, StepConstant
+from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.classes import ClassesProblem, score
-from penstock.tasks.sequences.evidence import of_steps
-from penstock.tasks.sequences.labelled import (
-    LabelledReader,
-    SequenceCodec,
-    divided,
-    make_spec,
-)
-from penstock.tasks.sequences.linear import logistic
-from penstock.tasks.sequences.methods import AtStep, GivenSymbol, OnStep, StepConstant
+from penstock.tasks.sequences.codec import SequenceCodec
 from penstock.tasks.shared import check_parts, no_horizon, pieces_note, spread
-from penstock.tasks.task import Examples, ExampleWindow, Parts, TaskKind
+from penstock.tasks.task import Parts, TaskKind
 
 _LONGEST = 200  # steps of a piece; each is read from a state of zero
 _LONGEST_EXAMPLE = 60
@@ -57,10 +52,6 @@ class TagProblem(ClassesProblem):
         outputs = network(*inputs)
         count = (target >= 0).sum().clamp(min=1)
         return cross_entropy(outputs.mT, target, ignore_index=-1, reduction="sum") / count
-
-    def evidence(self) -> Evidence:
-        """Return the labels of steps, and the columns beside them."""
-        return of_steps(self)
 
     def places(self, part: str) -> Tensor:
         """Return which step of its sequence each row of a part is, from 0, [N, 1]."""
@@ -144,9 +135,8 @@ def _bind(data: Sequences, horizon: int | None) -> Parts:
             f"{data.name}: {data.layout.label!r} is always {classes[0]!r} in the training "
             "part; there is nothing to learn: choose another column with --target"
         )
-    encoding = Encoding.fit(data, rows)
     targets = code(data.labels.fill_null(""), classes) - 1
-    problem = TagProblem(data, encoding, *encoding.encode(data), parts, targets, classes)
+    problem = TagProblem(*encoded(data, parts), targets, classes)
     spec = make_spec(problem, problem.prior(), classes=list(classes))
     fit, settings = StepBaselines(problem, CODEC.sizes(spec)), _settings(problem, split)
     return Parts(problem, fit, StepExamples(problem), settings, _notes(problem), spec)
@@ -212,8 +202,7 @@ def _table(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> pl.DataFra
 
 CODEC = SequenceCodec(
     "tag",
-    "step",
-    True,
+    TagProblem,
     {
         "most frequent label": StepConstant,
         "most frequent at the step": AtStep,
@@ -223,4 +212,4 @@ CODEC = SequenceCodec(
     _table,
     score,
 )
-TAG = TaskKind("tag", "tag", CODEC, LabelledReader("tag"), _bind)
+TAG = TaskKind("tag", "tag", CODEC, read_sequences, _bind)

@@ -1,32 +1,29 @@
 """How a trained forecaster, or a naive forecast, is kept, and how it continues other series."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from typing_extensions import TypedDict
 
 from penstock.cells import Cell
 from penstock.data import Dataset, Options, Series, Source
 from penstock.data.calendar import continue_times, in_zone
 from penstock.data.readers import read_series
-from penstock.data.scaling import Scale, fit_scale, naive_error, refilled
+from penstock.data.scaling import Scale
 from penstock.data.series import Columns
-from penstock.data.windows import check_beside, scale_columns
+from penstock.data.windows import check_beside
 from penstock.errors import DataError
-from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster, History
+from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster
 from penstock.record.checked import Count, conform, same_length
-from penstock.tasks.codec import Codec, Evaluated, at_rest
+from penstock.tasks.codec import Codec, Evaluated
 from penstock.tasks.methods import Method
-from penstock.tasks.series.naive import METHODS, pinball
-from penstock.tasks.shared import spread
-
-_MOST_PLACES = 4000  # forecasts that are measured; more would cost time and tell nothing new
+from penstock.tasks.series.ahead import forecasts, refill, scales_beside
+from penstock.tasks.series.backtest import backtest
+from penstock.tasks.series.naive import METHODS
 
 
 class ForecastSpec(TypedDict):
@@ -76,25 +73,6 @@ class ForecastCodec(Codec):
         return metrics, (*dataset.notes, *notes)
 
 
-def scores(
-    predictions: Tensor, target: Tensor, observed: Tensor, unit: Tensor, weight: Tensor
-) -> dict[str, float]:
-    """Return the metrics of forecasts [W, h, Q]; see `ForecastProblem`.
-
-    Shapes: target and observed [W, h]; unit, of the values, and weight, what makes errors those of
-    MASE, [W, 1] or [1].
-    """
-    error = (predictions[..., MEDIAN] - target).abs()
-    missed = (target < predictions[..., 0]) | (target > predictions[..., -1])
-    losses = pinball(predictions, target, QUANTILES).mean(dim=-1)
-    return {
-        "MASE": float((error * weight)[observed].mean()),
-        "MAE": float((error * unit)[observed].mean()),
-        "pinball": float((losses * weight)[observed].mean()),
-        "80 % missed": float(missed[observed].double().mean()),
-    }
-
-
 def extend(
     model: nn.Module, dataset: Dataset, spec: dict[str, Any]
 ) -> tuple[pl.DataFrame, list[str]]:
@@ -109,127 +87,18 @@ def extend(
             given for the steps to forecast.
     """
     context, horizon = spec["context"], spec["horizon"]
-    long = [_refilled(one, spec) for one in dataset.series if len(one) >= context]
+    long = [refill(one, spec) for one in dataset.series if len(one) >= context]
     short = [one.id for one in dataset.series if len(one) < context]
     if not long:
         raise DataError(
             f"{dataset.name}: the model looks at the last {context} values, "
             f"but the longest series has {max(map(len, dataset.series))}; give more rows"
         )
-    known, past = _beside(model, spec)
+    known, past = scales_beside(model, spec)
     if known:
         _check_ahead(dataset, long, horizon)
     check_beside(dataset, long, known, past)
-    return _frame(dataset, long, _ahead(model, long, spec)), short
-
-
-def backtest(model: nn.Module, dataset: Dataset, spec: dict[str, Any]) -> Evaluated:
-    """Return the metrics of the forecasts that `extend` makes from each place of each series.
-
-    A forecast sees, and is scaled by, what came before its place alone. MASE and pinball are in the
-    unit mean |y_t − y_{t−m}| of the whole series given, as it has no training part.
-
-    Raises:
-        DataError: no series that changes has a context and then a horizon.
-    """
-    series, steps = [], spec["context"] + spec["horizon"]
-    for one in dataset.series:
-        if len(one) >= steps and naive_error(one.values, spec["season"], one.observed):
-            series.append(_refilled(one, spec))
-    if not series:
-        raise DataError(
-            f"{dataset.name}: the model looks at {spec['context']} values and forecasts "
-            f"{spec['horizon']}; no series has {steps} rows and changes: give more rows"
-        )
-    check_beside(dataset, series, *_beside(model, spec))
-    places = _places(series, spec)
-    chosen = [places[k] for k in spread(len(places), _MOST_PLACES).tolist()]
-    ahead = _ahead(model, [series[owner].until(row) for owner, row in chosen], spec)
-    left = len(dataset.series) - len(series)
-    notes = {
-        f"{left} of {len(dataset.series)} series left out, too short or constant": left,
-        f"{len(chosen)} of {len(places)} forecasts are measured, evenly spread": len(places)
-        > len(chosen),
-        f"MASE and pinball are in units of mean |y[t] - y[t-{spec['season']}]| of all that is "
-        "given, not of a training part": True,
-    }
-    metrics = _measured(series, chosen, torch.from_numpy(np.stack(ahead)), spec)
-    return metrics, tuple(note for note, applies in notes.items() if applies)
-
-
-def _places(series: Sequence[Series], spec: dict[str, Any]) -> list[tuple[int, int]]:
-    """Return the number of a series and the row of a first target, where one was observed."""
-    context, horizon = spec["context"], spec["horizon"]
-    return [
-        (owner, row)
-        for owner, one in enumerate(series)
-        for row in range(context, len(one) - horizon + 1)
-        if one.observed[row : row + horizon].any()
-    ]
-
-
-def _measured(
-    series: Sequence[Series], places: Sequence[tuple[int, int]], ahead: Tensor, spec: dict[str, Any]
-) -> dict[str, float]:
-    """Return the metrics of forecasts [W, h, Q] from each of the places."""
-    units = [naive_error(one.values, spec["season"], one.observed) for one in series]
-    spans = [(series[owner], slice(row, row + spec["horizon"])) for owner, row in places]
-    return scores(
-        ahead,
-        torch.from_numpy(np.stack([one.values[span] for one, span in spans])),
-        torch.from_numpy(np.stack([one.observed[span] for one, span in spans])),
-        torch.ones(1, dtype=torch.float64),
-        torch.tensor([[1 / units[owner]] for owner, _ in places], dtype=torch.float64),
-    )
-
-
-def _beside(model: nn.Module, spec: dict[str, Any]) -> tuple[list[Scale], list[Scale]]:
-    """Return the scales of the columns known ahead and of the others; a naive forecast needs none
-    of the former.
-    """
-    known, past = ([Scale(**scale) for scale in spec[name]] for name in ("known", "past"))
-    return known if model.known else [], past
-
-
-def _refilled(one: Series, spec: dict[str, Any]) -> Series:
-    return replace(one, values=refilled(one.values, one.observed, spec["season"]))
-
-
-def _ahead(
-    model: nn.Module, series: Sequence[Series], spec: dict[str, Any]
-) -> list[NDArray[np.float64]]:
-    """Return the forecasts [h, Q] beyond the end of each series, in its own unit."""
-    scales = [fit_scale(one.values, one.observed) for one in series]
-    sizes = spec["context"], spec["horizon"]
-    with at_rest(model):
-        ahead = model.ahead(_history(series, scales, *sizes, *_beside(model, spec)))  # type: ignore[operator]
-    return [scale.undo(rows) for scale, rows in zip(scales, ahead.numpy(), strict=True)]
-
-
-def _history(
-    series: Sequence[Series],
-    scales: Sequence[Scale],
-    context: int,
-    horizon: int,
-    known: Sequence[Scale],
-    past: Sequence[Scale],
-) -> History:
-    """Return what came before the end of each series, scaled."""
-    scaled = [
-        scale.apply(np.append(one.values[0], one.values[-context:]))
-        for scale, one in zip(scales, series, strict=True)
-    ]
-    seen = scale_columns([one.past[-context:] for one in series], past)
-    told = scale_columns(
-        [one.known[len(one) - context : len(one) + horizon] for one in series], known
-    )
-    return History(
-        torch.from_numpy(np.stack([values[1:] for values in scaled])),
-        seen.reshape(len(series), context, len(past)),
-        told.reshape(len(series), context + horizon, len(known)),
-        torch.tensor([values[0] for values in scaled], dtype=torch.float64),
-        torch.tensor([len(one) - 1 for one in series]),
-    )
+    return _frame(dataset, long, forecasts(model, long, spec)), short
 
 
 def _check_ahead(dataset: Dataset, series: Sequence[Series], horizon: int) -> None:

@@ -24,12 +24,14 @@ from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
-from penstock.tasks.series.codec import ForecastCodec, scores
+from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
+from penstock.tasks.series.backtest import scores
+from penstock.tasks.series.codec import ForecastCodec
 from penstock.tasks.series.evidence import forecast_evidence
 from penstock.tasks.series.naive import METHODS, pinball
 from penstock.tasks.series.selection import Selection, blocks_of, select
 from penstock.tasks.shared import spread
-from penstock.tasks.task import Examples, ExampleWindow, Measured, Parts, Problem, TaskKind
+from penstock.tasks.task import Parts, TaskKind
 
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
@@ -123,9 +125,9 @@ class ForecastProblem(Problem):
         columns = self.dataset.columns
         known, past = columns.spread(columns.known), columns.spread(columns.beside)
         timed = columns.time is not None
-        found = forecast_evidence(self.selection, self.parts["train"], known, past, timed)
+        evidence = forecast_evidence(self.selection, self.parts["train"], known, past, timed)
         spacing = self.dataset.spacing
-        return replace(found, irregular=None if spacing is None else spacing.unit == "none")
+        return replace(evidence, irregular=None if spacing is None else spacing.unit == "none")
 
     def test(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return contexts, targets, and which were observed, of the test windows."""

@@ -4,66 +4,48 @@ Each is a function with a code, a name, and a docstring that says when it fires 
 gives a sentence for each thing it finds. `--skip-check NAME` switches one off, by name or code.
 Where it has nothing to look at it raises `NotApplicable`, and says why: that is not a pass.
 
-A new one is a function with `@check` in a module of this package.
+A new one is a function with `@check("P014", "its-name")` in a module of this package. So files tell
+which checks there are, and torch, which takes seconds, is imported where they are run.
 """
 
-import importlib
-import inspect
-import pkgutil
+import ast
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 
-from penstock.comparison.judging.checks.base import CHECKS, Case, Check, NotApplicable
 from penstock.errors import ArgumentError, nearest
-from penstock.record.results import Finding, Status
-
-__all__ = ["Case", "checks", "find_checks", "run_checks"]
 
 
-def checks() -> list[Check]:
-    """Return every check in the order of the codes."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return sorted(CHECKS, key=lambda one: one.code)
-
-
-def find_checks(names: Iterable[str]) -> set[str]:
+def find_checks(words: Iterable[str]) -> set[str]:
     """Return the codes of checks told by name or code.
 
     Raises:
         ArgumentError: there is no such check; the message suggests the nearest ones.
     """
-    known = {word: one.code for one in checks() for word in (one.name, one.code, one.code.lower())}
-    for name in names:
-        if name not in known:
-            raise ArgumentError(
-                f"unknown check {name!r}: {nearest(name, [one.name for one in checks()])}"
-            )
-    return {known[name] for name in names}
+    codes = check_codes()
+    known = {word: code for name, code in codes.items() for word in (name, code, code.lower())}
+    for word in words:
+        if word not in known:
+            raise ArgumentError(f"unknown check {word!r}: {nearest(word, codes)}")
+    return {known[word] for word in words}
 
 
-def run_checks(case: Case, skip: Iterable[str] = ()) -> list[Finding]:
-    """Return what each check found; `skip` holds codes."""
-    return [_run(one, case, skipped=one.code in skip) for one in checks()]
-
-
-def _run(one: Check, case: Case, *, skipped: bool) -> Finding:
-    about = " ".join((inspect.getdoc(one.look) or "").split())
-    status, messages, reason = ("skipped", [], "") if skipped else _looked(one, case)
-    return Finding(
-        code=one.code,
-        name=one.name,
-        status=status,
-        grave=one.grave,
-        spoken=one.spoken,
-        about=about,
-        messages=messages,
-        reason=reason,
+@cache
+def check_codes() -> dict[str, str]:
+    """Return the code of each check by name, in the order of the codes; files are looked at."""
+    entered = (
+        _literals(decorator)
+        for file in Path(__path__[0]).glob("*.py")
+        for function in ast.parse(file.read_bytes()).body
+        if isinstance(function, ast.FunctionDef)
+        for decorator in function.decorator_list
     )
+    return {name: code for code, name in sorted(filter(None, entered))}
 
 
-def _looked(one: Check, case: Case) -> tuple[Status, list[str], str]:
-    try:
-        messages = list(one.look(case))
-    except NotApplicable as why:
-        return "not applicable", [], str(why)
-    return ("fired" if messages else "silent"), messages, ""
+def _literals(decorator: ast.expr) -> tuple[str, str] | None:
+    """Return code and name in ``@check(code, name)``."""
+    match decorator:
+        case ast.Call(ast.Name("check"), [ast.Constant(str(code)), ast.Constant(str(name))]):
+            return code, name
+    return None

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from penstock.comparison.judging.comparisons import Differences
-from penstock.record.results import CellContestant, Comparison, Contestant, cells_among
-from penstock.tasks import Task
+from penstock.record.contestants import CellContestant, Contestant, cells_among
+from penstock.record.results import Comparison
 from penstock.tasks.evidence import Evidence
+from penstock.tasks.task import Task
 
 
 @dataclass(frozen=True)

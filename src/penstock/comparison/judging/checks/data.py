@@ -9,7 +9,7 @@ from torch import Tensor
 
 from penstock.comparison.judging.checks.base import Case, NotApplicable, check
 from penstock.comparison.judging.comparisons import names
-from penstock.tasks import Task
+from penstock.tasks.task import Task
 
 _COPIES = 0.01  # of the test windows
 _GIVEN_AWAY = 0.99  # correlation

@@ -6,7 +6,7 @@ import numpy as np
 
 from penstock.comparison.judging.checks.base import Case, NotApplicable, check
 from penstock.comparison.judging.comparisons import names
-from penstock.record.results import baselines_among, cells_among
+from penstock.record.contestants import baselines_among, cells_among
 
 
 @check("P001", "worse-than-naive")

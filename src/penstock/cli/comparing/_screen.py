@@ -15,13 +15,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from penstock import plain
-from penstock.cli import _terminal
+from penstock.cli import terminal
 from penstock.comparison.report import table
-from penstock.comparison.run import Watcher
 from penstock.comparison.trials.trial import Job
+from penstock.comparison.watcher import Watcher, label
 from penstock.data.understanding.understanding import Understanding
-from penstock.record.results import Record, Trial
+from penstock.record.contestants import Trial
+from penstock.record.results import Record
 from penstock.training.loop import Progress as Trained
 
 
@@ -30,7 +30,7 @@ class Bar(Watcher):
 
     def __init__(self, *, inferred: bool) -> None:
         self._inferred, self._about = inferred, ""
-        console = _terminal.console(error=True)
+        console = terminal.console(error=True)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
@@ -58,19 +58,19 @@ class Bar(Watcher):
         """Say which task it is, where that was told by the data."""
         if self._inferred:
             words = f"Task {data.task}: {data.why}. Another is chosen with --task."
-            _terminal.say(words, error=True)
+            terminal.say(words, error=True)
         self._about = "\n".join(data.lines()[1:])
 
     def begins(self, trials: int) -> None:
         """Show what the data are, and how many trials there are to be."""
         if self._about:
-            _terminal.say(self._about, error=True)
+            terminal.say(self._about, error=True)
         self._all = self._bar.add_task(f"{trials} trials", total=trials)
 
     def round(self, job: Job, progress: Trained) -> None:
         """Show a round of a trial."""
         if job not in self._lines:
-            self._lines[job] = self._bar.add_task(_label(job), total=job.budget.rounds)
+            self._lines[job] = self._bar.add_task(label(job), total=job.budget.rounds)
         self._bar.update(self._lines[job], completed=progress.round)
 
     def ends(self, job: Job, trial: Trial) -> None:
@@ -79,7 +79,7 @@ class Bar(Watcher):
             self._bar.remove_task(self._lines.pop(job))
         took = f", {trial.times['train']:.1f} s" if trial.times else f": {trial.ended}"
         if self._bar.console.is_terminal:
-            self._bar.console.print(f"{_label(job)}: {trial.status}{took}", style="dim")
+            self._bar.console.print(f"{label(job)}: {trial.status}{took}", style="dim")
         self._bar.advance(self._all)
 
     def discarded(self, why: str) -> None:
@@ -88,15 +88,9 @@ class Bar(Watcher):
         self._bar.console.print(words, soft_wrap=True, markup=False, highlight=False)
 
 
-def _label(job: Job) -> str:
-    rate = f"learning rate {job.budget.learning_rate:g}"
-    name = plain.one_line(job.cell)
-    return f"{name}, {rate}" if job.purpose == "tuning" else f"{name}, seed {job.seed}"
-
-
 def show(results: Record, out: Path) -> None:
     """Print what was compared on what, the table, the verdict, and where the files are."""
-    console = _terminal.console()
+    console = terminal.console()
     console.print(_about(results), *(f"Note: {note}." for note in results.notes), sep="\n")
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     columns = [column for column in table.columns(results) if not column.wide]
@@ -108,9 +102,9 @@ def show(results: Record, out: Path) -> None:
     console.print(grid)
     for sentence in (*results.verdict.sentences, *results.verdict.times.get("sentences", [])):
         console.print(sentence)
-    for found in results.checks:
-        for message in found.messages:
-            console.print(f"Check {found.code} {found.name}: {message}.", style="yellow")
+    for finding in results.checks:
+        for message in finding.messages:
+            console.print(f"Check {finding.code} {finding.name}: {message}.", style="yellow")
     for sentence in results.cut:
         console.print(sentence, style="yellow")
     files = "results.json, results.csv, report.html, report.md, models/"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli import _terminal
+from penstock.cli import terminal
 
 if TYPE_CHECKING:
     from penstock.explain.describe import Description
@@ -26,11 +26,11 @@ def cells(
     from penstock.cells import cells as find_cells  # noqa: PLC0415  (torch takes seconds)
     from penstock.explain.describe import Description  # noqa: PLC0415
 
-    found = [Description(cell, input_size, hidden_size) for cell in find_cells().values()]
+    described = [Description(cell, input_size, hidden_size) for cell in find_cells().values()]
     if as_json:
-        _terminal.say(json.dumps([_facts(cell) for cell in found], indent=1, ensure_ascii=False))
+        terminal.say(json.dumps([_facts(cell) for cell in described], indent=1, ensure_ascii=False))
     else:
-        _show(found)
+        _show(described)
 
 
 def _facts(cell: "Description") -> dict[str, Any]:
@@ -46,11 +46,11 @@ def _facts(cell: "Description") -> dict[str, Any]:
     }
 
 
-def _show(found: "list[Description]") -> None:
+def _show(described: "list[Description]") -> None:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    console = _terminal.console()
+    console = terminal.console()
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     grid.add_column("cell", no_wrap=True)
     grid.add_column("author", no_wrap=True, max_width=12)
@@ -59,12 +59,12 @@ def _show(found: "list[Description]") -> None:
     grid.add_column("gates", min_width=5, justify="right")
     grid.add_column("weights", no_wrap=True, justify="right")
     grid.add_column("recurrence", no_wrap=True)
-    for cell in found:
+    for cell in described:
         facts = _facts(cell)
         row = [cell.about.first_author, str(facts["year"] or ""), " ".join(facts["states"])]
         row += [str(facts["gates"]), f"{facts['parameters']:,}", facts["recurrence"]]
         grid.add_row(cell.name, *row)
     console.print(grid)
-    sizes = f"I = {found[0].place.input_size}, H = {found[0].place.hidden_size}"
-    console.print(f"\n{len(found)} cells; the weights are those of one layer with {sizes}.")
+    sizes = f"I = {described[0].place.input_size}, H = {described[0].place.hidden_size}"
+    console.print(f"\n{len(described)} cells; the weights are those of one layer with {sizes}.")
     console.print(_LEGEND)

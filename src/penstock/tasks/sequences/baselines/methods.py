@@ -8,8 +8,8 @@ from torch import Tensor
 from penstock.models.reader import Inputs
 from penstock.tasks.methods import Method, Sizes
 from penstock.tasks.sequences import classes as scores
-from penstock.tasks.sequences.linear import LinearMap
-from penstock.tasks.sequences.summaries import summaries
+from penstock.tasks.sequences.baselines.linear import LinearMap
+from penstock.tasks.sequences.baselines.summaries import summaries
 
 
 class Constant(Method):
@@ -29,6 +29,15 @@ class StepConstant(Constant):
     def outputs(self, inputs: Inputs) -> Tensor:
         """Return [B, T, O]."""
         return self.output.expand(*inputs.numbers.shape[:2], -1)
+
+
+def _shapes_over(columns: str) -> dict[str, tuple[str, ...]]:
+    return {
+        "mean": (columns,),
+        "spread": (columns,),
+        "weight": ("outputs", columns),
+        "bias": ("outputs",),
+    }
 
 
 class _Linear(Method):
@@ -52,12 +61,7 @@ class _Linear(Method):
 class OnSummaries(_Linear):
     """A linear map of what a sequence is without its order; see `summaries`."""
 
-    shapes: ClassVar = {
-        "mean": ("summaries",),
-        "spread": ("summaries",),
-        "weight": ("outputs", "summaries"),
-        "bias": ("outputs",),
-    }
+    shapes: ClassVar = _shapes_over("summaries")
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Return [B, O]."""
@@ -67,12 +71,7 @@ class OnSummaries(_Linear):
 class OnStep(_Linear):
     """A linear map of the numbers of a step."""
 
-    shapes: ClassVar = {
-        "mean": ("numbers",),
-        "spread": ("numbers",),
-        "weight": ("outputs", "numbers"),
-        "bias": ("outputs",),
-    }
+    shapes: ClassVar = _shapes_over("numbers")
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Return [B, T, O]."""
@@ -118,14 +117,14 @@ class Counted(Method):
         return table[wanted].reshape(*asked.shape[:2], -1)
 
 
+def _shapes_by(key: str) -> dict[str, tuple[str, ...]]:
+    return {"keys": ("keys", key), "shares": ("keys", "outputs"), "prior": ("outputs",)}
+
+
 class GivenSymbol(Counted):
     """By the symbols of the step."""
 
-    shapes: ClassVar = {
-        "keys": ("keys", "symbols"),
-        "shares": ("keys", "outputs"),
-        "prior": ("outputs",),
-    }
+    shapes: ClassVar = _shapes_by("symbols")
 
     def asked(self, inputs: Inputs) -> Tensor:
         """Return the symbols."""
@@ -135,11 +134,7 @@ class GivenSymbol(Counted):
 class AtStep(Counted):
     """By the number of the step in its sequence."""
 
-    shapes: ClassVar = {
-        "keys": ("keys", "place"),
-        "shares": ("keys", "outputs"),
-        "prior": ("outputs",),
-    }
+    shapes: ClassVar = _shapes_by("place")
 
     def asked(self, inputs: Inputs) -> Tensor:
         """Return the number of each step, from 0."""

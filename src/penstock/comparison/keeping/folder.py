@@ -6,7 +6,8 @@ from pathlib import Path
 from penstock.atomic import write
 from penstock.errors import ArgumentError, DataError, ModelFileError
 from penstock.opening import open_plain
-from penstock.record.results import cells_among, load_results
+from penstock.record.contestants import cells_among
+from penstock.record.reading import load_results
 
 NAMES = ("results.json", "results.csv", "report.html", "report.md", "models", "trials")
 _MARK = Path("trials") / "of-penstock.txt"
@@ -60,16 +61,18 @@ def make_folder(out: Path) -> None:
         raise ArgumentError(f"cannot make the folder {out} ({error.strerror})") from None
 
 
-def find_model(path: Path, *, of_cell: bool = False) -> Path:
+def find_model(path: Path, name: str | None = None, *, of_cell: bool = False) -> Path:
     """Return a model's JSON file, given one of its files or the folder of a comparison.
 
-    Of a comparison, the model of what the verdict says to take; the best cell's where one of a
-    cell is wanted, and the verdict is for a naive method.
+    Of a comparison, the model of that name. Without one, that of what the verdict says to take;
+    the best cell's where one of a cell is wanted, and the verdict is for a naive method.
 
     Raises:
         ModelFileError: there is no such file.
     """
-    if os.path.isdir(path):  # False too where its name is too long
+    if name is not None:
+        path = path / "models" / f"{file_name(name)}.json"
+    elif os.path.isdir(path):  # False too where its name is too long
         results = load_results(path / "results.json")
         taken = results.verdict.recommended or results.verdict.best
         wanted = cells_among(results.contestants) if of_cell else results.contestants

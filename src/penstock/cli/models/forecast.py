@@ -1,5 +1,5 @@
 """`penstock forecast`: `penstock predict`, by the name that those with series look for."""
 
-from penstock.cli.predict import predict as forecast
+from penstock.cli.models.predict import predict as forecast
 
 __all__ = ["forecast"]

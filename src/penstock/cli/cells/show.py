@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import _cell, _terminal
+from penstock.cli import terminal
+from penstock.cli.cells._named import CellName
 
 
 class Shown(StrEnum):
@@ -18,7 +19,7 @@ class Shown(StrEnum):
 
 
 def show(
-    cell: Annotated[str, typer.Argument(help=_cell.HELP)],
+    cell: CellName,
     stage: Annotated[
         Shown,
         typer.Option(
@@ -30,18 +31,18 @@ def show(
     """Print a cell as the compiler sees it at one stage."""
     from penstock.cells import find_cell  # noqa: PLC0415
 
-    found = find_cell(cell)
+    kind = find_cell(cell)
 
     from penstock.cells import Place  # noqa: PLC0415  (torch takes seconds)
     from penstock.compiler import pipeline  # noqa: PLC0415
     from penstock.compiler.backends.c.source import generated  # noqa: PLC0415
 
     # No size stands in a graph or a kernel: one serves all.
-    lowered = pipeline.lower(found(), Place(3, 5, lowest=not upper))
+    lowered = pipeline.lower(kind(), Place(3, 5, lowest=not upper))
     texts = {
         Shown.graph: lambda: str(lowered.hoisted),
         Shown.backward: lambda: str(lowered.backward),
         Shown.plan: lambda: str(lowered.plan),
         Shown.c: lambda: generated(lowered.plan),
     }
-    _terminal.say(texts[stage]())
+    terminal.say(texts[stage]())

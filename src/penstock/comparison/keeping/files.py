@@ -6,30 +6,24 @@ settings (as the task gave them), columns (read in training) and metrics (on the
 cell's has width and seed too, and, where it is a user's own, written (where).
 """
 
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-import polars as pl
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
-from penstock.atomic import write
+from penstock.atomic import write, write_json
 from penstock.cells import Cell, find_cell, is_in_file, is_shipped
 from penstock.cells.own import written_in
-from penstock.comparison.folder import file_name, find_model
-from penstock.comparison.native import Native, native_of
-from penstock.data.files import Source
-from penstock.data.understanding.describe import source_of
+from penstock.comparison.keeping.folder import find_model
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
 from penstock.opening import check_plain, read_json
 from penstock.record.checked import Count, conform
-from penstock.record.results import write_json
 from penstock.tasks import find_task
-from penstock.tasks.codec import Codec, Evaluated
+from penstock.tasks.codec import Codec
 
 SCHEMA = "penstock.model/3"
 _TYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -68,93 +62,6 @@ class OwnCellAbout(CellAbout, total=False):
     written: Written
 
 
-class Model:
-    """A trained network, or a naive or linear method, and what it needs to be used on other data.
-
-    Attributes:
-        name: of its cell or method.
-        network: the module that predicts.
-        about: what its file says: kind, task, settings, columns, and its errors in the comparison.
-    """
-
-    def __init__(self, network: nn.Module, about: dict[str, Any], native: Native | None) -> None:
-        self.name: str = about["name"]
-        self.network, self.about, self._native = network, about, native
-
-    def apply(self, source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        """Return predictions for a source, and notes on them."""
-        return find_task(self.about["task"]).codec.apply(self.network, self.about["spec"], source)
-
-    def measure(self, source: Source) -> Evaluated:
-        """Return the metrics on a source, and notes on them."""
-        return find_task(self.about["task"]).codec.evaluate(
-            self.network, self.about["spec"], source
-        )
-
-    def evaluate(self, data: Any) -> dict[str, float]:
-        """Return the metrics of the task on all of other data, which hold what is to be predicted.
-
-        It is what `predict` makes of the data that is measured: of sequences, whole, those with a
-        label that the model knows; of text and frames every one but the first, in one pass; of
-        series the forecasts from each place in them, up to 4000, each scaled by what came before
-        it, where MASE and pinball are in the unit mean |y_t − y_{t−m}| of the series given. What
-        was left out is a warning.
-
-        Raises:
-            DataError: the data or one of their cells cannot be used, or there are no labels.
-        """
-        metrics, notes = self.measure(source_of(data))
-        for note in notes:
-            warnings.warn(note, stacklevel=2)
-        return metrics
-
-    def predict(self, data: Any) -> Any:
-        """Return predictions for other data, as a dataframe of their kind.
-
-        Of series, what comes after their ends; of sequences, the label of each. Data that are no
-        dataframe give one of the kind that the model was trained on, or of polars. What had to be
-        decided about the data is a warning.
-
-        Raises:
-            DataError: the data or one of their cells cannot be used.
-        """
-        frame, notes = self.apply(source_of(data))
-        for note in notes:
-            warnings.warn(note, stacklevel=2)
-        return native_of(data, self._native)(frame)
-
-    def __repr__(self) -> str:
-        return f"Model({self.name!r}, {self.about['kind']}, {self.about['task']})"
-
-
-def load(path: str | Path, name: str | None = None, native: Native | None = None) -> Model:
-    """Return a model: of a comparison's folder that of `name`, or else the one to take.
-
-    That is the cell that the verdict recommends, or the naive method where no cell beats it.
-
-    ```python
-    import penstock
-
-    penstock.compare("sunspots", ["gru"], seeds=1, steps=40, rates=[0.01], out="found")
-    model = penstock.load("found", "gru")
-    model.predict("sunspots.csv")
-    ```
-
-    Args:
-        path: the folder that a comparison left, or a model's file.
-        name: of a cell, or of a naive or linear method.
-        native: makes the dataframes that `predict` returns for paths and arrays.
-
-    Raises:
-        ModelFileError: there is no such model, or its files are damaged.
-        UnknownCellError: its cell is one of a user's; the message says which to import first.
-    """
-    folder = Path(path)
-    if name is not None:
-        folder = folder / "models" / f"{file_name(name)}.json"
-    return Model(*load_model(folder), native)
-
-
 def written(cell: type[Cell]) -> dict[str, Written]:
     """Return where a user's own cell was written, as a model's file says it; nothing of others."""
     return (
@@ -169,14 +76,18 @@ def save_model(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) ->
     write_json(path.with_name(f"{path.name}.json"), {"schema": SCHEMA, **about})
 
 
-def load_model(path: Path, *, of_cell: bool = False) -> tuple[nn.Module, dict[str, Any]]:
+def load_model(
+    path: Path, name: str | None = None, *, of_cell: bool = False
+) -> tuple[nn.Module, dict[str, Any]]:
     """Return a trained network, or a naive or linear method, and what its JSON file says.
+
+    The path and the name are those of `find_model`.
 
     Raises:
         ModelFileError: one of the two files is missing or damaged, or they do not fit together.
         UnknownCellError: its cell is not known here; import the user's own first.
     """
-    path = find_model(path, of_cell=of_cell)
+    path = find_model(path, name, of_cell=of_cell)
     try:
         about = read_json(path)
         conform(about, About, "the model")
@@ -217,9 +128,10 @@ def _check_cell(about: dict[str, Any]) -> None:
         if "written" not in about:
             raise
         name, place = about["written"]["name"], about["written"]["place"]
+        file = place if place.endswith(".py") else "file.py"
         raise UnknownCellError(
             f"the model's cell {about['name']!r} is the class {name} of {place}, which is not "
-            "known here; import it first"
+            f"known here; import it first, or give the command --cell {file}:{name}"
         ) from error
 
 
@@ -227,7 +139,7 @@ def _baseline(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:
     """Return a naive or linear method; its codec checks the shapes and values of its weights."""
     check_plain(path)
     weights = safetensors.torch.load_file(path)
-    return codec.rebuild_baseline(about["name"], about["spec"], weights).method
+    return codec.rebuild_baseline(about["name"], about["spec"], weights)
 
 
 def _network(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:

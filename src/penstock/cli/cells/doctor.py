@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli import _terminal
+from penstock.cli import terminal
 
 if TYPE_CHECKING:
     from penstock.cells import Cell
@@ -30,7 +30,7 @@ def doctor(
     from penstock import __version__, cells  # noqa: PLC0415
     from penstock.compiler import diagnosis  # noqa: PLC0415
 
-    say = _terminal.say
+    say = terminal.say
     cuda = f"{torch.cuda.get_device_name()}" if torch.cuda.is_available() else "none"
     say(f"penstock {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     say(f"C compiler    {diagnosis.compiler()}")
@@ -38,30 +38,30 @@ def doctor(
     say(f"threads       {diagnosis.thread_pool()}")
     say(f"CUDA device   {cuda}")
     say("")
-    found = cells()
-    _show(found, _built(found) if build else {n: diagnosis.foreseen(c) for n, c in found.items()})
+    known = cells()
+    _show(known, _built(known) if build else {n: diagnosis.foreseen(c) for n, c in known.items()})
     if not build:
         say("\nA kernel is made when a cell runs first; penstock doctor --build makes all now.")
 
 
-def _show(found: "dict[str, type[Cell]]", on_cpu: dict[str, str]) -> None:
+def _show(known: "dict[str, type[Cell]]", on_cpu: dict[str, str]) -> None:
     from penstock.layers.running import native  # noqa: PLC0415
 
-    width = max(map(len, found))
-    for name, cell in found.items():
+    width = max(map(len, known))
+    for name, cell in known.items():
         on_cuda = "cuDNN" if native.has(cell) else "eager, because only cuDNN's cells have a kernel"
-        _terminal.say(f"{name:{width}}  CPU: {on_cpu[name]};  CUDA: {on_cuda}")
+        terminal.say(f"{name:{width}}  CPU: {on_cpu[name]};  CUDA: {on_cuda}")
 
 
-def _built(found: "dict[str, type[Cell]]") -> dict[str, str]:
+def _built(known: "dict[str, type[Cell]]") -> dict[str, str]:
     """Return which backend runs each cell, by name, once its kernels are built."""
     from rich.progress import track  # noqa: PLC0415
 
     from penstock.compiler import diagnosis  # noqa: PLC0415
 
-    console = _terminal.console(error=True)
+    console = terminal.console(error=True)
     bar = track(
-        found.items(), "Building kernels", console=console, transient=True,
+        known.items(), "Building kernels", console=console, transient=True,
         disable=not console.is_terminal,
     )  # fmt: skip
     return {name: diagnosis.on_cpu(cell) for name, cell in bar}
@@ -76,4 +76,4 @@ def _clean() -> None:
     except OSError as error:
         raise ArgumentError(f"the kernel cache cannot be cleaned: {cache.reason(error)}") from None
     kernels, size = cache.clean(folder)
-    _terminal.say(f"Removed {kernels} kernels, {size / 2**20:.1f} MiB, from {folder}")
+    terminal.say(f"Removed {kernels} kernels, {size / 2**20:.1f} MiB, from {folder}")

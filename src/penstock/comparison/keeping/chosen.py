@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from penstock.comparison.judging.clock import Outcomes
 from penstock.comparison.judging.contestants import best_trial
 from penstock.comparison.trials.trial import Job
-from penstock.record.results import Trial
-from penstock.tasks import Task
+from penstock.record.contestants import Trial
+from penstock.tasks.task import Task
 from penstock.training import checkpoint
 from penstock.training.loop import weights_at
 
@@ -22,10 +22,10 @@ Chosen = Mapping[str, tuple[Job, Trial]]
 Made = TypeVar("Made")
 
 
-def choose(found: Mapping[str, Outcomes]) -> Chosen:
+def choose(outcomes: Mapping[str, Outcomes]) -> Chosen:
     """Return the best trial of each cell that has one, with its job."""
-    best = {cell: best_trial([trial for _, trial in found[cell]]) for cell in found}
-    return {cell: pair for cell in found for pair in found[cell] if pair[1] is best[cell]}
+    best = {cell: best_trial([trial for _, trial in outcomes[cell]]) for cell in outcomes}
+    return {cell: pair for cell in outcomes for pair in outcomes[cell] if pair[1] is best[cell]}
 
 
 def weights_of(job: Job, trial: Trial, root: Path) -> dict[str, Tensor]:
@@ -59,16 +59,16 @@ def of_each(
     None is begun that would not end by `until`, of `time.monotonic()`, if it took as long as the
     longest so far.
     """
-    found, left, longest = dict[str, Made](), dict[str, str](), 0.0
+    made, left, longest = dict[str, Made](), dict[str, str](), 0.0
     for cell, pair in chosen.items():
         start = time.monotonic()
         if start + longest > until:
             left[cell] = f"{what} of {cell}: left out, as time was short."
             continue
         try:
-            found[cell] = make(*pair)
+            made[cell] = make(*pair)
         except Exception as error:  # all else in the results is good
             said = f"{type(error).__name__}: {error}".partition("\n")[0]
             left[cell] = f"{what} of {cell}: left out because of an error ({said})."
         longest = max(longest, time.monotonic() - start)
-    return found, left
+    return made, left

@@ -14,9 +14,9 @@ def native_of(data: Any, otherwise: Native | None = None) -> Native:
     try:
         kind = nw.from_native(data, allow_series=True).implementation
     except TypeError:  # a path, arrays
-        return otherwise or _as_it_is
+        return otherwise or in_polars
     if kind.is_polars():
-        return _as_it_is
+        return in_polars
 
     def converted(frame: pl.DataFrame) -> Any:
         return nw.from_dict(frame.to_dict(as_series=False), backend=kind).to_native()
@@ -24,5 +24,6 @@ def native_of(data: Any, otherwise: Native | None = None) -> Native:
     return converted
 
 
-def _as_it_is(frame: pl.DataFrame) -> pl.DataFrame:
+def in_polars(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame as it is: the kind where the data were of none."""
     return frame

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli import _cell, _terminal
+from penstock.cli import terminal
+from penstock.cli.cells._named import CellName
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ _COUNTED = (
 
 
 def explain(
-    cell: Annotated[str, typer.Argument(help=_cell.HELP)],
+    cell: CellName,
     input_size: Annotated[int, typer.Option(min=1, help="I, for the figures.")] = 128,
     hidden_size: Annotated[int, typer.Option(min=1, help="H, for the figures.")] = 256,
     batch: Annotated[int, typer.Option(min=1, help="B, for the figures.")] = 1,
@@ -30,15 +31,15 @@ def explain(
     """Explain a cell: equations, shapes, parameters, FLOPs and bytes, kind of recurrence."""
     from penstock.cells import find_cell  # noqa: PLC0415
 
-    found = find_cell(cell)
+    kind = find_cell(cell)
 
     from penstock.explain.describe import Description  # noqa: PLC0415  (torch takes seconds)
 
-    described = Description(found, input_size, hidden_size, batch)
+    described = Description(kind, input_size, hidden_size, batch)
     if latex:
-        _terminal.say(described.latex)
+        terminal.say(described.latex)
     else:
-        _show(described, _terminal.console())
+        _show(described, terminal.console())
 
 
 def _show(cell: "Description", console: "Console") -> None:

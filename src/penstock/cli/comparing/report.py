@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import _terminal
+from penstock.cli import terminal
 
 
 def report(
@@ -17,4 +17,4 @@ def report(
     from penstock.comparison.report.report import rebuild_reports  # noqa: PLC0415  (plotly takes a second)
 
     rebuild_reports(folder)
-    _terminal.say(f"Written to {folder}: report.html, report.md, results.csv")
+    terminal.say(f"Written to {folder}: report.html, report.md, results.csv")

@@ -1,0 +1,1 @@
+"""Subcommands about cells, and about what runs them."""

@@ -1,0 +1,1 @@
+"""Subcommands that use or look into a trained model."""

@@ -1,0 +1,102 @@
+"""What is asked of a comparison, beside its data: checked without torch, which takes seconds."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from penstock.cells import check_name
+from penstock.comparison.duration import seconds
+from penstock.comparison.judging.checks import find_checks
+from penstock.comparison.keeping.folder import check_folder
+from penstock.errors import ArgumentError
+from penstock.tasks import check_task
+
+if TYPE_CHECKING:
+    from penstock.cells import Cell
+
+DEFAULT_CELLS = ("rnn", "lstm", "gru")
+DEFAULT_SEEDS = 5
+# In the order in which they are tried: from the middle outwards, evenly on a logarithmic scale.
+LEARNING_RATES = (3e-3, 1e-3, 1e-2, 3e-4, 3e-2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked, as `penstock.compare` takes it; all that can be wrong is looked for at once.
+
+    Raises:
+        ArgumentError: an argument cannot work.
+        UnknownCellError: there is no cell of a name.
+    """
+
+    cells: "Sequence[str | type[Cell]]" = DEFAULT_CELLS
+    task: str | None = None
+    horizon: int | None = None
+    seeds: int = DEFAULT_SEEDS
+    steps: int | None = None
+    rates: Sequence[float] | None = None
+    time: float | str | None = None
+    out: Path | None = None
+    workers: int | None = None
+    ray: str | None = None
+    skip_checks: Collection[str] = ()
+    began: float = field(default_factory=monotonic)
+
+    def __post_init__(self) -> None:
+        self.ends  # noqa: B018  (it raises)
+        for name in self.cells:
+            if isinstance(name, str):
+                check_name(name)
+        check_design(self.cells, self.seeds, self.learning_rates)
+        for number in ("horizon", "steps", "workers"):
+            _check_above_0(number, getattr(self, number))
+        find_checks(self.skip_checks)
+        if self.task is not None:
+            check_task(self.task)
+        if self.out is not None:
+            check_folder(self.out)
+
+    @cached_property
+    def ends(self) -> float | None:
+        """When all must be done, by `time.monotonic()`; None where there is time."""
+        if self.time is None:
+            return None
+        if isinstance(self.time, str):
+            return self.began + seconds(self.time)
+        if not 0 < self.time < float("inf"):
+            raise ArgumentError(
+                f'time is {self.time}; give seconds above 0, or a duration such as "10m"'
+            )
+        return self.began + self.time
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """Those to try for each cell, each once."""
+        return LEARNING_RATES if self.rates is None else tuple(dict.fromkeys(self.rates))
+
+
+def check_design(cells: "Sequence[str | type[Cell]]", seeds: int, rates: Sequence[float]) -> None:
+    """Raise unless there are cells, and the number of seeds and the rates can work.
+
+    Raises:
+        ArgumentError: one of them cannot.
+    """
+    if not cells:
+        raise ArgumentError("no cell to compare; name some, such as rnn,lstm,gru")
+    _check_above_0("the number of seeds", seeds)
+    if not rates or not all(0 < rate < float("inf") for rate in rates):
+        given = ",".join(f"{rate:g}" for rate in rates)
+        raise ArgumentError(f"the learning rates are {given!r}; give numbers above 0: 1e-3,1e-2")
+
+
+def _check_above_0(name: str, number: int | None) -> None:
+    if number is not None and number < 1:
+        raise ArgumentError(f"{name} is {number}; it must be at least 1")
+
+
+def several(cells: "Iterable[str | type[Cell]]") -> "tuple[str | type[Cell], ...]":
+    """Return cells that were told as one or several."""
+    return (cells,) if isinstance(cells, str) else tuple(cells)

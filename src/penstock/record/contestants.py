@@ -1,0 +1,126 @@
+"""Who was compared in a comparison: cells with their trials, naive and linear methods."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One cell trained once.
+
+    Attributes:
+        seed: what its weights and batches depend on.
+        learning_rate: of Adam.
+        status: "finished"; "diverged" where a loss was not finite; "failed" where an error or the
+            end of its process stopped it; "cut" where the time of the whole run was up.
+        ended: why training stopped: "patience", "steps", "diverged", or what failed, in words.
+        losses: (training, validation) loss of each round; the first is before any step.
+        best_round: the round whose weights were kept.
+        metrics, blocks, profile: as `penstock.tasks.problem.Measured`; empty unless it finished.
+            A trial that tunes the learning rate has none: it never sees test data.
+        predictions, bands: for the windows of `Record.examples`, in the data's unit; bands are
+            intervals, and empty where the task has none.
+        times: seconds of the processor, {"train": …, "predict": …, "rounds": […]}.
+    """
+
+    seed: int
+    learning_rate: float
+    status: Literal["finished", "diverged", "failed", "cut"]
+    ended: str
+    losses: list[list[float | None]] = field(default_factory=list)
+    best_round: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    blocks: list[float] = field(default_factory=list)
+    profile: list[float] = field(default_factory=list)
+    predictions: list[list[float]] = field(default_factory=list)
+    bands: list[list[Bounds]] = field(default_factory=list)
+    times: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def best_loss(self) -> float:
+        """The validation loss of the weights kept."""
+        loss = self.losses[self.best_round][1] if self.losses else None
+        return float("inf") if loss is None else loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """What cells and naive methods have in common.
+
+    Attributes:
+        name: of the cell or of the naive method.
+        rank: from 1 by the first metric; None where no trial finished.
+        metrics: means over the trials that finished.
+        intervals: 95 % Student-t intervals of these means over seeds; None where unknown.
+        blocks: [trials finished][K] scores; a naive method has one row.
+        profile: mean over trials of the score by step ahead.
+        predictions, bands: for the examples; a cell's are those of its best trial by validation.
+        model: path of the model file beside results.json, or None.
+    """
+
+    name: str
+    rank: int | None
+    metrics: dict[str, float]
+    intervals: dict[str, Bounds | None]
+    blocks: list[list[float]]
+    profile: list[float]
+    predictions: list[list[float]]
+    bands: list[list[Bounds]] = field(default_factory=list)
+    model: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineContestant(Entrant):
+    """A naive or linear method."""
+
+    kind: Literal["baseline"] = "baseline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellContestant(Entrant):
+    """A cell with its trials.
+
+    Attributes:
+        width: hidden units.
+        parameters: of the whole network.
+        flops_per_step: of matrix products in one step of the recurrent layers, for one sequence
+            (a multiply-add counts 2; elementwise work is not counted).
+        learning_rate: of the trials, chosen among those of `tuning`.
+        trials: that are measured.
+        tuning: a trial for each learning rate tried.
+        health: of the trial with the best validation loss; see `penstock.comparison.inspection`.
+        times: seconds of the processor, {"train": mean of a trial, "predict": all test windows,
+            "step": one optimisation step, both at their quickest}, and "same_clock": {"rounds",
+            "metrics", "intervals"}, what validation chose within `Record.times["clock"]`.
+    """
+
+    kind: Literal["cell"] = "cell"
+    width: int
+    parameters: int
+    flops_per_step: int
+    learning_rate: float
+    trials: list[Trial]
+    tuning: list[Trial] = field(default_factory=list)
+    health: dict[str, float | None] = field(default_factory=dict)
+    times: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> list[Trial]:
+        """The trials that have a result."""
+        return [trial for trial in self.trials if trial.status == "finished"]
+
+
+Contestant = CellContestant | BaselineContestant
+
+
+def cells_among(contestants: Iterable[Contestant]) -> list[CellContestant]:
+    """Return the cells among contestants, in their order."""
+    return [one for one in contestants if isinstance(one, CellContestant)]
+
+
+def baselines_among(contestants: Iterable[Contestant]) -> list[BaselineContestant]:
+    """Return the naive and linear methods among contestants, in their order."""
+    return [one for one in contestants if isinstance(one, BaselineContestant)]
