@@ -121,7 +121,7 @@ def compare(
     asks = None if task is None else find_task(task).asks
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
-        told_names(static), split, group, asks, None, frequency, date_format, test_windows,
+        told_names(static), split, group, asks, horizon, frequency, date_format, test_windows,
     )  # fmt: skip
     budget = _budget(steps)
     source, options = with_parts(data, options, test, validation)

@@ -16,7 +16,7 @@ from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import find_cells
 from penstock.data.understanding.columns.assigned import frames_roles, roles_of
 from penstock.data.understanding.columns.parts import check_usable
-from penstock.data.understanding.columns.roles import Told, counters
+from penstock.data.understanding.columns.roles import Told, asked_for_series, counters
 from penstock.data.understanding.draft import make_draft
 from penstock.data.understanding.layouts import arrays as of_arrays
 from penstock.data.understanding.layouts.spread import melt_dates
@@ -73,10 +73,12 @@ def _of_table(name: str, frame: pl.DataFrame, options: Options, remarks: Remarks
     cells = {n: c for n, c in cells.items() if n not in out}
     if not cells:
         raise DataError("no column is left beside those that count the rows")
+    series = () if options.task else asked_for_series(cells, told, options)
+    options = replace(options, task="forecast") if series else options
     draft = make_draft(name, cells, told, options, remarks, out_cells)
     frames = frames_roles(draft)
     labels = draft.question.labels if draft.question else None
-    suit = decide(Facts("table", frames is not None, labels))
+    suit = decide(Facts("table", frames is not None, labels, series))
     return finished(draft, frame, frames or roles_of(draft), suit)
 
 

@@ -32,8 +32,13 @@ def check_usable(options: Options, task: str) -> None:
             f"{where} --split, --test or --validation; they are for tables of series, or of "
             "sequences with labels"
         )
-    if options.test_windows is not None and task != "forecast":
-        raise ArgumentError(f"{where} --test-windows; it is for series to forecast")
+    series = {
+        "--test-windows": options.test_windows, "--horizon": options.horizon,
+        "--frequency": options.frequency,
+    }  # fmt: skip
+    unused = next((option for option, value in series.items() if value), None)
+    if unused and task != "forecast":
+        raise ArgumentError(f"{where} {unused}; it is for series: --task forecast")
     if options.test_windows not in (None, "last", "rolling"):
         raise ArgumentError(f"--test-windows is {options.test_windows!r}; give rolling or last")
 

@@ -142,6 +142,21 @@ def find_label(cells: Mapping[str, Cells], told: Told) -> str | None:
     return None if told.target else first_named(free, LABELS)
 
 
+def asked_for_series(cells: Mapping[str, Cells], told: Told, options: Options) -> tuple[str, ...]:
+    """Return the options given that only series to forecast take, where they decide the task.
+
+    They do unless the column of labels leaves no doubt: text, or numbers in a column named label.
+    """
+    label = find_label(cells, told)
+    if label and (cells[label].sort in ("text", "boolean") or label.lower() in LABELS):
+        return ()
+    given = {
+        "--known": options.known, "--past": options.past, "--horizon": options.horizon,
+        "--frequency": options.frequency, "--test-windows": options.test_windows,
+    }  # fmt: skip
+    return tuple(option for option, value in given.items() if value)
+
+
 def find_times(
     cells: Mapping[str, Cells], told: Told, taken: list[str | None], ids: pl.Series | None
 ) -> tuple[str, ...]:
