@@ -43,6 +43,7 @@ def compare(
     frequency: str | None = None,
     date_format: str | None = None,
     test_windows: str | None = None,
+    elapsed: bool = False,
     seeds: int = run.DEFAULT_SEEDS,
     steps: int | None = None,
     rates: Sequence[float] | None = None,
@@ -96,6 +97,7 @@ def compare(
         frequency: the step to which rows of irregular times are brought, as "1h".
         date_format: how dates are written, as "%d.%m.%Y".
         test_windows: of series: "rolling", one a step, or "last", the last one of each series.
+        elapsed: whether the time since the row before is a column too.
         seeds: trainings of each cell that are measured.
         steps: of a training at most.
         rates: learning rates to try for each cell; a single one is taken as it is.
@@ -122,6 +124,7 @@ def compare(
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
         told_names(static), split, group, asks, horizon, frequency, date_format, test_windows,
+        elapsed,
     )  # fmt: skip
     budget = _budget(steps)
     source, options = with_parts(data, options, test, validation)

@@ -33,6 +33,7 @@ class Layout:
         steps: the columns of the source in which these stood.
         per: whether a label belongs to a sequence or to a step.
         classes: whether the labels are classes, and not numbers.
+        elapsed: the column of numbers that is made: the time since the row before.
     """
 
     form: Form
@@ -45,15 +46,18 @@ class Layout:
     steps: tuple[str, ...]
     per: Literal["sequence", "step"]
     classes: bool
+    elapsed: str | None = None
 
     def options(self) -> Options:
         """Return the options by which other data, with or without labels, are read likewise."""
         task = "tag" if self.per == "step" else "classify" if self.classes else "regress"
-        named = [[n for n in names if n not in self.made] for names in (self.numbers, self.symbols)]
+        made = (*self.made, self.elapsed)
+        named = [[n for n in names if n not in made] for names in (self.numbers, self.symbols)]
         numbers, symbols = map(tuple, named)
         return Options(
             (self.label,), None if self.form == "row" else self.id, self.time,
-            task=task, numbers=numbers, symbols=symbols, learned=True,
+            task=task, elapsed=self.elapsed is not None, numbers=numbers, symbols=symbols,
+            learned=True,
         )  # fmt: skip
 
     @staticmethod
@@ -206,6 +210,7 @@ def _layout(found: Understanding, table: Table) -> Layout:
         table.steps,
         "step" if found.task == "tag" else "sequence",
         found.task != "regress",
+        table.elapsed,
     )
 
 

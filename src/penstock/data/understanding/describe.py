@@ -34,6 +34,7 @@ def describe(
     group: str | None = None,
     frequency: str | None = None,
     date_format: str | None = None,
+    elapsed: bool = False,
 ) -> Understanding:
     """Return what data hold: the task, the series, their times, and the role of every column.
 
@@ -60,6 +61,7 @@ def describe(
         group: the column of what must not be in two parts.
         frequency: the step to which rows of irregular times are brought, as "1h".
         date_format: how dates are written, as "%d.%m.%Y".
+        elapsed: whether the time since the row before is a column too.
 
     Raises:
         DataError: a cell cannot be used, or it is not clear what is what; the message says where.
@@ -68,6 +70,7 @@ def describe(
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
         told_names(static), split, group, task, horizon, frequency, date_format,
+        elapsed=elapsed,
     )  # fmt: skip
     return understand(*with_parts(data, options, test, validation))
 

@@ -125,7 +125,10 @@ class ForecastProblem(Problem):
         timed = columns.time is not None
         found = forecast_evidence(self.selection, self.parts["train"], known, past, timed)
         spacing = self.dataset.spacing
-        return replace(found, irregular=None if spacing is None else spacing.unit == "none")
+        irregular = None
+        if spacing is not None:
+            irregular = spacing.unit == "none" and columns.elapsed is None
+        return replace(found, irregular=irregular)
 
     def test(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return contexts, targets, and which were observed, of the test windows."""

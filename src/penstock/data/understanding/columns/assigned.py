@@ -66,7 +66,7 @@ def roles_of(draft: Draft) -> dict[str, Role]:
         check_within(name, draft.keys, cells[name].text(), "has the values", "--group")
     if draft.question.task != "tag":
         _check_label(label, draft.keys, cells[label].text())
-    if not {"input", "known", "past"} & {roles[n] for n in cells}:
+    if not (draft.options.elapsed or {"input", "known", "past"} & {roles[n] for n in cells}):
         raise ArgumentError(f"no column of inputs is left beside the labels {label!r}")
     return {name: roles[name] for name in cells}
 

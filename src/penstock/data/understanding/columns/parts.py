@@ -39,6 +39,8 @@ def check_usable(options: Options, task: str) -> None:
     unused = next((option for option, value in series.items() if value), None)
     if unused and task != "forecast":
         raise ArgumentError(f"{where} {unused}; it is for series: --task forecast")
+    if options.elapsed and task not in (*_GROUPED, "forecast"):
+        raise ArgumentError(f"{where} --elapsed; it is for rows with times")
     if options.test_windows not in (None, "last", "rolling"):
         raise ArgumentError(f"--test-windows is {options.test_windows!r}; give rolling or last")
 

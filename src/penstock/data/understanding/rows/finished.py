@@ -12,6 +12,7 @@ from penstock.data.understanding.columns.labels import Question
 from penstock.data.understanding.columns.parts import count_parts, part_of
 from penstock.data.understanding.columns.roles import Kind, Role
 from penstock.data.understanding.draft import Draft
+from penstock.data.understanding.rows.elapsed import since_last_row
 from penstock.data.understanding.rows.sorted_rows import (
     Order,
     check_once,
@@ -63,6 +64,10 @@ def finished(
     """Return what was understood, with the rows in order; `source` is the table as it stood."""
     typed, forecast = _typed(draft, roles), suit.task == "forecast"
     order, columns = _ordered(draft, source, typed, forecast)
+    elapsed = None
+    if draft.options.elapsed:
+        made = since_last_row(order, source.columns, draft.remarks)
+        elapsed, columns = made.name, columns.with_columns(made)
     starts = Table(order.ids, order.times, None, columns, columns[" row"]).starts()
     lengths = np.diff(starts)
     targets = [n for n, r in roles.items() if r == "target"] if forecast else []
@@ -76,8 +81,12 @@ def finished(
     table = Table(
         order.ids, order.times, draft.clock.zone if draft.clock else None,
         columns.drop(" row"), columns[" row"] + 1, draft.form, draft.long.made, draft.long.steps,
+        elapsed,
     )  # fmt: skip
     all_roles = _all_roles(draft, source, roles)
+    kinds = _kinds(draft, all_roles)
+    if elapsed:
+        all_roles[elapsed], kinds[elapsed] = "known" if forecast else "input", "number"
     split_names = draft.told.split
     per_sequence = not forecast and suit.task != "tag"
     return Understanding(
@@ -92,7 +101,7 @@ def finished(
         order.inserted,
         missing,
         all_roles,
-        _kinds(draft, all_roles),
+        kinds,
         tuple(draft.remarks.conversions),
         tuple(draft.remarks.notes),
         count_parts(present[split_names[0]], order.ids.filter(pl.Series(sure)), per_sequence)
@@ -125,22 +134,27 @@ def _ordered(
         spacing = wanted_spacing(draft.options.frequency, order.times)
         order, columns = resampled(order, spacing, columns)
         draft.remarks.converted(f"rows brought to one each {spacing.name}, by their mean")
-    elif forecast and order.spacing and order.spacing.unit == "none" and len(order.at) > 2:
+    elif forecast and _is_irregular(order) and not draft.options.elapsed:
         draft.remarks.note(_irregular(order))
     filled = on_grid(order) if forecast else order
     return filled, columns if filled is order else _put_in(order, filled, columns, draft)
 
 
+def _is_irregular(order: Order) -> bool:
+    return bool(order.spacing and order.spacing.unit == "none" and len(order.at) > 2)
+
+
 def _irregular(order: Order) -> str:
     assert order.times is not None
     what = (
-        "--frequency 1h, say, makes one row each hour of them; "
+        "--frequency 1h, say, makes one row each hour of them, and "
         if order.times.dtype.is_temporal()
         else ""
     )
     return (
         "the times are irregular: there is no step between rows that most of them keep; "
-        f"{what}else rows count as if they were equally far apart"
+        f"{what}--elapsed makes the time since the row before an input; "
+        "else rows count as if they were equally far apart"
     )
 
 
