@@ -62,6 +62,9 @@ def compare(
     date_format: Annotated[
         str | None, typer.Option(help="How dates are written, as %d.%m.%Y.")
     ] = None,
+    elapsed: Annotated[
+        bool, typer.Option("--elapsed", help="Take the time since the row before as an input too.")
+    ] = False,
     test_windows: Annotated[
         str | None,
         typer.Option(help="Windows of series to test: rolling, or the last of each series."),
@@ -113,6 +116,7 @@ def compare(
             group=group,
             frequency=frequency,
             date_format=date_format,
+            elapsed=elapsed,
             test_windows=test_windows,
             seeds=seeds,
             steps=steps,

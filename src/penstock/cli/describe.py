@@ -47,6 +47,9 @@ def describe(
     date_format: Annotated[
         str | None, typer.Option(help="How dates are written, as %d.%m.%Y.")
     ] = None,
+    elapsed: Annotated[
+        bool, typer.Option("--elapsed", help="Take the time since the row before as an input too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Say what data hold: task, series, times, roles of columns, and what looks odd."""
@@ -68,5 +71,6 @@ def describe(
         group=group,
         frequency=frequency,
         date_format=date_format,
+        elapsed=elapsed,
     )
     typer.echo(json.dumps(found.record(), indent=1, ensure_ascii=False) if as_json else str(found))
