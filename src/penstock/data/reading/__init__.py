@@ -20,6 +20,7 @@ from penstock.data.reading.corpora import read_arff, read_fasta, read_ts
 from penstock.data.reading.delimited import find_separator, is_table, read_delimited
 from penstock.data.reading.encodings import to_utf8
 from penstock.data.reading.folders import read_folder
+from penstock.data.reading.monash import read_tsf
 from penstock.data.reading.objects import read_object
 from penstock.data.reading.sheets import read_excel, read_feather
 from penstock.errors import DataError
@@ -28,7 +29,7 @@ from penstock.opening import check_claim, open_plain, read_bytes, read_gzip
 __all__ = ["SUFFIXES", "read_source"]
 
 _TEXTS: dict[str, Callable[[bytes], pl.DataFrame]] = {
-    ".arff": read_arff, ".ts": read_ts,
+    ".arff": read_arff, ".ts": read_ts, ".tsf": read_tsf,
     ".fasta": read_fasta, ".fa": read_fasta, ".fna": read_fasta, ".faa": read_fasta,
 }  # fmt: skip
 _TABLES: dict[str, Callable[[Path], pl.DataFrame]] = {
@@ -94,9 +95,9 @@ def _text(path: Path, content: bytes, suffix: str) -> Source:
         if not is_table(text):
             return Source(path.name, text=content)
     _check_size(path, content)
-    frame, words = read_delimited(content)
+    frame, words, headless = read_delimited(content)
     text_too = content if suffix == ".txt" else None
-    return Source(path.name, frame, text_too, conversions=words)
+    return Source(path.name, frame, text_too, conversions=words, headless=headless)
 
 
 def _check_size(path: Path, content: bytes) -> None:

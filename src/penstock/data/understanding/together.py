@@ -47,7 +47,7 @@ def together(parts: Mapping[str, Source], options: Options) -> Source:
         tables = _told_apart(tables, found.with_role("id"))
     names = " and ".join(source.name for source in parts.values())
     frame = pl.concat(tables.values(), how="vertical_relaxed")
-    return Source(names, frame, conversions=first.conversions)
+    return Source(names, frame, conversions=first.conversions, headless=first.headless)
 
 
 def _left_out(found: Understanding) -> tuple[str, ...]:

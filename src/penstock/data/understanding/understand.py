@@ -19,6 +19,7 @@ from penstock.data.understanding.columns.parts import check_usable
 from penstock.data.understanding.columns.roles import Told, asked_for_series, counters
 from penstock.data.understanding.draft import make_draft
 from penstock.data.understanding.layouts import arrays as of_arrays
+from penstock.data.understanding.layouts.headless import name_columns
 from penstock.data.understanding.layouts.spread import melt_dates
 from penstock.data.understanding.remarks import Remarks
 from penstock.data.understanding.rows.finished import finished
@@ -54,7 +55,9 @@ def _understood(source: Source, options: Options) -> Understanding:
         if options.task in _PROSE:
             raise DataError("is no text; give a .txt file, or another --task")
         if source.arrays is None:
-            return _of_table(source.name, source.rows(), options, remarks)
+            frame = source.rows()
+            frame = name_columns(frame, options, remarks) if source.headless else frame
+            return _of_table(source.name, frame, options, remarks)
         if options.task in (None, "frames") and of_arrays.are_frames(source.arrays):
             return understand_frames(source.name, source.arrays, remarks)
         frame = of_arrays.table_of(source.arrays, remarks)
