@@ -5,6 +5,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penstock.data.season import find_season
+from penstock.data.spacing import Spacing
 from penstock.data.splits import split
 from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.columns.kinds import kinds_of
@@ -97,7 +98,7 @@ def finished(
         present.height,
         (int(lengths.min()), int(np.median(lengths)), int(lengths.max())),
         order.spacing.name if order.spacing and lengths.max() > 1 else "",
-        _season(table, targets, draft.options.horizon) if forecast else 1,
+        _season(table, targets, draft.options.horizon, order.spacing) if forecast else 1,
         order.inserted,
         missing,
         all_roles,
@@ -200,7 +201,7 @@ def _kinds(draft: Draft, roles: dict[str, Role]) -> dict[str, Kind]:
     return kinds_of(cells, roles, classes)
 
 
-def _season(table: Table, targets: list[str], horizon: int | None) -> int:
+def _season(table: Table, targets: list[str], horizon: int | None, spacing: Spacing | None) -> int:
     """Return the season of the training parts of the series, as forecasting splits them."""
     starts = table.starts()
     lengths = np.diff(starts)
@@ -213,7 +214,7 @@ def _season(table: Table, targets: list[str], horizon: int | None) -> int:
             seen = _carried(values[start : start + length])
             if len(seen) > 2 * ahead and len(part := seen[: split(len(seen), ahead).train]) > 2:
                 parts.append(part)
-    return find_season(parts) if parts else 1
+    return find_season(parts, spacing) if parts else 1
 
 
 def _carried(values: NDArray[np.float64]) -> NDArray[np.float64]:
