@@ -15,6 +15,7 @@ _LITTLE = 0.02
 _MULTIPLES = (2, 3, 4)
 _IN_TURN = -0.35
 _LONGEST = 400
+_ENOUGH = 20_000  # values of a series; more tell nothing new of its seasons
 _SHORTEST = 3  # of the calendar's
 
 
@@ -25,9 +26,9 @@ def find_season(parts: Iterable[NDArray[np.float64]], spacing: Spacing | None = 
     lift a fraction of a year, or the lag beside a day, above the season itself. Where none is
     there, any lag may be a season; and so may a part of one that repeats as well by itself.
     """
-    parts = [_without_trend(part) for part in parts]
-    acf, weight = _pooled(parts, 2)
-    free = _completed(acf, weight, _free_season(*_pooled(parts, 3)))
+    acfs = [_autocorrelation(_without_trend(part[-_ENOUGH:])) for part in parts]
+    acf, weight = _pooled(acfs, 2)
+    free = _completed(acf, weight, _free_season(*_pooled(acfs, 3)))
     natural = _natural_season(acf, weight, calendar_seasons(spacing))
     is_part = 1 < free < natural and natural % free == 0
     enough = is_part and _adds(acf, weight, natural, free, 0) <= _LITTLE
@@ -108,15 +109,15 @@ def _adds(
 
 
 def _pooled(
-    parts: Sequence[NDArray[np.float64]], share: int
+    acfs: Sequence[NDArray[np.float64]], share: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the mean autocorrelation of series at lags up to n/share, and the n behind each."""
-    longest = min(_LONGEST, max(len(part) for part in parts) // share)
+    longest = min(_LONGEST, max(map(len, acfs)) // share)
     total, weight = np.zeros(longest + 1), np.zeros(longest + 1)
-    for part in parts:
-        acf = _autocorrelation(part)[: min(longest, len(part) // share) + 1]
-        total[: len(acf)] += acf * len(part)
-        weight[: len(acf)] += len(part)
+    for acf in acfs:
+        near = acf[: min(longest, len(acf) // share) + 1]
+        total[: len(near)] += near * len(acf)
+        weight[: len(near)] += len(acf)
     return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0), weight
 
 
@@ -156,8 +157,15 @@ def _without_trend(part: NDArray[np.float64]) -> NDArray[np.float64]:
     time = np.arange(len(part)) - (len(part) - 1) / 2
     slope = time @ part / max(float(time @ time), 1.0)
     changes = np.diff(part)
-    in_turn = len(changes) > 1 and _autocorrelation(changes)[1] < _IN_TURN
+    in_turn = len(changes) > 1 and _beside(changes) < _IN_TURN
     return part - part.mean() - slope * time if in_turn else changes
+
+
+def _beside(part: NDArray[np.float64]) -> float:
+    """Return the autocorrelation at lag 1."""
+    centred = part - part.mean()
+    total = float(centred @ centred) / len(part)
+    return float(centred[1:] @ centred[:-1]) / (len(part) - 1) / total if total else 0.0
 
 
 def _autocorrelation(part: NDArray[np.float64]) -> NDArray[np.float64]:

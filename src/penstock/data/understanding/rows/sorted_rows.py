@@ -53,8 +53,7 @@ def in_order(ids: pl.Series, times: pl.Series | None, yearly: bool) -> Order:
 def without_copies(order: Order, source: pl.DataFrame, remarks: Remarks) -> Order:
     """Return the order without rows that repeat another in every cell."""
     assert order.times is not None
-    frame = pl.DataFrame([order.ids.alias("id"), order.times.alias("time")])
-    if not frame.is_duplicated().any():
+    if not _repeated(order).any():
         return order
     copies = source.with_row_index(" row").unique(
         source.columns, keep="first", maintain_order=True
@@ -63,10 +62,16 @@ def without_copies(order: Order, source: pl.DataFrame, remarks: Remarks) -> Orde
     if kept.all():
         return order
     remarks.note(f"{int((~kept).sum()):,} rows repeat another in every cell and are left out")
-    mask = pl.Series(kept)
-    frame = frame.filter(mask)
+    frame = pl.DataFrame([order.ids.alias("id"), order.times.alias("time")]).filter(pl.Series(kept))
     yearly = bool(order.spacing and order.spacing.yearly)
     return Order(order.at[kept], frame["id"], frame["time"], find_spacing(frame, yearly))
+
+
+def _repeated(order: Order) -> pl.Series:
+    """Return which rows have the series and the time of the row before."""
+    assert order.times is not None
+    same = (order.times == order.times.shift()) & (order.ids == order.ids.shift())
+    return same.fill_null(False)
 
 
 def check_once(order: Order, rows: NDArray[np.int64], name: str, has_ids: bool) -> None:
@@ -76,8 +81,7 @@ def check_once(order: Order, rows: NDArray[np.int64], name: str, has_ids: bool) 
         DataError: a time is repeated; the message names its row.
     """
     assert order.times is not None
-    same = (order.times == order.times.shift()) & (order.ids == order.ids.shift())
-    twice = same.fill_null(False).arg_true().to_numpy()
+    twice = _repeated(order).arg_true().to_numpy()
     if len(twice):
         place = twice[np.argmin(order.at[twice])]
         series = f" in series {order.ids[int(place)]!r}" if has_ids else ""
