@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from penstock.data.files import Source
 from penstock.data.readers import one_or_more
 from penstock.data.series import Names, Options
-from penstock.data.understanding.columns.roles import Role
 from penstock.data.understanding.layouts.spread import Form
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Table, Understanding
@@ -85,6 +84,7 @@ class Sequences:
         parts: [N] train, validation or test, where the user gave the parts.
         like_groups: columns that look like groups, and were not named as such.
         groups: [S] text, where the user named a column of groups; null where a cell is empty.
+        rows: [N] the row of the source that each step stands in, from 1.
     """
 
     name: str
@@ -100,6 +100,7 @@ class Sequences:
     parts: pl.Series | None = None
     groups: pl.Series | None = None
     like_groups: tuple[str, ...] = ()
+    rows: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -112,10 +113,10 @@ class Sequences:
     def place(self, row: int, column: int) -> str:
         """Return where a number stands, and the number, for a sentence."""
         owner = int(np.searchsorted(self.offsets, row, side="right")) - 1
-        return (
-            f"{self.name}: column {self.layout.numbers[column]!r}, sequence {self.ids[owner]!r}, "
-            f"step {row - self.offsets[owner] + 1}: {self.numbers[row, column]:g}"
-        )
+        step = f"sequence {self.ids[owner]!r}, step {row - self.offsets[owner] + 1}"
+        where = step if self.rows is None else f"row {self.rows[row]} ({step})"
+        value = f"{self.numbers[row, column]:g}"
+        return f"{self.name}: column {self.layout.numbers[column]!r}, {where}: {value}"
 
     def group_numbers(self) -> NDArray[np.int64] | None:
         """[S] the number of the group of each; one without a group is a group of its own."""
@@ -182,16 +183,20 @@ def read_sequences(source: Source, options: Options) -> Sequences:
         missing,
         (*lost, *found.notes),
         found.record(),
-        _told(found, table, "split"),
-        _of_sequences(_told(found, table, "group"), table, starts),
+        _column(table, next(iter(found.with_role("split")), None)),
+        _of_sequences(_column(table, _group(found, options)), table, starts),
         found.like_groups,
+        table.rows,
     )
 
 
-def _told(found: Understanding, table: Table, role: Role) -> pl.Series | None:
-    """Return the column [N] of a role that only the user gives; None without one."""
-    names = found.with_role(role)
-    return table.columns[names[0]] if names else None
+def _column(table: Table, name: str | None) -> pl.Series | None:
+    return table.columns[name] if name else None
+
+
+def _group(found: Understanding, options: Options) -> str | None:
+    """Return the column of groups, which may be one of the ids, if the user named one."""
+    return next(iter(found.with_role("group")), None) or options.group
 
 
 def _layout(found: Understanding, table: Table) -> Layout:

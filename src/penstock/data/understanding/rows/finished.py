@@ -45,6 +45,7 @@ def _typed(draft: Draft, roles: dict[str, Role]) -> pl.DataFrame:
             columns.append(cells.numbers(_OPTIONS.get(role, "--target")).alias(name))
         else:
             columns.append(cells.text().alias(name))
+    columns += [draft.cells[n].text().alias(n) for n in draft.told.group if n in draft.ids]
     return pl.DataFrame(columns)
 
 
