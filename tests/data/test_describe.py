@@ -179,7 +179,7 @@ def test_irregular_times_are_noted_and_resampled(seen: Seen) -> None:
         rows.append((at, k))
     found = seen(lines("time,y", rows))
     assert found.frequency == "irregular"
-    assert "--frequency 1h" in found.notes[0]
+    assert "--frequency 15min" in found.notes[0]
     hourly = seen(lines("time,y", rows), frequency="1h")
     assert hourly.frequency == "1h"
     assert hourly.table is not None

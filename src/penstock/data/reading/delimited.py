@@ -7,6 +7,7 @@ import polars as pl
 
 from penstock.data.reading.encodings import to_utf8
 from penstock.data.reading.headers import is_number, names_nothing
+from penstock.data.reading.trimming import without_remarks, without_titles, without_units
 from penstock.errors import DataError
 
 _SEPARATORS = ",;\t|"
@@ -27,10 +28,11 @@ def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...], bool]
         DataError: there is no row, or rows have more cells than the first line.
     """
     text, encoding = to_utf8(content)
-    text = _without_comments(text)
+    text = without_remarks(text)
     if not text.strip():
         raise DataError("is empty; it must have a header and rows")
     separator = find_separator(text)
+    text, titles = without_titles(text, separator)
     if separator == " ":
         text = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", text))
     frame = _parsed(text, "\t" if separator == " " else separator)
@@ -40,7 +42,10 @@ def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...], bool]
     words = [f"decoded from {_spelled(encoding)}"] if encoding != "utf-8" else []
     if separator != ",":
         words.append(f"columns separated by {_NAMES[separator]}")
-    return frame, tuple(words), headless
+    if frame.width > 1:  # empty lines
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    frame, rows = (frame, ()) if headless else without_units(frame)
+    return frame, (*words, *titles, *rows), headless
 
 
 def find_separator(text: bytes) -> str:
@@ -50,6 +55,9 @@ def find_separator(text: bytes) -> str:
     for mark in _SEPARATORS:
         counts = Counter(line.count(mark) for line in lines)
         header = lines[0].count(mark)
+        if not header and len(lines) > 2:  # a title above the table
+            usual, times = counts.most_common(1)[0]
+            header = usual if times > len(lines) / 2 else 0
         score = counts[header] / len(lines), header
         if header and score > most:
             best, most = mark, score
@@ -77,23 +85,30 @@ def _first_lines(text: bytes) -> list[str]:
     return [line for line in lines if line.strip()] or [""]
 
 
-def _without_comments(text: bytes) -> bytes:
-    while text.startswith(b"#") and b"\n" in text:
-        text = text.partition(b"\n")[2]
-    return text
-
-
 def _parsed(text: bytes, separator: str, header: bool = True) -> pl.DataFrame:
     try:
         frame = pl.read_csv(text, separator=separator, infer_schema=False, has_header=header)
     except pl.exceptions.NoDataError:
         raise DataError("is empty; it must have a header and rows") from None
     except pl.exceptions.PolarsError as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = _longer(text, separator) or str(error).strip().partition("\n")[0]
         raise DataError(f"cannot be read ({reason}); check that it is complete") from None
     if not header:
         return frame.rename({name: str(k) for k, name in enumerate(frame.columns, 1)})
     return named_once(frame)
+
+
+def _longer(text: bytes, separator: str) -> str:
+    """Return which line has more cells than the first, in words; "" if none has."""
+    lines = _QUOTED.sub("", text.decode(errors="replace")).splitlines()
+    width = lines[0].count(separator)
+    for number, line in enumerate(lines, 1):
+        if line.count(separator) > width:
+            return (
+                f"line {number} has {line.count(separator) + 1} cells, and the first {width + 1}: "
+                "a second table, or a cell that needs quotes"
+            )
+    return ""
 
 
 def named_once(frame: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,11 @@ def is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell) is not None
 
 
+def is_date(cell: str) -> bool:
+    """Whether text is a date in numbers, with or without a time of day."""
+    return _DATE.fullmatch(cell) is not None
+
+
 def names_nothing(frame: pl.DataFrame) -> bool:
     """Whether the names of a table of text are a row of it: each is of the kind of its column.
 
@@ -42,8 +47,8 @@ def _is_like(name: str, column: pl.Series) -> bool:
     cells = column.drop_nulls()
     if is_number(name):
         return _most(cells, is_number)
-    if _DATE.fullmatch(name):
-        return _most(cells, lambda cell: _DATE.fullmatch(cell) is not None)
+    if is_date(name):
+        return _most(cells, is_date)
     return bool((cells == name).any())
 
 

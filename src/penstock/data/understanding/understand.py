@@ -20,7 +20,7 @@ from penstock.data.understanding.columns.roles import Told, asked_for_series, co
 from penstock.data.understanding.draft import make_draft
 from penstock.data.understanding.layouts import arrays as of_arrays
 from penstock.data.understanding.layouts.headless import name_columns
-from penstock.data.understanding.layouts.spread import melt_dates
+from penstock.data.understanding.layouts.spread import melt_dates, melt_months
 from penstock.data.understanding.remarks import Remarks
 from penstock.data.understanding.rows.finished import finished
 from penstock.data.understanding.suits import TASKS, Facts, decide
@@ -67,7 +67,8 @@ def _understood(source: Source, options: Options) -> Understanding:
 
 
 def _of_table(name: str, frame: pl.DataFrame, options: Options, remarks: Remarks) -> Understanding:
-    melted = melt_dates(frame, remarks)
+    melted = melt_months(frame, remarks)
+    melted = melt_dates(frame, remarks) if melted is None else melted
     frame = _with_labels(frame if melted is None else melted, options)
     told = Told.of(options, frame.columns)
     cells = find_cells(frame, remarks)

@@ -24,6 +24,9 @@ _MOST_LETTERS = 64
 _SAMPLE = 200
 _FEWEST_YEARS = 5
 _FIRSTS = (0, 1, 2)
+_LONG_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august",
+                "september", "october", "november", "december")  # fmt: skip
+MONTHS = tuple(name[:3] for name in _LONG_MONTHS)
 _DATED = r"\d.*[-/. :Qq].*\d|[A-Za-z]{3}.?\d\d|\d{8}"
 _PARTED = re.compile(r"[\s,;|\[\]()]+")
 
@@ -74,6 +77,26 @@ def melt_dates(frame: pl.DataFrame, remarks: Remarks) -> pl.DataFrame | None:
     )
     remarks.converted(f"{len(dated)} columns of dates turned into rows: {time} and {value}")
     return long.sort(" row", maintain_order=True).drop(" row")
+
+
+def melt_months(frame: pl.DataFrame, remarks: Remarks) -> pl.DataFrame | None:
+    """Return a table of a column of years and twelve of months with a row a month; else None."""
+    months = {str(name).strip().lower()[:3]: name for name in frame.columns}
+    year = next((n for n in frame.columns if n.strip().lower() in ("year", "yr", "")), None)
+    whole = {n.strip().lower() for n in frame.columns} <= {*MONTHS, *_LONG_MONTHS, "year", "yr", ""}
+    if year is None or not whole or not {*MONTHS} <= {*months} or len(frame.columns) != 13:
+        return None
+    parts = [
+        frame.select(
+            (pl.col(year).cast(pl.String) + f"-{k:02d}").alias("time"),
+            pl.col(months[m]).alias("value"),
+        )
+        for k, m in enumerate(MONTHS, 1)
+    ]
+    remarks.converted("12 columns of months turned into rows: time and value")
+    order = pl.concat([pl.int_range(frame.height, eager=True)] * 12)
+    whole_frame = pl.concat(parts).with_columns(order.alias(" row"))
+    return whole_frame.sort(" row", maintain_order=True).drop(" row")
 
 
 def _dated_names(columns: Sequence[str]) -> list[str]:

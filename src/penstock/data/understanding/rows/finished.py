@@ -20,6 +20,7 @@ from penstock.data.understanding.rows.sorted_rows import (
     in_order,
     on_grid,
     resampled,
+    usual_step,
     wanted_spacing,
     without_copies,
 )
@@ -148,11 +149,9 @@ def _is_irregular(order: Order) -> bool:
 
 def _irregular(order: Order) -> str:
     assert order.times is not None
-    what = (
-        "--frequency 1h, say, makes one row each hour of them, and "
-        if order.times.dtype.is_temporal()
-        else ""
-    )
+    dated = order.times.dtype.is_temporal()
+    step = usual_step(order.ids, order.times) if dated else ""
+    what = f"--frequency {step}, say, makes one row each {step} of them, and " if dated else ""
     return (
         "the times are irregular: there is no step between rows that most of them keep; "
         f"{what}--elapsed makes the time since the row before an input; "

@@ -1,5 +1,6 @@
 """Rows put in the order of their series and times, without copies, on a regular grid."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,6 +105,16 @@ def on_grid(order: Order) -> Order:
     place = filled["at"].fill_null(-1).to_numpy().astype(np.int64)
     at = np.where(place < 0, -1, order.at[np.maximum(place, 0)])
     return replace(order, at=at, ids=filled["id"], times=filled["time"])
+
+
+def usual_step(ids: pl.Series, times: pl.Series) -> str:
+    """Return the frequency that is nearest to the median step, as "1h"."""
+    frame = pl.DataFrame([ids.alias("id"), times.alias("time")])
+    steps = frame.select(pl.col("time").diff().over("id")).to_series().drop_nulls()
+    median = float(steps.cast(pl.Int64).median() or 1)  # type: ignore[arg-type]
+    names = ("1s", "10s", "1min", "5min", "15min", "1h", "6h", "1d", "1w")
+    known = {name: one for name in names if (one := parse_frequency(name))}
+    return min(known, key=lambda name: abs(math.log(known[name].step / max(median, 1))))
 
 
 def wanted_spacing(text: str, times: pl.Series | None) -> Spacing:
