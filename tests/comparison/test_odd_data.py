@@ -71,7 +71,9 @@ def test_values_that_networks_cannot_hold_are_named() -> None:
     test = set(label.prepare(label.read(Source("a", rows), Options())).problem.members("test"))
     one = sorted(test)[0]
     far = pl.when(pl.col("id") == one).then(1e60).otherwise(pl.col("x"))
-    with pytest.raises(DataError, match=rf"column 'x', sequence '{one}', step 1: 1e\+60"):
+    row = rows["id"].to_list().index(one) + 1
+    where = rf"column 'x', row {row} \(sequence '{one}', step 1\): 1e\+60"
+    with pytest.raises(DataError, match=where):
         label.prepare(label.read(Source("a", rows.with_columns(x=far)), Options()))
 
 

@@ -179,7 +179,7 @@ def test_irregular_times_are_noted_and_resampled(seen: Seen) -> None:
         rows.append((at, k))
     found = seen(lines("time,y", rows))
     assert found.frequency == "irregular"
-    assert "--frequency 1h" in found.notes[0]
+    assert "--frequency 15min" in found.notes[0]
     hourly = seen(lines("time,y", rows), frequency="1h")
     assert hourly.frequency == "1h"
     assert hourly.table is not None
@@ -738,7 +738,7 @@ def test_parts_of_ones_own(seen: Seen, tmp_path: Path) -> None:
         ("date,y\n2020-01-01,1\n", {"known": "y", "target": "y"}, ["both", "--target", "--known"]),
         ("date,y\n2020-01-01,1\n", {"task": "forcast"}, ["did you mean 'forecast'"]),
         ("x\n1\n", {"frequency": "1h"}, ["--time-column"]),
-        ("1,2\n3,4\n", {}, ["header"]),
+        ("1,2\n3,4\n", {}, ["--task forecast", "--task classify --target 1"]),
         ("a,b\n1,2,3\n", {}, ["cannot be read"]),
         ("", {}, ["is empty"]),
         ("a,b\n", {}, ["no rows"]),

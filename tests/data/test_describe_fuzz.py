@@ -189,7 +189,7 @@ def check_table(r: random.Random) -> None:
     target = (r.choice(names),) if names and r.random() < 0.3 else ()
     options = Options(target=target, task=task)
     try:
-        read, _ = read_delimited(written(frame, separator, encoding))
+        read, _, _ = read_delimited(written(frame, separator, encoding))
     except PenstockError as error:
         check_message(str(error))
         return
@@ -216,6 +216,7 @@ def check_table(r: random.Random) -> None:
         "mat",
         "arff",
         "ts",
+        "tsf",
         "fasta",
         "feather",
         "csv.gz",

@@ -109,6 +109,40 @@ def test_no_group_is_in_two_parts(name: str, given: str) -> None:
     assert given == "nothing" or speakers[2] == {1}
 
 
+@pytest.mark.parametrize("frame", [with_column(sequences()), series()])
+def test_a_column_of_parts_that_nobody_named_is_said(frame: pl.DataFrame) -> None:
+    found = penstock.describe(frame, target=frame.columns[2])
+    assert found.roles["part"] == "left out"
+    assert any("--split part takes these parts" in note for note in found.notes)
+    assert found.like_groups == (("speaker",) if "speaker" in frame.columns else ())
+
+
+def test_parts_of_whole_series_are_no_property_of_them() -> None:
+    ids = pl.col("unique_id")
+    frame = series().with_columns(part=ids.replace_strict({"u": "train", "v": "test"}))
+    found = penstock.describe(frame)
+    assert found.roles["part"] == "left out"
+    assert any("--split part" in note for note in found.notes)
+
+
+def test_an_id_may_be_the_group() -> None:
+    """Sessions of patients: a sequence is a patient's session, and no patient is in two parts."""
+    frame = sequences().with_columns(session=pl.col("id"), id=pl.col("speaker"))
+    frame = frame.drop("speaker").with_columns(group=pl.col("id"))
+    found = parts_of("classify", frame, group="id", id="id,session", target=("label",))
+    assert found == parts_of("classify", frame, group="group", id="id,session", target=("label",))
+    owners = [{one.partition("/")[0] for one in found[part]} for part in PARTS]
+    assert sum(map(len, owners)) == 5
+    assert sum(map(len, found.values())) == 60
+    one = parts_of("classify", sequences().drop("speaker"), group="id", target=("label",))
+    assert sum(map(len, one.values())) == 60
+    with pytest.raises(DataError, match="groups are in more than one part"):
+        parts_of("classify", frame, frame.with_columns(session=pl.col("session") + "x"),
+                 group="id", id="id,session", target=("label",))  # fmt: skip
+    with pytest.raises(ArgumentError, match="--group names id, session; it takes one column"):
+        parts_of("classify", frame, group="id,session", target=("label",))
+
+
 def test_groups_fill_the_parts_by_their_shares_of_each_class() -> None:
     draw = np.random.default_rng(0)
     groups = draw.integers(0, 40, 2000)
@@ -226,6 +260,9 @@ def test_another_split_is_another_comparison() -> None:
     drawn = task.read(Source("a", frame.drop("part")), Options(group=None))
     told = task.read(Source("a", frame), Options(split="part"))
     assert drawn.fingerprint() != told.fingerprint()
+    ends = [Options(split="part"), Options()]
+    one, other = (find_task("forecast").read(Source("a", series()), o).fingerprint() for o in ends)
+    assert one != other
 
 
 def test_the_record_lists_the_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ def compare(
     frequency: str | None = None,
     date_format: str | None = None,
     test_windows: str | None = None,
+    elapsed: bool = False,
     seeds: int = DEFAULT_SEEDS,
     steps: int | None = None,
     rates: Sequence[float] | None = None,
@@ -92,6 +93,7 @@ def compare(
         frequency: the step to which rows of irregular times are brought, as "1h".
         date_format: how dates are written, as "%d.%m.%Y".
         test_windows: of series: "rolling", one a step, or "last", the last one of each series.
+        elapsed: whether the time since the row before is a column too.
         seeds: trainings of each cell that are measured.
         steps: of a training at most.
         rates: learning rates to try for each cell; a single one is taken as it is.
@@ -116,7 +118,7 @@ def compare(
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
         told_names(static), split, group, None if task is None else asked_of(task), horizon,
-        frequency, date_format, test_windows,
+        frequency, date_format, test_windows, elapsed,
     )  # fmt: skip
     read = given(data, options, test, validation)
     return carry_out(request, read, progress or watcher_here(), native_of(data))

@@ -139,6 +139,7 @@ class _SequenceColumns(TypedDict, total=False):
     static: list[str]
     frequency: str | None
     date_format: str | None
+    elapsed: str | None
     categories: dict[str, list[str]]
 
 

@@ -21,6 +21,7 @@ class Source:
         text: the bytes of a .txt file.
         arrays: the arrays of a .npz file, by name.
         conversions: what was done to read it, in words.
+        headless: whether no line names the columns of the table: their names are places, from 1.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Source:
     text: bytes | None = None
     arrays: dict[str, NDArray[Any]] | None = None
     conversions: tuple[str, ...] = ()
+    headless: bool = False
 
     def rows(self) -> pl.DataFrame:
         """Return the table.

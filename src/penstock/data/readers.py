@@ -99,6 +99,7 @@ def _columns(found: Understanding, options: Options) -> Columns:
         categories,
         options.frequency,
         options.date_format,
+        found.table.elapsed,
     )
 
 
@@ -210,6 +211,7 @@ def _series(
         ~np.isnan(values),
         carried(known)[cut.start :],
         carried(past)[cut],
+        later=times[cut.stop :],
     )
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from penstock.data.files import Source
 from penstock.data.readers import one_or_more
 from penstock.data.series import Names, Options
-from penstock.data.understanding.columns.roles import Role
 from penstock.data.understanding.layouts.spread import Form
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Table, Understanding
@@ -33,6 +32,7 @@ class Layout:
         steps: the columns of the source in which these stood.
         per: whether a label belongs to a sequence or to a step.
         classes: whether the labels are classes, and not numbers.
+        elapsed: the column of numbers that is made: the time since the row before.
     """
 
     form: Form
@@ -45,15 +45,18 @@ class Layout:
     steps: tuple[str, ...]
     per: Literal["sequence", "step"]
     classes: bool
+    elapsed: str | None = None
 
     def options(self) -> Options:
         """Return the options by which other data, with or without labels, are read likewise."""
         task = "tag" if self.per == "step" else "classify" if self.classes else "regress"
-        named = [[n for n in names if n not in self.made] for names in (self.numbers, self.symbols)]
+        made = (*self.made, self.elapsed)
+        named = [[n for n in names if n not in made] for names in (self.numbers, self.symbols)]
         numbers, symbols = map(tuple, named)
         return Options(
             (self.label,), None if self.form == "row" else self.id, self.time,
-            task=task, numbers=numbers, symbols=symbols, learned=True,
+            task=task, elapsed=self.elapsed is not None, numbers=numbers, symbols=symbols,
+            learned=True,
         )  # fmt: skip
 
     @staticmethod
@@ -81,6 +84,7 @@ class Sequences:
         parts: [N] train, validation or test, where the user gave the parts.
         like_groups: columns that look like groups, and were not named as such.
         groups: [S] text, where the user named a column of groups; null where a cell is empty.
+        rows: [N] the row of the source that each step stands in, from 1.
     """
 
     name: str
@@ -96,6 +100,7 @@ class Sequences:
     parts: pl.Series | None = None
     groups: pl.Series | None = None
     like_groups: tuple[str, ...] = ()
+    rows: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -108,10 +113,10 @@ class Sequences:
     def place(self, row: int, column: int) -> str:
         """Return where a number stands, and the number, for a sentence."""
         owner = int(np.searchsorted(self.offsets, row, side="right")) - 1
-        return (
-            f"{self.name}: column {self.layout.numbers[column]!r}, sequence {self.ids[owner]!r}, "
-            f"step {row - self.offsets[owner] + 1}: {self.numbers[row, column]:g}"
-        )
+        step = f"sequence {self.ids[owner]!r}, step {row - self.offsets[owner] + 1}"
+        where = step if self.rows is None else f"row {self.rows[row]} ({step})"
+        value = f"{self.numbers[row, column]:g}"
+        return f"{self.name}: column {self.layout.numbers[column]!r}, {where}: {value}"
 
     def group_numbers(self) -> NDArray[np.int64] | None:
         """[S] the number of the group of each; one without a group is a group of its own."""
@@ -180,16 +185,20 @@ def read_sequences(
         missing,
         (*lost, *found.notes),
         found.record(),
-        _told(found, table, "split"),
-        _of_sequences(_told(found, table, "group"), table, starts),
+        _column(table, next(iter(found.with_role("split")), None)),
+        _of_sequences(_column(table, _group(found, options)), table, starts),
         found.like_groups,
+        table.rows,
     )
 
 
-def _told(found: Understanding, table: Table, role: Role) -> pl.Series | None:
-    """Return the column [N] of a role that only the user gives; None without one."""
-    names = found.with_role(role)
-    return table.columns[names[0]] if names else None
+def _column(table: Table, name: str | None) -> pl.Series | None:
+    return table.columns[name] if name else None
+
+
+def _group(found: Understanding, options: Options) -> str | None:
+    """Return the column of groups, which may be one of the ids, if the user named one."""
+    return next(iter(found.with_role("group")), None) or options.group
 
 
 def _layout(found: Understanding, table: Table) -> Layout:
@@ -208,6 +217,7 @@ def _layout(found: Understanding, table: Table) -> Layout:
         table.steps,
         "step" if found.task == "tag" else "sequence",
         found.task != "regress",
+        table.elapsed,
     )
 
 

@@ -32,6 +32,7 @@ class Options:
         frequency: the step to which rows are brought, such as 1h.
         date_format: how dates are written, as for strptime.
         test_windows: "rolling", one a step, or "last", the last one of each series.
+        elapsed: whether the time since the row before is a column too.
         numbers, symbols: the inputs of labelled sequences, where a model has learned from them.
         categories: the values of columns of text beside series, where a model has.
         learned: whether a model has learned from such data; the labels may then be left out.
@@ -50,6 +51,7 @@ class Options:
     frequency: str | None = None
     date_format: str | None = None
     test_windows: str | None = None
+    elapsed: bool = False
     numbers: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -60,16 +62,18 @@ class Options:
         """Return the options by which the columns of a record are read from another file."""
         names = ("targets", "known", "past", "static")
         target, known, past, static = (tuple(columns.get(name, ())) for name in names)
+        elapsed = columns.get("elapsed")
         return Options(
             target,
             _names(columns["id"]),
             _names(columns["time"]),
-            known,
+            tuple(name for name in known if name != elapsed),
             past,
             static,
             task="forecast",
             frequency=columns.get("frequency"),
             date_format=columns.get("date_format"),
+            elapsed=elapsed is not None,
             categories={n: tuple(v) for n, v in columns.get("categories", {}).items()},
         )
 
@@ -90,6 +94,7 @@ class Columns:
         static: the same all through a series.
         categories: the values of columns of text; each becomes a column of zeros and ones.
         frequency, date_format: as the user told them.
+        elapsed: which of the known columns is made: the time since the row before.
     """
 
     id: Names
@@ -101,6 +106,7 @@ class Columns:
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     frequency: str | None = None
     date_format: str | None = None
+    elapsed: str | None = None
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -131,6 +137,7 @@ class Series:
         past: [n, P] columns known up to the present alone.
         ends: the rows in which training and validation end, where the user gave the parts; they
             are the same where no validation was given.
+        later: [f] the times of the rows that follow, which hold no value.
     """
 
     id: str
@@ -140,6 +147,7 @@ class Series:
     known: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
     past: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
     ends: tuple[int, int] | None = None
+    later: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.values)

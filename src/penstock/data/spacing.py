@@ -8,10 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 _SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
-_UNITS = (("w", 7 * _DAY), ("d", _DAY), ("h", 3600 * _SECOND), ("min", 60 * _SECOND),
+DAY = 86_400 * _SECOND
+_UNITS = (("w", 7 * DAY), ("d", DAY), ("h", 3600 * _SECOND), ("min", 60 * _SECOND),
           ("s", _SECOND), ("ms", 1000), ("us", 1))  # fmt: skip
-_SHORTEST_MONTH = 28 * _DAY
+_SHORTEST_MONTH = 28 * DAY
 _NEAR = 4  # days from a month's first or last that still are its beginning or end
 _SPARSEST = 0.2  # of a grid's places must have a row, or the times are taken as irregular
 _WEEKDAYS = 5
@@ -109,7 +109,7 @@ def _of_times(times: pl.Series, steps: pl.Series) -> Spacing:
     smallest = int(steps.to_numpy().min())
     if same_clock and smallest >= _SHORTEST_MONTH and (found := _of_months(times)):
         return found
-    if same_clock and step == _DAY and _on_weekdays_alone(times, steps):
+    if same_clock and step == DAY and _on_weekdays_alone(times, steps):
         return Spacing("business day")
     return Spacing("us", step) if bool((steps % step == 0).all()) else Spacing("none")
 
@@ -129,7 +129,7 @@ def _of_months(times: pl.Series) -> Spacing | None:
 
 
 def _on_weekdays_alone(times: pl.Series, steps: pl.Series) -> bool:
-    weekends = int((steps > _DAY).sum())
+    weekends = int((steps > DAY).sum())
     return bool((times.dt.weekday() <= _WEEKDAYS).all()) and weekends >= 2
 
 

@@ -51,6 +51,9 @@ class ReadingOptions:
         None
     )
     date_format: Annotated[_Name, typer.Option(help="How dates are written, as %d.%m.%Y.")] = None
+    elapsed: Annotated[
+        bool, typer.Option("--elapsed", help="Take the time since the row before as an input too.")
+    ] = False
     test_windows: Annotated[
         _Name, typer.Option(help="Windows of series to test: rolling, or the last of each series.")
     ] = None
@@ -69,7 +72,7 @@ class ReadingOptions:
         target, known, past, static = names
         options = Options(
             target, self.id, self.time_column, known, past, static, self.split, self.group, task,
-            self.horizon, self.frequency, self.date_format, self.test_windows,
+            self.horizon, self.frequency, self.date_format, self.test_windows, self.elapsed,
         )  # fmt: skip
         return given(data, options, self.test, self.validation)
 

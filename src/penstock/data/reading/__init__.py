@@ -16,31 +16,33 @@ from penstock.data.arrays import read_arrays
 from penstock.data.files import Source
 from penstock.data.formats import LONGEST_LINE, check_unpacked, count_rows, is_gzip, read_parquet
 from penstock.data.reading.archives import read_mat, read_npy
+from penstock.data.reading.conll import read_conll
 from penstock.data.reading.corpora import read_arff, read_fasta, read_ts
 from penstock.data.reading.delimited import find_separator, is_table, read_delimited
 from penstock.data.reading.encodings import to_utf8
 from penstock.data.reading.folders import read_folder
+from penstock.data.reading.monash import read_tsf
 from penstock.data.reading.objects import read_object
-from penstock.data.reading.sheets import read_excel, read_feather
+from penstock.data.reading.sheets import read_excel, read_feather, read_json
 from penstock.errors import DataError
 from penstock.opening import check_claim, open_plain, read_bytes, read_gzip
 
 __all__ = ["SUFFIXES", "read_source"]
 
 _TEXTS: dict[str, Callable[[bytes], pl.DataFrame]] = {
-    ".arff": read_arff, ".ts": read_ts,
+    ".arff": read_arff, ".ts": read_ts, ".tsf": read_tsf,
     ".fasta": read_fasta, ".fa": read_fasta, ".fna": read_fasta, ".faa": read_fasta,
 }  # fmt: skip
 _TABLES: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": read_parquet, ".pq": read_parquet,
     ".feather": read_feather, ".arrow": read_feather, ".ipc": read_feather,
     ".xlsx": read_excel, ".xls": read_excel, ".xlsm": read_excel, ".xlsb": read_excel,
-    ".ods": read_excel,
+    ".ods": read_excel, ".json": read_json, ".jsonl": read_json, ".ndjson": read_json,
 }  # fmt: skip
 _ARRAYS: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".npy": read_npy, ".npz": read_arrays, ".mat": read_mat,
 }  # fmt: skip
-_DELIMITED = (".csv", ".tsv", ".tab", ".dat")
+_DELIMITED = (".csv", ".tsv", ".tab", ".dat", ".conll")
 SUFFIXES = (*_DELIMITED, ".txt", *_TEXTS, *_TABLES, *_ARRAYS)
 _CELL = 8  # bytes
 
@@ -92,11 +94,19 @@ def _text(path: Path, content: bytes, suffix: str) -> Source:
         except DataError:
             return Source(path.name, text=content)
         if not is_table(text):
-            return Source(path.name, text=content)
+            return Source(path.name, read_conll(text.decode()), text=content)
+    if suffix in (".tsv", ".conll") and (tagged := _tagged(content)) is not None:
+        return Source(path.name, tagged)
     _check_size(path, content)
-    frame, words = read_delimited(content)
+    frame, words, headless = read_delimited(content)
     text_too = content if suffix == ".txt" else None
-    return Source(path.name, frame, text_too, conversions=words)
+    return Source(path.name, frame, text_too, conversions=words, headless=headless)
+
+
+def _tagged(content: bytes) -> pl.DataFrame | None:
+    """Return sentences of tagged words; None where lines are rows of a table."""
+    text = to_utf8(content)[0]
+    return read_conll(text.decode()) if b"\n\n" in text.replace(b"\r", b"").strip() else None
 
 
 def _check_size(path: Path, content: bytes) -> None:

@@ -19,7 +19,7 @@ def read_arff(content: bytes) -> pl.DataFrame:
     Raises:
         DataError: the file has no attributes or no data, or a row does not fit them.
     """
-    lines = _lines(content)
+    lines = numbered_lines(content)
     names: list[str] = []
     nested = False
     for number, line in lines:
@@ -76,7 +76,7 @@ def read_ts(content: bytes) -> pl.DataFrame:
         DataError: the file has no data, or rows of unlike numbers of channels.
     """
     labelled = False
-    lines = _lines(content)
+    lines = numbered_lines(content)
     for _, line in lines:
         lower = line.lower()
         if lower.startswith("@data"):
@@ -106,7 +106,7 @@ def read_fasta(content: bytes) -> pl.DataFrame:
         DataError: the file does not begin with ">", or an entry has no letters.
     """
     entries: list[tuple[int, str, list[str]]] = []
-    for number, line in _lines(content, comment=";"):
+    for number, line in numbered_lines(content, comment=";"):
         if line.startswith(">"):
             entries.append((number, line[1:].strip(), []))
         elif not entries:
@@ -129,7 +129,8 @@ def read_fasta(content: bytes) -> pl.DataFrame:
     return _table(columns)
 
 
-def _lines(content: bytes, comment: str = "%") -> Iterator[tuple[int, str]]:
+def numbered_lines(content: bytes, comment: str = "%") -> Iterator[tuple[int, str]]:
+    """Yield the lines that are no comments, with their numbers."""
     text = to_utf8(content)[0].decode()
     for number, line in enumerate(text.splitlines(), 1):
         bare = line.strip()

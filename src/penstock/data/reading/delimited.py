@@ -6,38 +6,46 @@ from collections import Counter
 import polars as pl
 
 from penstock.data.reading.encodings import to_utf8
+from penstock.data.reading.headers import is_number, names_nothing
+from penstock.data.reading.trimming import without_remarks, without_titles, without_units
 from penstock.errors import DataError
 
 _SEPARATORS = ",;\t|"
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 _LINES = 50  # that tell the separator
+_FEWEST_LINES = 8  # of one number each, for a text to be a column
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_NUMBER = re.compile(r"\s*[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?\s*")
-_COPY = re.compile(r"_duplicated_\d+$")  # what polars puts after a name that there is already
 
 
-def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Return the table, all cells text or null, and what was converted, in words.
+def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...], bool]:
+    """Return the table, all cells text or null, what was converted, in words, and whether the
+    first line was a row, so that columns are named by their place, from 1.
 
     Names of columns are stripped of white space. Lines that begin with # before the header are
     left out.
 
     Raises:
-        DataError: there is no header or no row, or rows have more cells than the header.
+        DataError: there is no row, or rows have more cells than the first line.
     """
     text, encoding = to_utf8(content)
-    text = _without_comments(text)
+    text = without_remarks(text)
     if not text.strip():
         raise DataError("is empty; it must have a header and rows")
     separator = find_separator(text)
+    text, titles = without_titles(text, separator)
     if separator == " ":
         text = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", text))
     frame = _parsed(text, "\t" if separator == " " else separator)
-    _check_header(frame.columns)
+    headless = names_nothing(frame)
+    if headless:
+        frame = _parsed(text, "\t" if separator == " " else separator, False)
     words = [f"decoded from {_spelled(encoding)}"] if encoding != "utf-8" else []
     if separator != ",":
         words.append(f"columns separated by {_NAMES[separator]}")
-    return frame, tuple(words)
+    if frame.width > 1:  # empty lines
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    frame, rows = (frame, ()) if headless else without_units(frame)
+    return frame, (*words, *titles, *rows), headless
 
 
 def find_separator(text: bytes) -> str:
@@ -47,6 +55,9 @@ def find_separator(text: bytes) -> str:
     for mark in _SEPARATORS:
         counts = Counter(line.count(mark) for line in lines)
         header = lines[0].count(mark)
+        if not header and len(lines) > 2:  # a title above the table
+            usual, times = counts.most_common(1)[0]
+            header = usual if times > len(lines) / 2 else 0
         score = counts[header] / len(lines), header
         if header and score > most:
             best, most = mark, score
@@ -60,10 +71,12 @@ def is_table(text: bytes) -> bool:
     mark = find_separator(text)
     lines = _first_lines(text)
     cells = [line.split() if mark == " " else line.split(mark) for line in lines]
-    if len(lines) < 3 or len(cells[0]) < 2 or any(len(row) != len(cells[0]) for row in cells):
+    if len(lines) < 3 or any(len(row) != len(cells[0]) for row in cells):
+        return False
+    if len(cells[0]) == 1 and len(lines) < _FEWEST_LINES:
         return False
     below = [cell for row in cells[1:] for cell in row]
-    return 2 * sum(_NUMBER.fullmatch(cell) is not None for cell in below) >= len(below)
+    return 2 * sum(map(is_number, below)) >= len(below)
 
 
 def _first_lines(text: bytes) -> list[str]:
@@ -72,21 +85,30 @@ def _first_lines(text: bytes) -> list[str]:
     return [line for line in lines if line.strip()] or [""]
 
 
-def _without_comments(text: bytes) -> bytes:
-    while text.startswith(b"#") and b"\n" in text:
-        text = text.partition(b"\n")[2]
-    return text
-
-
-def _parsed(text: bytes, separator: str) -> pl.DataFrame:
+def _parsed(text: bytes, separator: str, header: bool = True) -> pl.DataFrame:
     try:
-        frame = pl.read_csv(text, separator=separator, infer_schema=False)
+        frame = pl.read_csv(text, separator=separator, infer_schema=False, has_header=header)
     except pl.exceptions.NoDataError:
         raise DataError("is empty; it must have a header and rows") from None
     except pl.exceptions.PolarsError as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = _longer(text, separator) or str(error).strip().partition("\n")[0]
         raise DataError(f"cannot be read ({reason}); check that it is complete") from None
+    if not header:
+        return frame.rename({name: str(k) for k, name in enumerate(frame.columns, 1)})
     return named_once(frame)
+
+
+def _longer(text: bytes, separator: str) -> str:
+    """Return which line has more cells than the first, in words; "" if none has."""
+    lines = _QUOTED.sub("", text.decode(errors="replace")).splitlines()
+    width = lines[0].count(separator)
+    for number, line in enumerate(lines, 1):
+        if line.count(separator) > width:
+            return (
+                f"line {number} has {line.count(separator) + 1} cells, and the first {width + 1}: "
+                "a second table, or a cell that needs quotes"
+            )
+    return ""
 
 
 def named_once(frame: pl.DataFrame) -> pl.DataFrame:
@@ -96,15 +118,6 @@ def named_once(frame: pl.DataFrame) -> pl.DataFrame:
         bare = name.strip()
         names.append(bare if bare not in names else name)
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
-
-
-def _check_header(columns: list[str]) -> None:
-    names = [_COPY.sub("", name) for name in columns if name]
-    if names and all(map(_NUMBER.fullmatch, names)) and len(names) == len(columns):
-        raise DataError(
-            f"cannot be read: its first line holds numbers ({', '.join(names[:3])}); "
-            "it must be a header that names the columns"
-        )
 
 
 def _spelled(encoding: str) -> str:

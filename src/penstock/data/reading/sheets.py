@@ -27,6 +27,18 @@ def read_feather(path: Path) -> pl.DataFrame:
     return frame
 
 
+def read_json(path: Path) -> pl.DataFrame:
+    """Return the table of a JSON file: objects with the names of columns, in a list or a line each.
+
+    Raises:
+        DataError: it is no such.
+    """
+    content = read_bytes(path).lstrip()
+    read = pl.read_ndjson if content.startswith(b"{") else pl.read_json
+    frame: pl.DataFrame = _tried(read, content, infer_schema_length=None)
+    return frame
+
+
 def read_excel(path: Path) -> pl.DataFrame:
     """Return the first sheet of an Excel file.
 

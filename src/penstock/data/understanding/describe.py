@@ -35,6 +35,7 @@ def describe(
     frequency: str | None = None,
     date_format: str | None = None,
     test_windows: str | None = None,
+    elapsed: bool = False,
 ) -> Understanding:
     """Return what data hold: the task, the series, their times, and the role of every column.
 
@@ -62,6 +63,7 @@ def describe(
         frequency: the step to which rows of irregular times are brought, as "1h".
         date_format: how dates are written, as "%d.%m.%Y".
         test_windows: of series: "rolling", one a step, or "last", the last one of each series.
+        elapsed: whether the time since the row before is a column too.
 
     Raises:
         DataError: a cell cannot be used, or it is not clear what is what; the message says where.
@@ -70,6 +72,7 @@ def describe(
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
         told_names(static), split, group, task, horizon, frequency, date_format, test_windows,
+        elapsed,
     )  # fmt: skip
     return given(data, options, test, validation).understood
 

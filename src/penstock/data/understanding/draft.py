@@ -117,19 +117,20 @@ def _laid_out(
     if lists and len(long.rows) > 0:
         return spread_cells(long, tuple(lists), remarks)
     numeric = [n for n in free if long.cells[n].sort == "number"]
-    steps = numbered(numeric) if 2 * len(numeric) >= len(free) else ()
-    steps = steps or numbered([n for n in free if holds(long.cells[n]) != "numbers"])
+    channels = numbered(numeric) if 2 * len(numeric) >= len(free) else {}
+    channels = channels or numbered([n for n in free if holds(long.cells[n]) != "numbers"])
+    steps = {name for names in channels.values() for name in names}
     dated = any(c.sort == "time" for n, c in long.cells.items() if n not in steps)
     if label is not None:
         if steps and not dated:
-            return spread_steps(long, steps, "--target", remarks)
+            return spread_steps(long, channels, "--target", remarks)
         found = find_sequences(long.cells, [*taken])
         return spread_cells(long, found, remarks) if found and not dated else long
     rest = [n for n in free if n not in steps]
     names = [n for n in rest if long.cells[n].sort == "text"]
-    alone = len(steps) >= _FEWEST_ROWS and len(rest) <= 2 and not dated
+    alone = len(steps) >= _FEWEST_ROWS * max(len(channels), 1) and len(rest) <= 2 and not dated
     if alone and names and long.cells[names[0]].text().n_unique() == len(long.rows):
-        return spread_steps(long, steps, "--target", remarks)
+        return spread_steps(long, channels, "--target", remarks)
     return long
 
 

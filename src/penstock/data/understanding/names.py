@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from penstock.errors import ArgumentError, nearest
 
 LABELS = ("label", "labels", "class", "tag", "tags")
-IDS = ("unique_id", "id", "sequence_id", "sequence", "series_id", "series", "item_id", "case_id",
-       "sample_id", "record_id", "piece", "uid")  # fmt: skip
+IDS = ("unique_id", "id", "sequence_id", "sequence", "series_id", "series_name", "series",
+       "item_id", "case_id", "sample_id", "record_id", "piece", "uid")  # fmt: skip
 TIMES = ("ds", "date", "datetime", "date_time", "timestamp", "time", "day", "month", "year", "week",
          "period", "ts", "epoch", "unix_time", "step", "timestep", "time_step", "t")  # fmt: skip
 SURE_TIMES = TIMES[:6]

@@ -62,17 +62,23 @@ class Facts:
         form: a table, arrays, text that can be decoded, or bytes that cannot be.
         binary: whether a table or arrays hold nothing but ones and zeros.
         labels: the column of labels, if there is one.
+        series: options that the user gave and that are for series alone, such as --past.
     """
 
     form: Literal["table", "arrays", "text", "bytes"]
     binary: bool = False
     labels: Labels | None = None
+    series: tuple[str, ...] = ()
 
 
 Rule = Callable[[Facts], Suit | None]
 
 
 def _forecast(facts: Facts) -> Suit | None:
+    if facts.series:
+        verb = "is" if len(facts.series) == 1 else "are"
+        why = f"{' and '.join(facts.series)} {verb} for series in time"
+        return Suit("forecast", Degree.ASKED, why)
     why = "the table has no column of labels, so its numbers are series in time"
     return Suit("forecast", Degree.ALLOWED, why) if facts.form in ("table", "arrays") else None
 

@@ -1,6 +1,6 @@
 """Parts that stand in files or frames of their own → one table with a column that says which."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -44,10 +44,11 @@ def together(parts: Mapping[str, Source], options: Options) -> Source:
         for part, table in tables.items()
     }
     if found.task in _LABELLED:
-        tables = _told_apart(tables, found.with_role("id"))
+        ids = [name for name in found.with_role("id") if name != options.group]
+        tables = _told_apart(tables, ids)
     names = " and ".join(source.name for source in parts.values())
     frame = pl.concat(tables.values(), how="vertical_relaxed")
-    return Source(names, frame, conversions=first.conversions)
+    return Source(names, frame, conversions=first.conversions, headless=first.headless)
 
 
 def _left_out(found: Understanding) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ def _table(source: Source) -> pl.DataFrame:
         return table_of(source.arrays, Remarks())
 
 
-def _told_apart(tables: dict[str, pl.DataFrame], ids: tuple[str, ...]) -> dict[str, pl.DataFrame]:
+def _told_apart(tables: dict[str, pl.DataFrame], ids: Sequence[str]) -> dict[str, pl.DataFrame]:
     """Return the tables with the part before each id, if one id is in several of them."""
     if not ids:
         return tables

@@ -16,10 +16,11 @@ from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import find_cells
 from penstock.data.understanding.columns.assigned import frames_roles, roles_of
 from penstock.data.understanding.columns.parts import check_usable
-from penstock.data.understanding.columns.roles import Told, counters
+from penstock.data.understanding.columns.roles import Told, asked_for_series, counters
 from penstock.data.understanding.draft import make_draft
 from penstock.data.understanding.layouts import arrays as of_arrays
-from penstock.data.understanding.layouts.spread import melt_dates
+from penstock.data.understanding.layouts.headless import name_columns
+from penstock.data.understanding.layouts.spread import melt_dates, melt_months
 from penstock.data.understanding.remarks import Remarks
 from penstock.data.understanding.rows.finished import finished
 from penstock.data.understanding.suits import TASKS, Facts, decide
@@ -54,7 +55,9 @@ def _understood(source: Source, options: Options) -> Understanding:
         if options.task in _PROSE:
             raise DataError("is no text; give a .txt file, or another --task")
         if source.arrays is None:
-            return _of_table(source.name, source.rows(), options, remarks)
+            frame = source.rows()
+            frame = name_columns(frame, options, remarks) if source.headless else frame
+            return _of_table(source.name, frame, options, remarks)
         if options.task in (None, "frames") and of_arrays.are_frames(source.arrays):
             return understand_frames(source.name, source.arrays, remarks)
         frame = of_arrays.table_of(source.arrays, remarks)
@@ -64,7 +67,8 @@ def _understood(source: Source, options: Options) -> Understanding:
 
 
 def _of_table(name: str, frame: pl.DataFrame, options: Options, remarks: Remarks) -> Understanding:
-    melted = melt_dates(frame, remarks)
+    melted = melt_months(frame, remarks)
+    melted = melt_dates(frame, remarks) if melted is None else melted
     frame = _with_labels(frame if melted is None else melted, options)
     told = Told.of(options, frame.columns)
     cells = find_cells(frame, remarks)
@@ -73,10 +77,12 @@ def _of_table(name: str, frame: pl.DataFrame, options: Options, remarks: Remarks
     cells = {n: c for n, c in cells.items() if n not in out}
     if not cells:
         raise DataError("no column is left beside those that count the rows")
+    series = () if options.task else asked_for_series(cells, told, options)
+    options = replace(options, task="forecast") if series else options
     draft = make_draft(name, cells, told, options, remarks, out_cells)
     frames = frames_roles(draft)
     labels = draft.question.labels if draft.question else None
-    suit = decide(Facts("table", frames is not None, labels))
+    suit = decide(Facts("table", frames is not None, labels, series))
     return finished(draft, frame, frames or roles_of(draft), suit)
 
 

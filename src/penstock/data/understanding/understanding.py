@@ -27,6 +27,7 @@ class Table:
         form: whether a series was many rows ("long"), a row each, or the whole table ("one").
         made: the columns that hold the steps, where these were columns or cells of the source.
         steps: those columns of the source.
+        elapsed: the column of the time since the row before, where the user asked for it.
     """
 
     ids: pl.Series
@@ -37,6 +38,7 @@ class Table:
     form: Form = "long"
     made: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
+    elapsed: str | None = None
 
     def starts(self) -> NDArray[np.int64]:
         """Return where each series starts, and the number of rows after the last one."""

@@ -102,7 +102,11 @@ def extend(
 
 
 def _check_ahead(dataset: Dataset, series: Sequence[Series], horizon: int) -> None:
-    names = ", ".join(dataset.columns.known)
+    columns = dataset.columns
+    given = [name for name in columns.known if name != columns.elapsed]
+    if columns.elapsed:
+        given += [columns.time] if isinstance(columns.time, str) else columns.time or ()
+    names = ", ".join(given)
     for one in series:
         if len(one.known) < len(one) + horizon:
             raise DataError(
@@ -116,7 +120,7 @@ def _frame(
 ) -> pl.DataFrame:
     steps = len(values[0])
     kind = series[0].times.dtype
-    times = [continue_times(one.times, steps, dataset.spacing) for one in series]
+    times = [_times_ahead(one, steps, dataset) for one in series]
     empty = pl.Series("ds", [None] * steps, dtype=kind)
     ahead = np.concatenate(values)
     ds = pl.concat([empty if one is None else one.cast(kind).alias("ds") for one in times])
@@ -130,6 +134,14 @@ def _frame(
             "high": ahead[:, -1],
         }
     )
+
+
+def _times_ahead(one: Series, steps: int, dataset: Dataset) -> pl.Series | None:
+    """Return the times that the step tells or, where there is none, those given in rows ahead."""
+    times = continue_times(one.times, steps, dataset.spacing)
+    if times is None and one.later is not None and len(one.later) >= steps:
+        return one.later[:steps]
+    return times
 
 
 def _no_times(dataset: Dataset, frame: pl.DataFrame) -> tuple[str, ...]:

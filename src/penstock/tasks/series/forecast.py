@@ -127,7 +127,10 @@ class ForecastProblem(Problem):
         timed = columns.time is not None
         evidence = forecast_evidence(self.selection, self.parts["train"], known, past, timed)
         spacing = self.dataset.spacing
-        return replace(evidence, irregular=None if spacing is None else spacing.unit == "none")
+        irregular = None
+        if spacing is not None:
+            irregular = spacing.unit == "none" and columns.elapsed is None
+        return replace(evidence, irregular=irregular)
 
     def test(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return contexts, targets, and which were observed, of the test windows."""

@@ -64,7 +64,8 @@ def select(dataset: Dataset, horizon: int | None = None) -> Selection:
     varied = [one for one in long if np.ptp(_training(dataset, one, horizon)[0])]
     if not varied:
         raise DataError(_constant_message(dataset, long, horizon))
-    season = find_season([_training(dataset, one, horizon)[0] for one in varied])
+    parts = [_training(dataset, one, horizon)[0] for one in varied]
+    season = find_season(parts, dataset.spacing)
     lengths = [_cut(dataset, one, horizon).train for one in varied]
     room = max(SHORTEST_CONTEXT, (int(statistics.median(lengths)) - horizon) // 2)
     season = season if season <= room else 1

@@ -118,7 +118,8 @@ def irregular_times(case: Case) -> Iterator[str]:
     """Fires where series have times, but no step between rows that most of them keep.
 
     "The next value" is then not at any time that one could name, and rows count as if they were
-    equally far apart. Bring them to a step with --frequency, such as 1h.
+    equally far apart. Bring them to a step with --frequency, such as 1h, or make the time since the
+    row before an input with --elapsed: forecasts are then for times that are given.
     """
     if case.evidence.irregular is None:
         raise NotApplicable("the data are no series with times")

@@ -19,6 +19,7 @@ _CLOCK = r"(?:^|[ T])(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*([AaPp]\.?[Mm]
 _ZONE = r"(?i):\d{2}(?:[.,]\d+)?\s*(Z|UTC|GMT|[-+]\d{2}:?(?:\d{2})?)(?:\[[\w/]+\])?$"
 _WEEKDAY = r"(?i)^(mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+"
 _QUARTER = (r"(?i)^(\d{4})[- /]?Q([1-4])$", r"(?i)^Q([1-4])[- /]?(\d{4})$")
+_FISCAL = (r"(?i)^(?:FY|AY)[- ]?(\d{4})$", r"^(\d{4})[-/](\d{2}|\d{4})$")
 _WEEK = r"(?i)^(\d{4})[- ]?W(\d{2})$"
 # The shape of a date → how it may be read; {s} is what stands between its parts.
 _SHAPES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -172,6 +173,8 @@ def _together(dates: pl.Series, times: pl.Series | None, timed: pl.Series) -> pl
 
 def _days(days: pl.Series) -> dict[str, pl.Series]:
     """Return the dates in text in each order of day and month that its shape allows."""
+    if (years := _fiscal_years(days)) is not None:
+        return {"": years}
     found: dict[str, pl.Series] = {}
     for cell in {days[0], days[len(days) // 2], days[-1]} if len(days) else ():
         for order, form in _forms(cell):
@@ -209,6 +212,18 @@ def _quarters(days: pl.Series) -> pl.Series:
     quarter = days.str.extract(first, 2).fill_null(days.str.extract(second, 1))
     frame = pl.DataFrame({"y": year.cast(pl.Int32), "m": quarter.cast(pl.Int32) * 3 - 2})
     return frame.select(pl.date("y", "m", 1)).to_series()
+
+
+def _fiscal_years(days: pl.Series) -> pl.Series | None:
+    """Return the first days of years such as FY2020 or 2019/20; None unless all are such."""
+    named, pair = _FISCAL
+    first = days.str.extract(pair, 1).cast(pl.Int32)
+    second = days.str.extract(pair, 2).cast(pl.Int32)
+    follows = (first + 1) % 100 == second % 100
+    year = days.str.extract(named, 1).cast(pl.Int32).fill_null(first.set(~follows, None))
+    if not len(year) or year.null_count():
+        return None
+    return pl.DataFrame({"y": year}).select(pl.date("y", 1, 1)).to_series()
 
 
 def _weeks(days: pl.Series) -> pl.Series:

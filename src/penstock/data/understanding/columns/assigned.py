@@ -63,10 +63,10 @@ def roles_of(draft: Draft) -> dict[str, Role]:
         beside = roles_beside(free, draft.keys, texts, draft.remarks)
     roles |= beside | dict.fromkeys(draft.long.made, "input")
     for name in told.group:
-        check_within(name, draft.keys, cells[name].text(), "has the values", "--group")
+        check_within(name, draft.keys, draft.cells[name].text(), "has the values", "--group")
     if draft.question.task != "tag":
         _check_label(label, draft.keys, cells[label].text())
-    if not {"input", "known", "past"} & {roles[n] for n in cells}:
+    if not (draft.options.elapsed or {"input", "known", "past"} & {roles[n] for n in cells}):
         raise ArgumentError(f"no column of inputs is left beside the labels {label!r}")
     return {name: roles[name] for name in cells}
 

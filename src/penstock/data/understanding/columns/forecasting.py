@@ -6,6 +6,7 @@ import polars as pl
 
 from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.columns.oddities import constant_within
+from penstock.data.understanding.columns.parts import names_parts, note_parts
 from penstock.data.understanding.columns.roles import Role, Told
 from penstock.data.understanding.remarks import Remarks, listed
 from penstock.errors import DataError
@@ -47,7 +48,8 @@ _SORTS = ("number", "boolean", "text")
 
 
 def _still(cells: Cells, keys: pl.Series) -> bool:
-    return not cells.values.null_count() and constant_within(cells, keys)
+    whole = not cells.values.null_count() and not names_parts(cells)
+    return whole and constant_within(cells, keys)
 
 
 def _targets(
@@ -94,6 +96,10 @@ _NAMES = (*_CALENDAR, "dow", "day_of_week", "dayofweek", "doy", "dayofyear", "da
 
 
 def _say(free: Mapping[str, Cells], unused: list[str], remarks: Remarks) -> None:
+    parts = [n for n in unused if names_parts(free[n])]
+    for name in parts:
+        note_parts(name, remarks)
+    unused = [n for n in unused if n not in parts]
     texts = [n for n in unused if free[n].sort in ("text", "boolean")]
     other = [n for n in unused if n not in texts]
     if other:

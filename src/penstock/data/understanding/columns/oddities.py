@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from penstock.data.understanding.cells.cells import Cells
+from penstock.data.understanding.columns.parts import names_parts, note_parts
 from penstock.data.understanding.columns.roles import Role
 from penstock.data.understanding.names import GROUPS
 from penstock.data.understanding.remarks import Remarks
@@ -28,6 +29,9 @@ def roles_beside(
         if column.sort in ("time", "list", "other"):
             roles[name] = "left out"
             remarks.note(f"column {name!r} is left out: it holds {_what(column)}")
+        elif names_parts(column):
+            roles[name] = "left out"
+            note_parts(name, remarks)
         elif sequences > 1 and _is_constant(keys, column):
             tells = label is not None and _tells(column, label)
             roles[name] = "static" if tells else _of_constant(column, keys, sequences, remarks)

@@ -4,6 +4,7 @@ import polars as pl
 
 from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import Cells, shown
+from penstock.data.understanding.remarks import Remarks
 from penstock.errors import ArgumentError, DataError
 
 _WORDS = {"train": "train", "training": "train", "tr": "train", "fit": "train",
@@ -32,10 +33,34 @@ def check_usable(options: Options, task: str) -> None:
             f"{where} --split, --test or --validation; they are for tables of series, or of "
             "sequences with labels"
         )
-    if options.test_windows is not None and task != "forecast":
-        raise ArgumentError(f"{where} --test-windows; it is for series to forecast")
+    series = {
+        "--test-windows": options.test_windows, "--horizon": options.horizon,
+        "--frequency": options.frequency,
+    }  # fmt: skip
+    unused = next((option for option, value in series.items() if value), None)
+    if unused and task != "forecast":
+        raise ArgumentError(f"{where} {unused}; it is for series: --task forecast")
+    if options.elapsed and task not in (*_GROUPED, "forecast"):
+        raise ArgumentError(f"{where} --elapsed; it is for rows with times")
     if options.test_windows not in (None, "last", "rolling"):
         raise ArgumentError(f"--test-windows is {options.test_windows!r}; give rolling or last")
+
+
+def names_parts(cells: Cells) -> bool:
+    """Whether a column holds nothing but names of parts: two of them, one of which trains."""
+    if cells.sort != "text":
+        return False
+    words = cells.raw.drop_nulls().unique().str.strip_chars().str.to_lowercase()
+    parts = {_WORDS.get(word) for word in words}
+    return "train" in parts and None not in parts and len(parts) > 1
+
+
+def note_parts(name: str, remarks: Remarks) -> None:
+    """Say that a column names parts, which nobody said are to be used."""
+    remarks.note(
+        f"column {name!r} says train, validation or test and is left out; "
+        f"--split {name} takes these parts"
+    )
 
 
 def part_of(cells: Cells, keys: pl.Series, per_sequence: bool) -> pl.Series:

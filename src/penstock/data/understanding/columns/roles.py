@@ -69,6 +69,11 @@ class Told:
             for option, names in told.items()
         }
         _check_once(found)
+        for option in ("--split", "--group"):
+            if len(found[option]) > 1:
+                raise ArgumentError(
+                    f"{option} names {', '.join(found[option])}; it takes one column"
+                )
         return Told(*found.values())
 
     def roles(self) -> dict[str, Role]:
@@ -89,7 +94,7 @@ def _check_once(found: Mapping[str, tuple[str, ...]]) -> None:
     seen: dict[str, str] = {}
     for option, names in found.items():
         for name in names:
-            if name in seen:
+            if name in seen and {seen[name], option} != {"--id", "--group"}:
                 first, second = sorted((seen[name], option), key=_order)
                 raise ArgumentError(
                     f"column {name!r} cannot be both {first} and {second}; name it once"
@@ -142,6 +147,21 @@ def find_label(cells: Mapping[str, Cells], told: Told) -> str | None:
     return None if told.target else first_named(free, LABELS)
 
 
+def asked_for_series(cells: Mapping[str, Cells], told: Told, options: Options) -> tuple[str, ...]:
+    """Return the options given that only series to forecast take, where they decide the task.
+
+    They do unless the column of labels leaves no doubt: text, or numbers in a column named label.
+    """
+    label = find_label(cells, told)
+    if label and (cells[label].sort in ("text", "boolean") or label.lower() in LABELS):
+        return ()
+    given = {
+        "--known": options.known, "--past": options.past, "--horizon": options.horizon,
+        "--frequency": options.frequency, "--test-windows": options.test_windows,
+    }  # fmt: skip
+    return tuple(option for option, value in given.items() if value)
+
+
 def find_times(
     cells: Mapping[str, Cells], told: Told, taken: list[str | None], ids: pl.Series | None
 ) -> tuple[str, ...]:
@@ -185,7 +205,8 @@ def find_id(cells: Mapping[str, Cells], told: Told, label: str | None) -> tuple[
     """Return the column of ids that is told, or named as such and has some value twice."""
     if told.id:
         return told.id
-    free = {n: c for n, c in cells.items() if n not in told.roles() and n != label}
+    taken = {n for n, role in told.roles().items() if role != "group"} | {label}
+    free = {n: c for n, c in cells.items() if n not in taken}
     for word in IDS:
         name = first_named(free, [word])
         if name and free[name].sort in ("text", "number", "time"):

@@ -24,6 +24,9 @@ _MOST_LETTERS = 64
 _SAMPLE = 200
 _FEWEST_YEARS = 5
 _FIRSTS = (0, 1, 2)
+_LONG_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august",
+                "september", "october", "november", "december")  # fmt: skip
+MONTHS = tuple(name[:3] for name in _LONG_MONTHS)
 _DATED = r"\d.*[-/. :Qq].*\d|[A-Za-z]{3}.?\d\d|\d{8}"
 _PARTED = re.compile(r"[\s,;|\[\]()]+")
 
@@ -76,6 +79,26 @@ def melt_dates(frame: pl.DataFrame, remarks: Remarks) -> pl.DataFrame | None:
     return long.sort(" row", maintain_order=True).drop(" row")
 
 
+def melt_months(frame: pl.DataFrame, remarks: Remarks) -> pl.DataFrame | None:
+    """Return a table of a column of years and twelve of months with a row a month; else None."""
+    months = {str(name).strip().lower()[:3]: name for name in frame.columns}
+    year = next((n for n in frame.columns if n.strip().lower() in ("year", "yr", "")), None)
+    whole = {n.strip().lower() for n in frame.columns} <= {*MONTHS, *_LONG_MONTHS, "year", "yr", ""}
+    if year is None or not whole or not {*MONTHS} <= {*months} or len(frame.columns) != 13:
+        return None
+    parts = [
+        frame.select(
+            (pl.col(year).cast(pl.String) + f"-{k:02d}").alias("time"),
+            pl.col(months[m]).alias("value"),
+        )
+        for k, m in enumerate(MONTHS, 1)
+    ]
+    remarks.converted("12 columns of months turned into rows: time and value")
+    order = pl.concat([pl.int_range(frame.height, eager=True)] * 12)
+    whole_frame = pl.concat(parts).with_columns(order.alias(" row"))
+    return whole_frame.sort(" row", maintain_order=True).drop(" row")
+
+
 def _dated_names(columns: Sequence[str]) -> list[str]:
     years = [name for name in columns if re.fullmatch(r"(1[89]|20)\d\d", name)]
     if len(years) >= _FEWEST_YEARS and _follow(years):
@@ -90,55 +113,76 @@ def _follow(years: Sequence[str]) -> bool:
     return numbers == [*range(numbers[0], numbers[0] + len(numbers))]
 
 
-def numbered(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return columns of one name with 0, 1, 2, … after it, in that order; else none.
+def numbered(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the columns of the steps of each channel, in order; {} where there are no such.
 
-    They may begin with 1, or with 2 where the first holds ids or labels.
+    They have one name with 0, 1, 2, … in it, as t0 or 0_x. They may begin with 1, or with 2 where
+    the first holds ids or labels. Several names with the same numbers are several channels.
     """
-    groups: dict[str, list[tuple[int, str]]] = {}
+    groups: dict[tuple[str, str], dict[int, str]] = {}
     for name in columns:
-        if found := re.fullmatch(r"(.*?)(\d+)", name):
-            groups.setdefault(found[1], []).append((int(found[2]), name))
-    if not groups:
-        return ()
-    most = max(len(group) for group in groups.values())
-    steps = sorted(next(group for group in groups.values() if len(group) == most))
-    first = steps[0][0]
-    whole = [number for number, _ in steps] == [*range(first, first + len(steps))]
-    enough = len(steps) >= _FEWEST_STEPS and 2 * len(steps) >= len(columns)
-    return tuple(name for _, name in steps) if enough and whole and first in _FIRSTS else ()
+        if found := re.fullmatch(r"(.*?)(\d+)|(\d+)(\D+)", name):
+            before, first, second, after = found.groups(default="")
+            groups.setdefault((before, after), {})[int(first or second)] = name
+    most = max(map(len, groups.values()), default=0)
+    longest = next((sorted(group) for group in groups.values() if len(group) == most), [])
+    alike = {key: group for key, group in groups.items() if sorted(group) == longest}
+    enough = most >= _FEWEST_STEPS and 2 * most * len(alike) >= len(columns)
+    whole = enough and longest == [*range(longest[0], longest[0] + most)]
+    if not whole or longest[0] not in _FIRSTS:
+        return {}
+    bare = [f"{before}{after}".strip("_.- ") for before, after in alike]
+    distinct = len({*bare}) == len(bare) and "" not in bare
+    keys = bare if distinct else [f"{before}#{after}" for before, after in alike]
+    return {
+        key: tuple(group[k] for k in longest)
+        for key, group in zip(keys, alike.values(), strict=True)
+    }
 
 
-def spread_steps(long: Long, steps: tuple[str, ...], option: str, remarks: Remarks) -> Long:
+def spread_steps(
+    long: Long, channels: Mapping[str, tuple[str, ...]], option: str, remarks: Remarks
+) -> Long:
     """Return the sequences that stand in a row each, up to the last cell that is not empty.
 
     Raises:
         DataError: a row has no step, or some columns hold numbers and some do not.
     """
-    columns = [long.cells[name] for name in steps]
-    symbols = any(c.sort in ("text", "time") for c in columns)
-    if symbols and sum(c.sort == "number" for c in columns) > len(columns) / 2:
-        odd = next(c for c in columns if c.sort in ("text", "time"))
-        odd.numbers(option)
-    seen = np.stack([_filled(c, symbols) for c in columns], axis=1)
-    lengths = np.where(seen, np.arange(1, len(steps) + 1), 0).max(axis=1)
+    steps = tuple(name for names in channels.values() for name in names)
+    columns = {key: [long.cells[name] for name in names] for key, names in channels.items()}
+    symbols = {key: _are_symbols(cells, option) for key, cells in columns.items()}
+    seen = np.any([_filled(cells, symbols[key]) for key, cells in columns.items()], axis=0)
+    lengths = np.where(seen, np.arange(1, seen.shape[1] + 1), 0).max(axis=1)
     if not lengths.all():
         row = int(np.flatnonzero(lengths == 0)[0])
         raise DataError(f"row {row + 1} has no value in any of its steps; delete the row")
     owners = np.repeat(np.arange(len(lengths)), lengths)
     places = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    name = _free("symbol" if symbols else "x", [c for c in long.cells if c not in steps])
-    made = _gathered(columns, owners, places, symbols, name, option)
+    taken = [name for name in long.cells if name not in steps]
+    made: dict[str, Cells] = {}
+    for key, cells in columns.items():
+        plain = "symbol" if symbols[key] else "x"
+        name = _free(key if len(columns) > 1 else plain, [*taken, *made])
+        made[name] = _gathered(cells, owners, places, symbols[key], name, option)
     remarks.converted(
         f"{len(steps)} columns, {steps[0]} to {steps[-1]}, read as the steps of a row"
+        + (f", of {len(made)} channels: {listed(made)}" if len(made) > 1 else "")
     )
-    return _expanded(long, steps, {name: made}, owners)
+    return _expanded(long, steps, made, owners)
 
 
-def _filled(cells: Cells, symbols: bool) -> NDArray[np.bool_]:
-    if symbols:
-        return cells.text().is_not_null().to_numpy()
-    return cells.values.is_not_null().to_numpy()
+def _are_symbols(columns: Sequence[Cells], option: str) -> bool:
+    """Whether steps are symbols; text among what is mostly numbers is an error that names it."""
+    odd = next((c for c in columns if c.sort in ("text", "time")), None)
+    if odd and sum(c.sort == "number" for c in columns) > len(columns) / 2:
+        odd.numbers(option)
+    return odd is not None
+
+
+def _filled(columns: Sequence[Cells], symbols: bool) -> NDArray[np.bool_]:
+    """Return which cells have a value [rows, steps]."""
+    kept = [c.text() if symbols else c.values for c in columns]
+    return np.stack([column.is_not_null().to_numpy() for column in kept], axis=1)
 
 
 def _gathered(

@@ -5,6 +5,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penstock.data.season import find_season
+from penstock.data.spacing import Spacing
 from penstock.data.splits import split
 from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.columns.kinds import kinds_of
@@ -12,12 +13,14 @@ from penstock.data.understanding.columns.labels import Question
 from penstock.data.understanding.columns.parts import count_parts, part_of
 from penstock.data.understanding.columns.roles import Kind, Role
 from penstock.data.understanding.draft import Draft
+from penstock.data.understanding.rows.elapsed import since_last_row
 from penstock.data.understanding.rows.sorted_rows import (
     Order,
     check_once,
     in_order,
     on_grid,
     resampled,
+    usual_step,
     wanted_spacing,
     without_copies,
 )
@@ -43,6 +46,7 @@ def _typed(draft: Draft, roles: dict[str, Role]) -> pl.DataFrame:
             columns.append(cells.numbers(_OPTIONS.get(role, "--target")).alias(name))
         else:
             columns.append(cells.text().alias(name))
+    columns += [draft.cells[n].text().alias(n) for n in draft.told.group if n in draft.ids]
     return pl.DataFrame(columns)
 
 
@@ -63,6 +67,10 @@ def finished(
     """Return what was understood, with the rows in order; `source` is the table as it stood."""
     typed, forecast = _typed(draft, roles), suit.task == "forecast"
     order, columns = _ordered(draft, source, typed, forecast)
+    elapsed = None
+    if draft.options.elapsed:
+        made = since_last_row(order, source.columns, draft.remarks)
+        elapsed, columns = made.name, columns.with_columns(made)
     starts = Table(order.ids, order.times, None, columns, columns[" row"]).starts()
     lengths = np.diff(starts)
     targets = [n for n, r in roles.items() if r == "target"] if forecast else []
@@ -76,8 +84,12 @@ def finished(
     table = Table(
         order.ids, order.times, draft.clock.zone if draft.clock else None,
         columns.drop(" row"), columns[" row"] + 1, draft.form, draft.long.made, draft.long.steps,
+        elapsed,
     )  # fmt: skip
     all_roles = _all_roles(draft, source, roles)
+    kinds = _kinds(draft, all_roles)
+    if elapsed:
+        all_roles[elapsed], kinds[elapsed] = "known" if forecast else "input", "number"
     split_names = draft.told.split
     per_sequence = not forecast and suit.task != "tag"
     return Understanding(
@@ -88,11 +100,11 @@ def finished(
         present.height,
         (int(lengths.min()), int(np.median(lengths)), int(lengths.max())),
         order.spacing.name if order.spacing and lengths.max() > 1 else "",
-        _season(table, targets, draft.options.horizon) if forecast else 1,
+        _season(table, targets, draft.options.horizon, order.spacing) if forecast else 1,
         order.inserted,
         missing,
         all_roles,
-        _kinds(draft, all_roles),
+        kinds,
         tuple(draft.remarks.conversions),
         tuple(draft.remarks.notes),
         count_parts(present[split_names[0]], order.ids.filter(pl.Series(sure)), per_sequence)
@@ -125,22 +137,25 @@ def _ordered(
         spacing = wanted_spacing(draft.options.frequency, order.times)
         order, columns = resampled(order, spacing, columns)
         draft.remarks.converted(f"rows brought to one each {spacing.name}, by their mean")
-    elif forecast and order.spacing and order.spacing.unit == "none" and len(order.at) > 2:
+    elif forecast and _is_irregular(order) and not draft.options.elapsed:
         draft.remarks.note(_irregular(order))
     filled = on_grid(order) if forecast else order
     return filled, columns if filled is order else _put_in(order, filled, columns, draft)
 
 
+def _is_irregular(order: Order) -> bool:
+    return bool(order.spacing and order.spacing.unit == "none" and len(order.at) > 2)
+
+
 def _irregular(order: Order) -> str:
     assert order.times is not None
-    what = (
-        "--frequency 1h, say, makes one row each hour of them; "
-        if order.times.dtype.is_temporal()
-        else ""
-    )
+    dated = order.times.dtype.is_temporal()
+    step = usual_step(order.ids, order.times) if dated else ""
+    what = f"--frequency {step}, say, makes one row each {step} of them, and " if dated else ""
     return (
         "the times are irregular: there is no step between rows that most of them keep; "
-        f"{what}else rows count as if they were equally far apart"
+        f"{what}--elapsed makes the time since the row before an input; "
+        "else rows count as if they were equally far apart"
     )
 
 
@@ -186,7 +201,7 @@ def _kinds(draft: Draft, roles: dict[str, Role]) -> dict[str, Kind]:
     return kinds_of(cells, roles, classes)
 
 
-def _season(table: Table, targets: list[str], horizon: int | None) -> int:
+def _season(table: Table, targets: list[str], horizon: int | None, spacing: Spacing | None) -> int:
     """Return the season of the training parts of the series, as forecasting splits them."""
     starts = table.starts()
     lengths = np.diff(starts)
@@ -199,7 +214,7 @@ def _season(table: Table, targets: list[str], horizon: int | None) -> int:
             seen = _carried(values[start : start + length])
             if len(seen) > 2 * ahead and len(part := seen[: split(len(seen), ahead).train]) > 2:
                 parts.append(part)
-    return find_season(parts) if parts else 1
+    return find_season(parts, spacing) if parts else 1
 
 
 def _carried(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Rows put in the order of their series and times, without copies, on a regular grid."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,8 +54,7 @@ def in_order(ids: pl.Series, times: pl.Series | None, yearly: bool) -> Order:
 def without_copies(order: Order, source: pl.DataFrame, remarks: Remarks) -> Order:
     """Return the order without rows that repeat another in every cell."""
     assert order.times is not None
-    frame = pl.DataFrame([order.ids.alias("id"), order.times.alias("time")])
-    if not frame.is_duplicated().any():
+    if not _repeated(order).any():
         return order
     copies = source.with_row_index(" row").unique(
         source.columns, keep="first", maintain_order=True
@@ -63,10 +63,16 @@ def without_copies(order: Order, source: pl.DataFrame, remarks: Remarks) -> Orde
     if kept.all():
         return order
     remarks.note(f"{int((~kept).sum()):,} rows repeat another in every cell and are left out")
-    mask = pl.Series(kept)
-    frame = frame.filter(mask)
+    frame = pl.DataFrame([order.ids.alias("id"), order.times.alias("time")]).filter(pl.Series(kept))
     yearly = bool(order.spacing and order.spacing.yearly)
     return Order(order.at[kept], frame["id"], frame["time"], find_spacing(frame, yearly))
+
+
+def _repeated(order: Order) -> pl.Series:
+    """Return which rows have the series and the time of the row before."""
+    assert order.times is not None
+    same = (order.times == order.times.shift()) & (order.ids == order.ids.shift())
+    return same.fill_null(False)
 
 
 def check_once(order: Order, rows: NDArray[np.int64], name: str, has_ids: bool) -> None:
@@ -76,8 +82,7 @@ def check_once(order: Order, rows: NDArray[np.int64], name: str, has_ids: bool) 
         DataError: a time is repeated; the message names its row.
     """
     assert order.times is not None
-    same = (order.times == order.times.shift()) & (order.ids == order.ids.shift())
-    twice = same.fill_null(False).arg_true().to_numpy()
+    twice = _repeated(order).arg_true().to_numpy()
     if len(twice):
         place = twice[np.argmin(order.at[twice])]
         series = f" in series {order.ids[int(place)]!r}" if has_ids else ""
@@ -100,6 +105,16 @@ def on_grid(order: Order) -> Order:
     place = filled["at"].fill_null(-1).to_numpy().astype(np.int64)
     at = np.where(place < 0, -1, order.at[np.maximum(place, 0)])
     return replace(order, at=at, ids=filled["id"], times=filled["time"])
+
+
+def usual_step(ids: pl.Series, times: pl.Series) -> str:
+    """Return the frequency that is nearest to the median step, as "1h"."""
+    frame = pl.DataFrame([ids.alias("id"), times.alias("time")])
+    steps = frame.select(pl.col("time").diff().over("id")).to_series().drop_nulls()
+    median = float(steps.cast(pl.Int64).median() or 1)  # type: ignore[arg-type]
+    names = ("1s", "10s", "1min", "5min", "15min", "1h", "6h", "1d", "1w")
+    known = {name: one for name in names if (one := parse_frequency(name))}
+    return min(known, key=lambda name: abs(math.log(known[name].step / max(median, 1))))
 
 
 def wanted_spacing(text: str, times: pl.Series | None) -> Spacing:
