@@ -77,7 +77,7 @@ def test_sentences_of_tagged_words(name: str, header: str, tmp_path: Path) -> No
     assert found.roles["tag"] == "label"
     assert found.roles["token" if header else "word"] == "input"
     numbers = "\n".join("0 1.5\n1 2.5\n2 0.5\n" for _ in range(9))
-    found = described(tmp_path, numbers, "b.txt", task="forecast")
+    found = described(tmp_path, numbers.replace(" ", "\t"), "b.tsv", task="forecast")
     assert ({*found.roles}, found.rows) == ({"1", "2"}, 27)
 
 

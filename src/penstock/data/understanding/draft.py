@@ -6,7 +6,8 @@ import polars as pl
 
 from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import Cells
-from penstock.data.understanding.cells.clock import Clock, read_times
+from penstock.data.understanding.cells.clock import read_times
+from penstock.data.understanding.cells.zones import Clock
 from penstock.data.understanding.columns.labels import Question, labelled_question
 from penstock.data.understanding.columns.roles import (
     Told,

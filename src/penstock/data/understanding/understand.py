@@ -20,7 +20,7 @@ from penstock.data.understanding.columns.roles import Told, asked_for_series, co
 from penstock.data.understanding.draft import make_draft
 from penstock.data.understanding.layouts import arrays as of_arrays
 from penstock.data.understanding.layouts.headless import name_columns
-from penstock.data.understanding.layouts.spread import melt_dates, melt_months
+from penstock.data.understanding.layouts.melted import melt_dates, melt_months
 from penstock.data.understanding.remarks import Remarks
 from penstock.data.understanding.rows.finished import finished
 from penstock.data.understanding.suits import TASKS, Facts, decide

@@ -8,7 +8,7 @@ import polars as pl
 
 from penstock.data.series import Names, Options
 from penstock.data.understanding.cells.cells import Cells
-from penstock.data.understanding.cells.clock import time_parts
+from penstock.data.understanding.cells.units import time_parts
 from penstock.data.understanding.layouts.spread import holds
 from penstock.data.understanding.names import (
     COUNTERS,
