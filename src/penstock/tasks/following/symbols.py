@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from penstock.data.files import Source
+from penstock.data.following.text import Text, Unit, encode, read_text
 from penstock.data.series import Options
 from penstock.data.splits import Split, split
-from penstock.data.text import Text, Unit, encode, read_text
 from penstock.errors import DataError
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence

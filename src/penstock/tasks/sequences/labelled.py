@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from typing_extensions import TypedDict
 
 from penstock.cells import Cell
-from penstock.data.encoding import Encoding
 from penstock.data.files import Source
-from penstock.data.pieces import Pieces
+from penstock.data.labelled.encoding import Encoding
+from penstock.data.labelled.pieces import Pieces
+from penstock.data.labelled.sequences import Layout, Sequences, read_sequences
 from penstock.data.scaling import Scale
-from penstock.data.sequences import Layout, Sequences, read_sequences
 from penstock.data.series import Options
 from penstock.data.splits import Members, divide
 from penstock.errors import DataError
@@ -202,7 +202,7 @@ class SequenceCodec(Codec):
 
 @dataclass(frozen=True)
 class LabelledReader:
-    """Reads sequences for a task; see `penstock.data.sequences.read_sequences`."""
+    """Reads sequences for a task; see `penstock.data.labelled.sequences.read_sequences`."""
 
     task: str
 

@@ -8,10 +8,10 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from penstock.data.encoding import Encoding
-from penstock.data.pieces import whole
+from penstock.data.labelled.encoding import Encoding
+from penstock.data.labelled.pieces import whole
+from penstock.data.labelled.sequences import Sequences
 from penstock.data.scaling import Scale, fit_scale
-from penstock.data.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
 from penstock.tasks.evidence import Evidence

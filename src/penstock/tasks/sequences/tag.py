@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from penstock.data.encoding import Encoding, code
-from penstock.data.pieces import Pieces, cut, cut_members, cut_runs
-from penstock.data.sequences import Sequences
+from penstock.data.labelled.encoding import Encoding, code
+from penstock.data.labelled.pieces import Pieces, cut, cut_members, cut_runs
+from penstock.data.labelled.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method

@@ -13,11 +13,11 @@ from typing_extensions import TypedDict
 
 from penstock.cells import Cell
 from penstock.data import Dataset, Options, Series, Source
-from penstock.data.calendar import continue_times, in_zone
-from penstock.data.readers import read_series
+from penstock.data.forecasting.readers import read_series
+from penstock.data.forecasting.windows import check_beside, scale_columns
 from penstock.data.scaling import Scale, fit_scale, naive_error, refilled
 from penstock.data.series import Columns
-from penstock.data.windows import check_beside, scale_columns
+from penstock.data.time.calendar import continue_times, in_zone
 from penstock.errors import DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster, History
 from penstock.record.checked import Count, conform, same_length

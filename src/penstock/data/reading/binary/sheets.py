@@ -1,4 +1,4 @@
-"""Typed tables in files: Feather (Arrow) and Excel. Parquet is read by `penstock.data.formats`."""
+"""Typed tables in files: Feather (Arrow), Excel and JSON."""
 
 import io
 import zipfile
