@@ -260,7 +260,7 @@ def test_bombs_are_seen_before_they_are_unpacked(
 
     monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "0.05")
     monkeypatch.setattr(pl, "read_ipc", unpacked)
-    monkeypatch.setattr("penstock.data.formats.size_in_full", unpacked)
+    monkeypatch.setattr("penstock.data.reading.formats.size_in_full", unpacked)
     for name, content in (
         ("a.parquet", parquet(lists())), ("b.parquet", prefixes()),
         ("a.feather", feather(texts())), ("b.feather", feather(lists())),

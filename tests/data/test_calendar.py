@@ -3,7 +3,7 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 
-from penstock.data.calendar import continue_times
+from penstock.data.time.calendar import continue_times
 
 
 @pytest.mark.parametrize(

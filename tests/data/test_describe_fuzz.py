@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from penstock.data.files import Source
 from penstock.data.reading import read_source
-from penstock.data.reading.delimited import read_delimited
+from penstock.data.reading.text.delimited import read_delimited
 from penstock.data.series import Options
 from penstock.data.understanding import Understanding, understand
 from penstock.errors import PenstockError

@@ -11,8 +11,8 @@ import torch
 
 import penstock
 from penstock.data.files import Source
-from penstock.data.readers import read_series
-from penstock.data.sequences import Layout, read_sequences
+from penstock.data.forecasting.readers import read_series
+from penstock.data.labelled.sequences import Layout, read_sequences
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks import find_task

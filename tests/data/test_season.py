@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from penstock.data import sunspots
-from penstock.data.season import calendar_seasons, find_season
-from penstock.data.spacing import Spacing, parse_frequency
+from penstock.data.time.season import calendar_seasons, find_season
+from penstock.data.time.spacing import Spacing, parse_frequency
 
 STEPS = np.arange(300)
 

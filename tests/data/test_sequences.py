@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.data import Options, Source, load
-from penstock.data.encoding import Encoding
-from penstock.data.pieces import cut, whole
-from penstock.data.sequences import Layout, Sequences, read_sequences
+from penstock.data.labelled.encoding import Encoding
+from penstock.data.labelled.pieces import cut, whole
+from penstock.data.labelled.sequences import Layout, Sequences, read_sequences
 from penstock.data.splits import PARTS, split_set
 from penstock.errors import ArgumentError, DataError
 

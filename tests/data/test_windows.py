@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.data import Series
+from penstock.data.forecasting.windows import Panel, Windows, windows
 from penstock.data.scaling import Scale, fit_scale, naive_error
 from penstock.data.splits import rows_needed, split
-from penstock.data.windows import Panel, Windows, windows
 
 PARTS = ("train", "validation", "test")
 

@@ -8,7 +8,7 @@ import torch
 from torchmetrics.functional.classification import binary_jaccard_index
 
 from penstock.data import Options, Source, load
-from penstock.data.frames import read_frames
+from penstock.data.following.frames import read_frames
 from penstock.data.samples import sample
 from penstock.errors import DataError
 from penstock.tasks.following.frames import FRAMES

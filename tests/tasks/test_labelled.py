@@ -11,7 +11,7 @@ from torchmetrics.functional import mean_absolute_error, mean_squared_error
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from penstock.data import Options, Source
-from penstock.data.pieces import whole
+from penstock.data.labelled.pieces import whole
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError, DataError
 from penstock.models.reader import Inputs, SequenceNetwork

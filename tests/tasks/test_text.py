@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from penstock.data import Options, Source
+from penstock.data.following.text import read_text
 from penstock.data.samples import sample
-from penstock.data.text import read_text
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks import find_task
 from penstock.tasks.following.ngram import NGram

@@ -9,9 +9,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.spacing import Spacing
+from penstock.data.time.spacing import Spacing
 
 Names = str | tuple[str, ...] | None
+
+
+def one_or_more(names: tuple[str, ...]) -> Names:
+    """Return a name, several of them, or None where there is none."""
+    return names if len(names) > 1 else names[0] if names else None
 
 
 @dataclass(frozen=True)

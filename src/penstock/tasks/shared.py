@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penstock.data.pieces import Pieces
+from penstock.data.labelled.pieces import Pieces
 from penstock.errors import ArgumentError, DataError
 
 EXAMPLES = 4  # test windows to draw

@@ -12,18 +12,24 @@ from typing import Any
 
 import polars as pl
 
-from penstock.data.arrays import read_arrays
 from penstock.data.files import Source
-from penstock.data.formats import LONGEST_LINE, check_unpacked, count_rows, is_gzip, read_parquet
-from penstock.data.reading.archives import read_mat, read_npy
-from penstock.data.reading.conll import read_conll
-from penstock.data.reading.corpora import read_arff, read_fasta, read_ts
-from penstock.data.reading.delimited import find_separator, is_table, read_delimited
-from penstock.data.reading.encodings import to_utf8
+from penstock.data.reading.binary.archives import read_mat, read_npy
+from penstock.data.reading.binary.npz import read_arrays
+from penstock.data.reading.binary.sheets import read_excel, read_feather, read_json
 from penstock.data.reading.folders import read_folder
-from penstock.data.reading.monash import read_tsf
+from penstock.data.reading.formats import (
+    LONGEST_LINE,
+    check_unpacked,
+    count_rows,
+    is_gzip,
+    read_parquet,
+)
 from penstock.data.reading.objects import read_object
-from penstock.data.reading.sheets import read_excel, read_feather, read_json
+from penstock.data.reading.text.conll import read_conll
+from penstock.data.reading.text.corpora import read_arff, read_fasta, read_ts
+from penstock.data.reading.text.delimited import find_separator, is_table, read_delimited
+from penstock.data.reading.text.encodings import to_utf8
+from penstock.data.reading.text.monash import read_tsf
 from penstock.errors import DataError
 from penstock.opening import check_claim, open_plain, read_bytes, read_gzip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from penstock.data.files import Source
-from penstock.data.formats import size_in_full
+from penstock.data.reading.formats import size_in_full
 from penstock.errors import DataError
 from penstock.opening import most_of, on_disk, open_plain, refuse
 

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penstock.data.files import Source
-from penstock.data.reading.delimited import named_once
+from penstock.data.reading.text.delimited import named_once
 from penstock.errors import ArgumentError, DataError
 
 _PAIR = 2

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.data.files import Source
-from penstock.data.reading.encodings import to_utf8
+from penstock.data.reading.text.encodings import to_utf8
 from penstock.data.understanding.remarks import Remarks
 from penstock.data.understanding.suits import Facts, decide
 from penstock.data.understanding.understanding import Understanding

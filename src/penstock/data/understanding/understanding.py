@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.spacing import Spacing
+from penstock.data.time.spacing import Spacing
 from penstock.data.understanding.columns.roles import Kind, Role
 from penstock.data.understanding.layouts.spread import Form
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from penstock.data.frames import Frames, read_frames
-from penstock.data.pieces import Pieces, cut, cut_members
+from penstock.data.following.frames import Frames, read_frames
+from penstock.data.labelled.pieces import Pieces, cut, cut_members
 from penstock.data.splits import divide
 from penstock.errors import DataError
 from penstock.tasks.codec import at_rest

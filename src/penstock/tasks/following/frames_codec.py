@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from penstock.cells import Cell
 from penstock.data.files import Source
-from penstock.data.frames import Frames, read_frames
+from penstock.data.following.frames import Frames, read_frames
 from penstock.data.series import Options
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from penstock.data.files import Source
+from penstock.data.following.text import Text, Unit, encode, read_text
 from penstock.data.splits import split
-from penstock.data.text import Text, Unit, encode, read_text
 from penstock.errors import DataError
 from penstock.tasks.following.ngram import NGram
 from penstock.tasks.following.symbols import STEPS, TextProblem

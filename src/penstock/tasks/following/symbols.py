@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from penstock.data.following.text import Text
 from penstock.data.splits import Split
-from penstock.data.text import Text
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.following.text_codec import bits_of, scores

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from penstock.cells import Cell
 from penstock.data.files import Source
-from penstock.data.text import Unit, encode, read_text
+from penstock.data.following.text import Unit, encode, read_text
 from penstock.errors import DataError
 from penstock.models.reader import edge_parameters
 from penstock.models.symbols import SymbolNetwork

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from penstock.data.encoding import Encoding
-from penstock.data.pieces import Pieces
-from penstock.data.sequences import Sequences
+from penstock.data.labelled.encoding import Encoding
+from penstock.data.labelled.pieces import Pieces
+from penstock.data.labelled.sequences import Sequences
 from penstock.data.splits import Members, divide
 from penstock.errors import DataError
 from penstock.tasks.sequences.problem import SequenceProblem

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import nll_loss
 from torchmetrics.functional.classification import multiclass_recall
 
-from penstock.data.encoding import code
-from penstock.data.sequences import Sequences
+from penstock.data.labelled.encoding import code
+from penstock.data.labelled.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
 from penstock.tasks.problem import Measured

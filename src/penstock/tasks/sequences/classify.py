@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from penstock.data.encoding import code
-from penstock.data.pieces import whole
-from penstock.data.sequences import Sequences, read_sequences
+from penstock.data.labelled.encoding import code
+from penstock.data.labelled.pieces import whole
+from penstock.data.labelled.sequences import Sequences, read_sequences
 from penstock.data.splits import Members
 from penstock.errors import DataError
 from penstock.tasks.sequences.baselines.linear import logistic

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from typing_extensions import TypedDict
 
 from penstock.cells import Cell
-from penstock.data.encoding import Encoding
 from penstock.data.files import Source
-from penstock.data.pieces import Pieces
+from penstock.data.labelled.encoding import Encoding
+from penstock.data.labelled.pieces import Pieces
+from penstock.data.labelled.sequences import Layout, Sequences, read_sequences
 from penstock.data.scaling import Scale
-from penstock.data.sequences import Layout, Sequences, read_sequences
 from penstock.errors import DataError
 from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
 from penstock.record.checked import conform, same_length

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from penstock.data.encoding import Encoding
-from penstock.data.pieces import Pieces
-from penstock.data.sequences import Sequences
+from penstock.data.labelled.encoding import Encoding
+from penstock.data.labelled.pieces import Pieces
+from penstock.data.labelled.sequences import Sequences
 from penstock.models.reader import Inputs
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import SAMPLE, Evidence

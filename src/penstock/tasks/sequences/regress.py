@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from penstock.data.pieces import whole
+from penstock.data.labelled.pieces import whole
+from penstock.data.labelled.sequences import Sequences, read_sequences
 from penstock.data.scaling import Scale, fit_scale
-from penstock.data.sequences import Sequences, read_sequences
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
 from penstock.tasks.problem import Measured

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from penstock.data.encoding import code
-from penstock.data.pieces import Pieces, cut, cut_members, cut_runs
-from penstock.data.sequences import Sequences, read_sequences
+from penstock.data.labelled.encoding import code
+from penstock.data.labelled.pieces import Pieces, cut, cut_members, cut_runs
+from penstock.data.labelled.sequences import Sequences, read_sequences
 from penstock.errors import DataError
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from penstock.data import Series
+from penstock.data.forecasting.windows import scale_columns
 from penstock.data.scaling import Scale, fit_scale, refilled
-from penstock.data.windows import scale_columns
 from penstock.models.forecaster import History
 from penstock.tasks.codec import at_rest
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from penstock.data import Dataset, Series
+from penstock.data.forecasting.windows import check_beside
 from penstock.data.scaling import naive_error
-from penstock.data.windows import check_beside
 from penstock.errors import DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES
 from penstock.tasks.codec import Evaluated

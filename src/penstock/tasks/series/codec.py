@@ -11,11 +11,11 @@ from typing_extensions import TypedDict
 
 from penstock.cells import Cell
 from penstock.data import Dataset, Options, Series, Source
-from penstock.data.calendar import continue_times, in_zone
-from penstock.data.readers import read_series
+from penstock.data.forecasting.readers import read_series
+from penstock.data.forecasting.windows import check_beside
 from penstock.data.scaling import Scale
 from penstock.data.series import Columns
-from penstock.data.windows import check_beside
+from penstock.data.time.calendar import continue_times, in_zone
 from penstock.errors import DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster
 from penstock.record.checked import Count, conform, same_length

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from penstock.data.windows import Windows
+from penstock.data.forecasting.windows import Windows
 from penstock.tasks.evidence import SAMPLE, Evidence
 from penstock.tasks.series.selection import Selection
 

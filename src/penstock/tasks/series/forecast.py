@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from penstock.data import Dataset
-from penstock.data.readers import read_series
-from penstock.data.windows import Panel, Windows, check_beside, windows
+from penstock.data.forecasting.readers import read_series
+from penstock.data.forecasting.windows import Panel, Windows, check_beside, windows
 from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence

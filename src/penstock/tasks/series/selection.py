@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.data import Dataset, Series
+from penstock.data.forecasting.windows import Windows
 from penstock.data.scaling import Scale, fit_scale, naive_error, refilled
-from penstock.data.season import find_season
 from penstock.data.splits import TEST_SHARE, VALIDATION_SHARE, Split, rows_needed, split
-from penstock.data.windows import Windows
+from penstock.data.time.season import find_season
 from penstock.errors import ArgumentError, DataError
 
 SHORTEST_CONTEXT = 8

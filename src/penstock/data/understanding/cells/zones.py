@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from penstock.data.spacing import find_spacing, grid_size
+from penstock.data.time.spacing import find_spacing, grid_size
 from penstock.data.understanding.cells.dates import Reading
 from penstock.data.understanding.remarks import Remarks
 

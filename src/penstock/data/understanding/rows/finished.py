@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.season import find_season
-from penstock.data.spacing import Spacing
 from penstock.data.splits import split
+from penstock.data.time.season import find_season
+from penstock.data.time.spacing import Spacing
 from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.columns.kinds import kinds_of
 from penstock.data.understanding.columns.labels import Question

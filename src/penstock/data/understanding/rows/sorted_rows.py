@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.spacing import Spacing, fill_gaps, find_spacing, parse_frequency
+from penstock.data.time.spacing import Spacing, fill_gaps, find_spacing, parse_frequency
 from penstock.data.understanding.remarks import Remarks
 from penstock.errors import ArgumentError, DataError
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from penstock.data.labelled.sequences import Sequences
 from penstock.data.scaling import Scale, check_fits, fit_scale
-from penstock.data.sequences import Sequences
 
 _MOST_SYMBOLS = 1000  # of a column; rarer ones are unknown
 

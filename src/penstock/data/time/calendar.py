@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from penstock.data.spacing import Spacing, find_spacing
+from penstock.data.time.spacing import Spacing, find_spacing
 
 
 def continue_times(

@@ -10,8 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penstock.data.files import Source
-from penstock.data.readers import one_or_more
-from penstock.data.series import Names, Options
+from penstock.data.series import Names, Options, one_or_more
 from penstock.data.understanding.layouts.spread import Form
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Table, Understanding

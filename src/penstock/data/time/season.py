@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.data.spacing import DAY, Spacing
+from penstock.data.time.spacing import DAY, Spacing
 
 _STRENGTH = 0.1  # a weaker correlation is no season
 _ERRORS = 4.5  # standard errors that it must exceed; hundreds of lags are tried

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from penstock.data.reading.corpora import numbered_lines
-from penstock.data.spacing import Spacing, parse_frequency
+from penstock.data.reading.text.corpora import numbered_lines
+from penstock.data.time.spacing import Spacing, parse_frequency
 from penstock.errors import DataError
 
 _STEPS = {"yearly": "1y", "quarterly": "1q", "monthly": "1mo", "weekly": "1w", "daily": "1d",

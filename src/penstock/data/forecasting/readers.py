@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.data.files import Source
 from penstock.data.reading import read_source
 from penstock.data.samples import sample
-from penstock.data.series import Columns, Dataset, Names, Options, Series
+from penstock.data.series import Columns, Dataset, Options, Series, one_or_more
 from penstock.data.splits import PARTS
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Table, Understanding
@@ -101,11 +101,6 @@ def _columns(found: Understanding, options: Options) -> Columns:
         options.date_format,
         found.table.elapsed,
     )
-
-
-def one_or_more(names: tuple[str, ...]) -> Names:
-    """Return a name, several of them, or None where there is none."""
-    return names if len(names) > 1 else names[0] if names else None
 
 
 def _categories(column: pl.Series) -> tuple[str, ...]:

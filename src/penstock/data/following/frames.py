@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.data.files import Source
-from penstock.data.readers import one_or_more
-from penstock.data.series import Names, Options
+from penstock.data.series import Names, Options, one_or_more
 from penstock.data.understanding.layouts.arrays import part_of_name
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Understanding

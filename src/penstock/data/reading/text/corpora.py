@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from penstock.data.reading.encodings import to_utf8
+from penstock.data.reading.text.encodings import to_utf8
 from penstock.errors import DataError
 
 _ATTRIBUTE = re.compile(r"@attribute\s+('(?:[^'\\]|\\.)*'|\"[^\"]*\"|\S+)\s+(.*)", re.IGNORECASE)

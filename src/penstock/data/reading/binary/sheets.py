@@ -1,4 +1,4 @@
-"""Typed tables in files: Feather (Arrow) and Excel. Parquet is read by `penstock.data.formats`."""
+"""Typed tables in files: Feather (Arrow), Excel and JSON."""
 
 import importlib.util
 import io
@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import polars as pl
 
-from penstock.data.formats import size_in_full
 from penstock.data.packed import feather_size
+from penstock.data.reading.formats import size_in_full
 from penstock.errors import DataError
 from penstock.opening import check_claim, most_bytes, open_plain, read_bytes, refuse
 

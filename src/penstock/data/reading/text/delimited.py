@@ -5,9 +5,9 @@ from collections import Counter
 
 import polars as pl
 
-from penstock.data.reading.encodings import to_utf8
-from penstock.data.reading.headers import is_number, names_nothing
-from penstock.data.reading.trimming import without_remarks, without_titles, without_units
+from penstock.data.reading.text.encodings import to_utf8
+from penstock.data.reading.text.headers import is_number, names_nothing
+from penstock.data.reading.text.trimming import without_remarks, without_titles, without_units
 from penstock.errors import DataError
 
 _SEPARATORS = ",;\t|"

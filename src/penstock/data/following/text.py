@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.data.files import Source
-from penstock.data.reading.encodings import to_utf8
+from penstock.data.reading.text.encodings import to_utf8
 from penstock.errors import DataError
 
 Unit = Literal["character", "byte"]

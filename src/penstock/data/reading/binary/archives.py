@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.data.arrays import DAMAGE, read_array
+from penstock.data.reading.binary.npz import DAMAGE, read_array
 from penstock.errors import DataError
 from penstock.opening import check_claim, most_bytes, open_plain, read_bytes
 

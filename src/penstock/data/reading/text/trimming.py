@@ -5,7 +5,7 @@ from collections import Counter
 
 import polars as pl
 
-from penstock.data.reading.headers import is_date, is_number
+from penstock.data.reading.text.headers import is_date, is_number
 
 _LINES = 50  # that tell how many cells a row has
 _TITLES = 20  # lines at most before a header

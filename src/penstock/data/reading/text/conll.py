@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 
-from penstock.data.reading.headers import is_number
+from penstock.data.reading.text.headers import is_number
 
 _FEWEST_SENTENCES = 3
 _MOST_CELLS = 12

@@ -1,0 +1,1 @@
+"""What is followed step by step: text, and frames of ones and zeros."""

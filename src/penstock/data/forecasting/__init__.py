@@ -1,0 +1,1 @@
+"""Series to forecast, and windows into them."""

@@ -1,0 +1,1 @@
+"""Sequences with labels, pieces of them, and their inputs as tensors."""

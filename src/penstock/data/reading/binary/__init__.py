@@ -1,0 +1,1 @@
+"""Arrays and typed tables in files."""

@@ -1,0 +1,1 @@
+"""Steps between times, seasons, and how times go on."""
