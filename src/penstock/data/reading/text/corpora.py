@@ -14,14 +14,16 @@ _ATTRIBUTE = re.compile(r"@attribute\s+('(?:[^'\\]|\\.)*'|\"[^\"]*\"|\S+)\s+(.*)
 
 def read_arff(content: bytes) -> pl.DataFrame:
     """Return a table of text; "?" is a missing value. A relational attribute, which holds a whole
-    sequence of several channels, gives a column a channel, its numbers with spaces between.
+    sequence of several channels, gives a column a channel, its numbers with spaces between. The
+    last attribute, where it lists its values, is the class by Weka's rule: its name is then label,
+    unless one is named as labels are.
 
     Raises:
         DataError: the file has no attributes or no data, or a row does not fit them.
     """
     lines = numbered_lines(content)
     names: list[str] = []
-    nested = False
+    nested = listed = False
     for number, line in lines:
         lower = line.lower()
         if lower.startswith("@data"):
@@ -31,9 +33,12 @@ def read_arff(content: bytes) -> pl.DataFrame:
         elif found := _ATTRIBUTE.match(line):
             if not nested:
                 names.append(_unquoted(found[1]))
+                listed = found[2].lstrip().startswith("{")
             nested = nested or found[2].strip().lower() == "relational"
         elif not lower.startswith("@relation"):
             raise DataError(f"has no attribute of an ARFF file in line {number}: {line[:40]!r}")
+    if listed and not {"label", "class"} & {name.lower() for name in names}:
+        names[-1] = "label"
     rows = [(number, _cells(line)) for number, line in lines]
     for number, row in rows:
         if len(row) != len(names):
