@@ -260,8 +260,13 @@ def _regrouped(cells: Cells, comma: bool) -> Cells:
     return replace(found, style=f"{bare.filter(grouped).min()!r} without its points")
 
 
+def _bare(text: pl.Series) -> pl.Series:
+    """Return text without signs of money; what is in brackets, as accounts have it, is negative."""
+    return text.str.replace_all(_MONEY, "").str.replace(r"^\((\d.*)\)$", "-$1")
+
+
 def _with_commas(text: pl.Series) -> pl.Series:
-    bare = text.str.replace_all(_MONEY, "")
+    bare = _bare(text)
     good = bare.str.contains(
         rf"^[-+]?(\d{{1,3}}((\.|{_GROUPS})\d{{3}})*|\d+)?(,\d*)?([eE][-+]?\d+)?$"
     )
@@ -270,7 +275,7 @@ def _with_commas(text: pl.Series) -> pl.Series:
 
 
 def _with_thousands(text: pl.Series) -> pl.Series:
-    bare = text.str.replace_all(_MONEY, "")
+    bare = _bare(text)
     good = bare.str.contains(
         rf"^[-+]?(\d{{1,3}}((,|{_GROUPS})\d{{3}})*|\d+)?(\.\d*)?([eE][-+]?\d+)?$"
     )
