@@ -152,8 +152,8 @@ def windows(panel: Panel, part: str, context: int, horizon: int, limit: int) -> 
         targets.append(at)
         owners.append(np.full(len(at), owner))
         places.append(np.arange(len(at)) / max(len(at), 1))
-    found = [torch.from_numpy(np.concatenate(parts)) for parts in (targets, owners, places)]
-    if len(found[0]) > limit:
-        chosen = torch.arange(limit) * len(found[0]) // limit
-        found = [one[chosen] for one in found]
-    return Windows(panel, context, horizon, *found)
+    kept = [torch.from_numpy(np.concatenate(parts)) for parts in (targets, owners, places)]
+    if len(kept[0]) > limit:
+        chosen = torch.arange(limit) * len(kept[0]) // limit
+        kept = [one[chosen] for one in kept]
+    return Windows(panel, context, horizon, *kept)

@@ -76,13 +76,13 @@ def vocabulary(column: pl.Series) -> tuple[str, ...]:
 
 def code(column: pl.Series, words: tuple[str, ...]) -> Tensor:
     """Return the place of each value among `words`, from 1; 0 where it is none of them."""
-    found = column.replace_strict(
+    places = column.replace_strict(
         pl.Series(words, dtype=pl.String),
         pl.Series(range(1, len(words) + 1), dtype=pl.Int64),
         default=0,
         return_dtype=pl.Int64,
     )
-    return torch.from_numpy(found.to_numpy().copy())
+    return torch.from_numpy(places.to_numpy().copy())
 
 
 def _scale(column: NDArray[np.float64]) -> Scale:

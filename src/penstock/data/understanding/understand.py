@@ -40,10 +40,10 @@ def understand(source: Source, options: Options) -> Understanding:
     """
     if options.task is not None and options.task not in TASKS:
         raise ArgumentError(f"unknown task {options.task!r}: {nearest(options.task, TASKS)}")
-    found = _understood(source, options)
-    told = replace(options, split=options.split or next(iter(found.with_role("split")), None))
-    check_usable(told, found.task)
-    return found
+    understood = _understood(source, options)
+    told = replace(options, split=options.split or next(iter(understood.with_role("split")), None))
+    check_usable(told, understood.task)
+    return understood
 
 
 def _understood(source: Source, options: Options) -> Understanding:

@@ -113,14 +113,14 @@ def find_cells(frame: pl.DataFrame, remarks: Remarks) -> dict[str, Cells]:
     Numbers may have decimal commas; whether "1,234" is a thousand or a little more than one is
     told by the rest of the file: the other cells with commas or points, then the separator.
     """
-    found = {column.name: _sorted(column) for column in frame.iter_columns()}
-    comma = _decimal_comma(found, remarks)
-    for name, cells in found.items():
+    columns = {column.name: _sorted(column) for column in frame.iter_columns()}
+    comma = _decimal_comma(columns, remarks)
+    for name, cells in columns.items():
         if cells.sort == "text" or cells.wrong is not None:
-            found[name] = _written_otherwise(cells, comma)
-    found = {name: _dated(_regrouped(cells, comma)) for name, cells in found.items()}
-    _say(found, remarks)
-    return found
+            columns[name] = _written_otherwise(cells, comma)
+    columns = {name: _dated(_regrouped(cells, comma)) for name, cells in columns.items()}
+    _say(columns, remarks)
+    return columns
 
 
 def _sorted(column: pl.Series) -> Cells:  # noqa: PLR0911  (a line a type)
@@ -198,11 +198,11 @@ def _truth(column: pl.Series) -> Cells:
     return Cells(column, "text", column)
 
 
-def _decimal_comma(found: Mapping[str, Cells], remarks: Remarks) -> bool:
+def _decimal_comma(columns: Mapping[str, Cells], remarks: Remarks) -> bool:
     """Whether commas stand before decimals in this file."""
     votes = {True: 0, False: 0}
     doubtful = []
-    for cells in found.values():
+    for cells in columns.values():
         sample = sampled(cells.raw, _SAMPLE) if cells.raw.dtype == pl.String else None
         if sample is None or cells.sort not in ("text", "number"):
             continue
@@ -230,9 +230,13 @@ def _written_otherwise(cells: Cells, comma: bool) -> Cells:
     head = sampled(text, _SAMPLE)
     for reading in (_with_commas, _with_thousands) if comma else (_with_thousands,):
         if head.drop_nulls().len() and _mostly(reading(head), head):
-            found = _numbers(cells.raw, reading(text))
-            if found.wrong is None or cells.wrong is None:
-                return replace(found, style=_example(found)) if found.sort == "number" else found
+            numbers = _numbers(cells.raw, reading(text))
+            if numbers.wrong is None or cells.wrong is None:
+                return (
+                    replace(numbers, style=_example(numbers))
+                    if numbers.sort == "number"
+                    else numbers
+                )
     return cells
 
 
@@ -256,8 +260,8 @@ def _regrouped(cells: Cells, comma: bool) -> Cells:
     grouped = bare.str.contains(r"^[-+]?\d{1,3}(\.\d{3})+$")
     if not grouped.any() or not (grouped | bare.str.contains(r"^[-+]?\d{1,3}$")).all():
         return cells
-    found = _numbers(cells.raw, _with_commas(bare))
-    return replace(found, style=f"{bare.filter(grouped).min()!r} without its points")
+    numbers = _numbers(cells.raw, _with_commas(bare))
+    return replace(numbers, style=f"{bare.filter(grouped).min()!r} without its points")
 
 
 def _bare(text: pl.Series) -> pl.Series:
@@ -288,13 +292,13 @@ def _dated(cells: Cells) -> Cells:
     return replace(cells, sort="time") if cells.sort == "text" and looks_dated(cells.raw) else cells
 
 
-def _say(found: Mapping[str, Cells], remarks: Remarks) -> None:
-    styled = [cells for cells in found.values() if cells.style]
+def _say(columns: Mapping[str, Cells], remarks: Remarks) -> None:
+    styled = [cells for cells in columns.values() if cells.style]
     if styled:
         names = listed(cells.name for cells in styled)
         example = min(cells.style for cells in styled)
         remarks.converted(f"numbers read in {names}, such as {example}")
-    marked = [cells.name for cells in found.values() if cells.marks]
+    marked = [cells.name for cells in columns.values() if cells.marks]
     if marked:
-        marks = {mark for cells in found.values() for mark in cells.marks}
+        marks = {mark for cells in columns.values() for mark in cells.marks}
         remarks.converted(f"{listed(marks)} read as missing in {listed(marked)}")
