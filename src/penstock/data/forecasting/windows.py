@@ -129,11 +129,14 @@ def _place(
 
 
 def scale_columns(parts: Sequence[NDArray[np.float64]], scales: Sequence[Scale]) -> Tensor:
-    """Return parts [n, F] one after the other, scaled, float32; what is missing is the mean, 0."""
+    """Return parts [n, F] one after the other, scaled, float32; what is missing is the mean, 0.
+
+    So is all of a column that was constant in training: what its changes mean was not learned.
+    """
     if not scales:
         return torch.empty(sum(map(len, parts)), 0)
     whole = np.concatenate(parts)
-    columns = [scale.apply(whole[:, k]) for k, scale in enumerate(scales)]
+    columns = [scale.apply(whole[:, k]) * (scale.std > 0) for k, scale in enumerate(scales)]
     return torch.from_numpy(np.nan_to_num(np.stack(columns, axis=1)).astype(np.float32))
 
 

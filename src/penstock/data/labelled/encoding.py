@@ -53,10 +53,15 @@ class Encoding:
         return tuple(len(words) + 1 for words in self.vocabularies)
 
     def encode(self, data: Sequences) -> tuple[Tensor, Tensor]:
-        """Return numbers [N, F] float32 (0, the mean, where missing) and codes [N, C] int64."""
+        """Return numbers [N, F] float32 and codes [N, C] int64.
+
+        Numbers are 0, the mean, where they are missing, and where their column was constant in
+        training: what its changes mean was not learned.
+        """
         means = np.array([s.mean for s in self.scales])
         stds = np.array([s.std or 1.0 for s in self.scales])
-        scaled = np.nan_to_num((data.numbers - means) / stds)
+        learned = np.array([s.std > 0 for s in self.scales])
+        scaled = np.nan_to_num((data.numbers - means) / stds) * learned
         check_fits(scaled, data.place)
         numbers = torch.from_numpy(scaled.astype(np.float32))
         codes = [
