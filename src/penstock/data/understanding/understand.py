@@ -13,7 +13,7 @@ import polars as pl
 
 from penstock.data.files import Source
 from penstock.data.series import Options
-from penstock.data.understanding.cells.cells import find_cells
+from penstock.data.understanding.cells.styles import find_cells
 from penstock.data.understanding.columns.assigned import frames_roles, roles_of
 from penstock.data.understanding.columns.parts import check_usable
 from penstock.data.understanding.columns.roles import Told, asked_for_series, counters
