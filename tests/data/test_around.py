@@ -105,3 +105,19 @@ def test_the_advice_for_irregular_times_is_near_their_step(tmp_path: Path) -> No
     )
     found = described(tmp_path, "time,y\n" + rows)
     assert any("--frequency 1min, say" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("mark", "name"), [(",", "a.csv"), (" ", "a.txt")])
+def test_the_names_of_rows_in_r_have_no_name(mark: str, name: str, tmp_path: Path) -> None:
+    rows = [mark.join([f'"{k}"', *row.split(",")]) for k, row in enumerate(ROWS, 1)]
+    found = described(tmp_path, mark.join(['"date"', '"y"']) + "\n" + "\n".join(rows), name)
+    assert found.roles == {"": "left out", "date": "time", "y": "target"}
+
+
+def test_brackets_are_minus_and_dos_ends_files(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{d},({v})\n" if v > 60 else f"{d},{v}\n" for d, v in zip(DAYS, VALUES, strict=True)
+    )
+    found = described(tmp_path, "date,y\n" + rows + "\x1a")
+    assert found.table is not None
+    assert found.table.columns["y"].drop_nulls().to_list() == [-v if v > 60 else v for v in VALUES]

@@ -109,6 +109,10 @@ def test_a_forecast_is_for_the_times_given() -> None:
         task.codec.apply(network, task.spec, Source("x", frame))
     metrics, _ = task.codec.evaluate(network, task.spec, Source("x", frame))
     assert metrics["MAE"] > 0
+    task.codec.check_spec(task.spec)
+    task.spec["columns"]["elapsed"] = "when"
+    with pytest.raises(DataError, match="elapsed is none of the columns known"):
+        task.codec.check_spec(task.spec)
 
 
 def test_sequences_of_events_need_no_other_input() -> None:
@@ -137,3 +141,7 @@ def test_sequences_of_events_need_no_other_input() -> None:
     assert np.array_equal(again.numbers, data.numbers)
     metrics, _ = task.codec.evaluate(linear.method, task.spec, Source("x", frame))
     assert metrics["error rate"] == 0
+    task.codec.check_spec(task.spec)
+    task.spec["layout"]["elapsed"] = "id"
+    with pytest.raises(DataError, match="elapsed is none of the numbers"):
+        task.codec.check_spec(task.spec)

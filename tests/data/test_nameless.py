@@ -135,3 +135,12 @@ def test_damaged_series_are_named(old: str, new: str, words: str, tmp_path: Path
         return
     with pytest.raises(DataError, match=words):
         penstock.describe(tmp_path / "a.tsf")
+
+
+@pytest.mark.parametrize(("kind", "task"), [("{1,2}", "classify"), ("numeric", "forecast")])
+def test_the_last_attribute_of_weka_is_the_class(kind: str, task: str, tmp_path: Path) -> None:
+    head = "@relation a\n" + "".join(f"@attribute att{k} numeric\n" for k in range(12))
+    rows = "".join(",".join(map(str, (*row[1:], row[0] % 2 + 1))) + "\n" for row in ROWS)
+    (tmp_path / "a.arff").write_text(f"{head}@attribute target {kind}\n@data\n{rows}")
+    found = penstock.describe(tmp_path / "a.arff")
+    assert (found.task, found.series) == (task, 30 if task == "classify" else 13)

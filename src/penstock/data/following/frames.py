@@ -70,11 +70,11 @@ def read_frames(
             return _from_arrays(source.name, source.arrays)
     if source.text is not None:
         source.rows()
-    found = understood or understand(source, replace(options, task="frames"))
-    assert found.table is not None
-    columns, starts = found.with_role("target"), found.table.starts()
-    values = found.table.columns.select(columns).to_numpy().astype(np.uint8)
-    ids, names = tuple(found.table.ids[starts[:-1]]), one_or_more(found.with_role("id"))
+    understood = understood or understand(source, replace(options, task="frames"))
+    assert understood.table is not None
+    columns, starts = understood.with_role("target"), understood.table.starts()
+    values = understood.table.columns.select(columns).to_numpy().astype(np.uint8)
+    ids, names = tuple(understood.table.ids[starts[:-1]]), one_or_more(understood.with_role("id"))
     return Frames(source.name, ids, starts, values, columns, names)
 
 

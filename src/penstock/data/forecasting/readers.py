@@ -53,45 +53,45 @@ def read_series(
     and marked as not observed. Columns beside the values are filled likewise, and NaN before their
     first value; those known ahead go on after the last value for as long as there are rows.
     """
-    found = understood or understand(source, replace(options, task="forecast"))
-    assert found.table is not None
-    columns = _columns(found, options)
-    split = next(iter(found.with_role("split")), None)
+    understood = understood or understand(source, replace(options, task="forecast"))
+    assert understood.table is not None
+    columns = _columns(understood, options)
+    split = next(iter(understood.with_role("split")), None)
     with source.named():
-        series = tuple(_all_series(found.table, columns, split))
+        series = tuple(_all_series(understood.table, columns, split))
     kept = tuple(one for one in series if len(one))
     if not kept:
         raise DataError(
-            f"{found.name}: column {', '.join(columns.targets)} holds no value at all; choose "
+            f"{understood.name}: column {', '.join(columns.targets)} holds no value at all; choose "
             "another with --target"
         )
     missing = sum(int((~one.observed).sum()) for one in kept)
     empty = [one.id for one in series if not len(one)]
     return Dataset(
-        found.name,
+        understood.name,
         kept,
         columns,
         missing,
-        (*_notes(missing, found.inserted, empty), *found.notes),
-        found.spacing,
-        found.table.zone,
-        found.record(),
+        (*_notes(missing, understood.inserted, empty), *understood.notes),
+        understood.spacing,
+        understood.table.zone,
+        understood.record(),
         options.test_windows == "last",
     )
 
 
-def _columns(found: Understanding, options: Options) -> Columns:
-    assert found.table is not None
-    known, past, static = (found.with_role(role) for role in ("known", "past", "static"))
+def _columns(understood: Understanding, options: Options) -> Columns:
+    assert understood.table is not None
+    known, past, static = (understood.with_role(role) for role in ("known", "past", "static"))
     categories = {
-        name: options.categories.get(name) or _categories(found.table.columns[name])
+        name: options.categories.get(name) or _categories(understood.table.columns[name])
         for name in (*known, *past, *static)
-        if found.table.columns.schema[name] == pl.String
+        if understood.table.columns.schema[name] == pl.String
     }
-    targets = () if found.table.made else found.with_role("target")
+    targets = () if understood.table.made else understood.with_role("target")
     return Columns(
-        one_or_more(found.with_role("id")),
-        one_or_more(found.with_role("time")),
+        one_or_more(understood.with_role("id")),
+        one_or_more(understood.with_role("time")),
         targets,
         known,
         past,
@@ -99,7 +99,7 @@ def _columns(found: Understanding, options: Options) -> Columns:
         categories,
         options.frequency,
         options.date_format,
-        found.table.elapsed,
+        understood.table.elapsed,
     )
 
 

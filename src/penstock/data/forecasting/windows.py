@@ -129,11 +129,14 @@ def _place(
 
 
 def scale_columns(parts: Sequence[NDArray[np.float64]], scales: Sequence[Scale]) -> Tensor:
-    """Return parts [n, F] one after the other, scaled, float32; what is missing is the mean, 0."""
+    """Return parts [n, F] one after the other, scaled, float32; what is missing is the mean, 0.
+
+    So is all of a column that was constant in training: what its changes mean was not learned.
+    """
     if not scales:
         return torch.empty(sum(map(len, parts)), 0)
     whole = np.concatenate(parts)
-    columns = [scale.apply(whole[:, k]) for k, scale in enumerate(scales)]
+    columns = [scale.apply(whole[:, k]) * (scale.std > 0) for k, scale in enumerate(scales)]
     return torch.from_numpy(np.nan_to_num(np.stack(columns, axis=1)).astype(np.float32))
 
 
@@ -152,8 +155,8 @@ def windows(panel: Panel, part: str, context: int, horizon: int, limit: int) -> 
         targets.append(at)
         owners.append(np.full(len(at), owner))
         places.append(np.arange(len(at)) / max(len(at), 1))
-    found = [torch.from_numpy(np.concatenate(parts)) for parts in (targets, owners, places)]
-    if len(found[0]) > limit:
-        chosen = torch.arange(limit) * len(found[0]) // limit
-        found = [one[chosen] for one in found]
-    return Windows(panel, context, horizon, *found)
+    kept = [torch.from_numpy(np.concatenate(parts)) for parts in (targets, owners, places)]
+    if len(kept[0]) > limit:
+        chosen = torch.arange(limit) * len(kept[0]) // limit
+        kept = [one[chosen] for one in kept]
+    return Windows(panel, context, horizon, *kept)

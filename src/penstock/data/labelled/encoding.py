@@ -53,10 +53,15 @@ class Encoding:
         return tuple(len(words) + 1 for words in self.vocabularies)
 
     def encode(self, data: Sequences) -> tuple[Tensor, Tensor]:
-        """Return numbers [N, F] float32 (0, the mean, where missing) and codes [N, C] int64."""
+        """Return numbers [N, F] float32 and codes [N, C] int64.
+
+        Numbers are 0, the mean, where they are missing, and where their column was constant in
+        training: what its changes mean was not learned.
+        """
         means = np.array([s.mean for s in self.scales])
         stds = np.array([s.std or 1.0 for s in self.scales])
-        scaled = np.nan_to_num((data.numbers - means) / stds)
+        learned = np.array([s.std > 0 for s in self.scales])
+        scaled = np.nan_to_num((data.numbers - means) / stds) * learned
         check_fits(scaled, data.place)
         numbers = torch.from_numpy(scaled.astype(np.float32))
         codes = [
@@ -76,13 +81,13 @@ def vocabulary(column: pl.Series) -> tuple[str, ...]:
 
 def code(column: pl.Series, words: tuple[str, ...]) -> Tensor:
     """Return the place of each value among `words`, from 1; 0 where it is none of them."""
-    found = column.replace_strict(
+    places = column.replace_strict(
         pl.Series(words, dtype=pl.String),
         pl.Series(range(1, len(words) + 1), dtype=pl.Int64),
         default=0,
         return_dtype=pl.Int64,
     )
-    return torch.from_numpy(found.to_numpy().copy())
+    return torch.from_numpy(places.to_numpy().copy())
 
 
 def _scale(column: NDArray[np.float64]) -> Scale:

@@ -42,15 +42,15 @@ class Pieces:
         order = self.starts.argsort()
         columns = (self.owners, self.starts, self.starts + self.lengths)
         for owner, start, end in zip(*(one[order].tolist() for one in columns), strict=True):
-            found = spans.setdefault(owner, [])
-            if found and found[-1][1] == start:
-                found[-1][1] = end
+            runs = spans.setdefault(owner, [])
+            if runs and runs[-1][1] == start:
+                runs[-1][1] = end
             else:
-                found.append([start, end])
+                runs.append([start, end])
         return [
             ids[i] if [start, end] == [*offsets[i : i + 2]] else
             f"{ids[i]}, steps {start - offsets[i] + 1} to {end - offsets[i]}"
-            for i, found in spans.items() for start, end in found
+            for i, runs in spans.items() for start, end in runs
         ]  # fmt: skip
 
     def all_rows(self) -> Tensor:
@@ -86,7 +86,7 @@ def cut(
         ]
         for part in PARTS
     }
-    pieces = {part: _cut(found, longest, shortest) for part, found in spans.items()}
+    pieces = {part: _cut(spans_of, longest, shortest) for part, spans_of in spans.items()}
     return pieces, "each sequence split in time"
 
 
@@ -95,8 +95,8 @@ def cut_members(
 ) -> dict[str, Pieces]:
     """Return the sequences of each part in pieces; see `cut`."""
     return {
-        part: _cut([(offsets[i], offsets[i + 1], i) for i in found], longest, shortest)
-        for part, found in members.items()
+        part: _cut([(offsets[i], offsets[i + 1], i) for i in chosen], longest, shortest)
+        for part, chosen in members.items()
     }
 
 
@@ -114,16 +114,16 @@ def cut_runs(
 
 
 def _cut(spans: Sequence[tuple[int, int, int]], longest: int, shortest: int) -> Pieces:
-    found = []
+    cuts = []
     for begin, end, owner in spans:
         starts = np.arange(begin, end, longest)
         lengths = np.minimum(longest, end - starts)
         kept = lengths >= shortest
-        found.append((starts[kept], lengths[kept], np.full(kept.sum(), owner)))
-    return _pieces(found)
+        cuts.append((starts[kept], lengths[kept], np.full(kept.sum(), owner)))
+    return _pieces(cuts)
 
 
-def _pieces(found: Sequence[tuple[NDArray[np.int64], ...]]) -> Pieces:
+def _pieces(cuts: Sequence[tuple[NDArray[np.int64], ...]]) -> Pieces:
     none = [np.empty(0, np.int64)]
-    columns = (np.concatenate([one[k] for one in found] or none) for k in range(3))
+    columns = (np.concatenate([one[k] for one in cuts] or none) for k in range(3))
     return Pieces(*(torch.from_numpy(column.astype(np.int64)) for column in columns))

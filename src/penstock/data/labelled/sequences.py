@@ -159,12 +159,12 @@ def read_sequences(
         DataError: a column is missing, or a cell cannot be used; the message says where and why.
         ArgumentError: which column holds the labels is not clear.
     """
-    found = understood or understand(source, options)
-    if found.task not in ("classify", "regress", "tag"):
-        raise ArgumentError(f"{found.name} holds no labels; name their column with --target")
-    assert found.table is not None
-    layout = _layout(found, found.table)
-    table = found.table
+    understood = understood or understand(source, options)
+    if understood.task not in ("classify", "regress", "tag"):
+        raise ArgumentError(f"{understood.name} holds no labels; name their column with --target")
+    assert understood.table is not None
+    layout = _layout(understood, understood.table)
+    table = understood.table
     starts = table.starts()
     rows = table.columns
     filled = rows.select(
@@ -174,7 +174,7 @@ def read_sequences(
     missing = sum(rows[n].null_count() for n in (*layout.numbers, *layout.symbols))
     lost = (f"{missing} missing inputs carried forward",) if missing else ()
     return Sequences(
-        found.name,
+        understood.name,
         tuple(table.ids[starts[:-1]]),
         starts,
         filled.to_numpy().astype(np.float64) if layout.numbers else np.empty((len(table.ids), 0)),
@@ -182,11 +182,11 @@ def read_sequences(
         _labels(table, layout, starts),
         layout,
         missing,
-        (*lost, *found.notes),
-        found.record(),
-        _column(table, next(iter(found.with_role("split")), None)),
-        _of_sequences(_column(table, _group(found, options)), table, starts),
-        found.like_groups,
+        (*lost, *understood.notes),
+        understood.record(),
+        _column(table, next(iter(understood.with_role("split")), None)),
+        _of_sequences(_column(table, _group(understood, options)), table, starts),
+        understood.like_groups,
         table.rows,
     )
 
@@ -195,27 +195,29 @@ def _column(table: Table, name: str | None) -> pl.Series | None:
     return table.columns[name] if name else None
 
 
-def _group(found: Understanding, options: Options) -> str | None:
+def _group(understood: Understanding, options: Options) -> str | None:
     """Return the column of groups, which may be one of the ids, if the user named one."""
-    return next(iter(found.with_role("group")), None) or options.group
+    return next(iter(understood.with_role("group")), None) or options.group
 
 
-def _layout(found: Understanding, table: Table) -> Layout:
-    label = found.with_role("label")[0]
-    used = [n for n in found.roles if found.roles[n] in ("input", "known", "past", "static")]
+def _layout(understood: Understanding, table: Table) -> Layout:
+    label = understood.with_role("label")[0]
+    used = [
+        n for n in understood.roles if understood.roles[n] in ("input", "known", "past", "static")
+    ]
     inputs = [*(n for n in used if n in table.columns.columns and n not in table.made), *table.made]
     schema = table.columns.schema
     return Layout(
         table.form,
         label,
-        one_or_more(found.with_role("id")),
-        one_or_more(found.with_role("time")),
+        one_or_more(understood.with_role("id")),
+        one_or_more(understood.with_role("time")),
         tuple(n for n in inputs if schema[n].is_numeric()),
         tuple(n for n in inputs if not schema[n].is_numeric()),
         table.made,
         table.steps,
-        "step" if found.task == "tag" else "sequence",
-        found.task != "regress",
+        "step" if understood.task == "tag" else "sequence",
+        understood.task != "regress",
         table.elapsed,
     )
 

@@ -90,10 +90,10 @@ def find_spacing(frame: pl.DataFrame, yearly: bool = False) -> Spacing:
     if not len(steps):
         return Spacing("none")
     if frame["time"].dtype.is_temporal():
-        found = _of_times(frame["time"], steps)
+        spacing = _of_times(frame["time"], steps)
     else:
-        found = _of_numbers(steps, yearly)
-    return found if _is_full(frame, found) else Spacing("none")
+        spacing = _of_numbers(steps, yearly)
+    return spacing if _is_full(frame, spacing) else Spacing("none")
 
 
 def _of_numbers(steps: pl.Series, yearly: bool) -> Spacing:
@@ -107,8 +107,8 @@ def _of_times(times: pl.Series, steps: pl.Series) -> Spacing:
     step = int(_most_frequent(steps.alias("s")))
     same_clock = times.dt.time().n_unique() == 1
     smallest = int(steps.to_numpy().min())
-    if same_clock and smallest >= _SHORTEST_MONTH and (found := _of_months(times)):
-        return found
+    if same_clock and smallest >= _SHORTEST_MONTH and (spacing := _of_months(times)):
+        return spacing
     if same_clock and step == DAY and _on_weekdays_alone(times, steps):
         return Spacing("business day")
     return Spacing("us", step) if bool((steps % step == 0).all()) else Spacing("none")

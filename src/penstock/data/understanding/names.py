@@ -34,7 +34,7 @@ def named(told: Iterable[str], columns: Sequence[str], option: str) -> tuple[str
     Raises:
         ArgumentError: one is not there; the message suggests the nearest names.
     """
-    found: list[str] = []
+    columns_named: list[str] = []
     for text in told:
         parts = [text] if text in columns else [p.strip() for p in text.split(",") if p.strip()]
         for name in parts or [text]:
@@ -42,5 +42,5 @@ def named(told: Iterable[str], columns: Sequence[str], option: str) -> tuple[str
                 raise ArgumentError(
                     f"there is no column {name!r}, which {option} names: {nearest(name, columns)}"
                 )
-            found.append(name)
-    return tuple(dict.fromkeys(found))
+            columns_named.append(name)
+    return tuple(dict.fromkeys(columns_named))

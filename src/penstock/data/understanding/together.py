@@ -37,22 +37,22 @@ def together(parts: Mapping[str, Source], options: Options) -> Source:
             raise DataError(
                 f"{parts[part].name} and {first.name} differ in their columns: {', '.join(odd[:5])}"
             )
-    found = understand(replace(first, table=whole, arrays=None), options)
-    counters = [n for n in _left_out(found) if is_nameless(n) or n.lower() in COUNTERS]
+    understood = understand(replace(first, table=whole, arrays=None), options)
+    counters = [n for n in _left_out(understood) if is_nameless(n) or n.lower() in COUNTERS]
     tables = {
         part: table.select(whole.columns).drop(counters).with_columns(pl.lit(part).alias(SPLIT))
         for part, table in tables.items()
     }
-    if found.task in _LABELLED:
-        ids = [name for name in found.with_role("id") if name != options.group]
+    if understood.task in _LABELLED:
+        ids = [name for name in understood.with_role("id") if name != options.group]
         tables = _told_apart(tables, ids)
     names = " and ".join(source.name for source in parts.values())
     frame = pl.concat(tables.values(), how="vertical_relaxed")
     return Source(names, frame, conversions=first.conversions, headless=first.headless)
 
 
-def _left_out(found: Understanding) -> tuple[str, ...]:
-    return found.with_role("left out")
+def _left_out(understood: Understanding) -> tuple[str, ...]:
+    return understood.with_role("left out")
 
 
 def _table(source: Source) -> pl.DataFrame:

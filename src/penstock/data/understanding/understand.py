@@ -13,7 +13,7 @@ import polars as pl
 
 from penstock.data.files import Source
 from penstock.data.series import Options
-from penstock.data.understanding.cells.cells import find_cells
+from penstock.data.understanding.cells.styles import find_cells
 from penstock.data.understanding.columns.assigned import frames_roles, roles_of
 from penstock.data.understanding.columns.parts import check_usable
 from penstock.data.understanding.columns.roles import Told, asked_for_series, counters
@@ -40,10 +40,10 @@ def understand(source: Source, options: Options) -> Understanding:
     """
     if options.task is not None and options.task not in TASKS:
         raise ArgumentError(f"unknown task {options.task!r}: {nearest(options.task, TASKS)}")
-    found = _understood(source, options)
-    told = replace(options, split=options.split or next(iter(found.with_role("split")), None))
-    check_usable(told, found.task)
-    return found
+    understood = _understood(source, options)
+    told = replace(options, split=options.split or next(iter(understood.with_role("split")), None))
+    check_usable(told, understood.task)
+    return understood
 
 
 def _understood(source: Source, options: Options) -> Understanding:

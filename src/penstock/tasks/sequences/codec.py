@@ -74,6 +74,8 @@ class SequenceCodec(Codec):
         same_length("spec.encoding.vocabularies", encoding["vocabularies"], layout["symbols"])
         outputs = spec["classes"] if self.problem.has_classes else ["the number"]
         same_length("spec.start", spec["start"], outputs)
+        if layout.get("elapsed") not in (None, *layout["numbers"]):
+            raise DataError("spec.layout.elapsed is none of the numbers")
         if (layout["per"] == "step") != self.problem.every_step or not outputs:
             raise DataError(f"spec is none of the task {self.task}")
 

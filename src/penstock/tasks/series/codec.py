@@ -48,6 +48,8 @@ class ForecastCodec(Codec):
         columns = Columns(**spec["columns"])
         for name, names in (("known", columns.known), ("past", columns.beside)):
             same_length(f"spec.{name}", spec[name], columns.spread(names))
+        if columns.elapsed is not None and columns.elapsed not in columns.known:
+            raise DataError("spec.columns.elapsed is none of the columns known")
 
     def sizes(self, spec: dict[str, Any]) -> dict[str, int]:
         """Return horizon and season, and how many quantiles there are."""

@@ -179,6 +179,8 @@ def _selection(
 ) -> Selection:
     kept = [replace(one, values=refilled(one.values, one.observed, season)) for one in kept]
     parts = [_training(dataset, one, horizon) for one in kept]
+    known = _beside([one.known[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)])
+    past = _beside([one.past[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)])
     return Selection(
         horizon,
         context,
@@ -186,11 +188,20 @@ def _selection(
         tuple(kept),
         tuple(_cut(dataset, one, horizon) for one in kept),
         tuple(fit_scale(values, observed) for values, observed in parts),
-        _beside([one.known[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
-        _beside([one.past[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)]),
+        known,
+        past,
         np.array([naive_error(values, season, seen) for values, seen in parts]),
-        (*dataset.notes, *notes),
+        (*dataset.notes, *notes, *_unchanged(dataset, (*known, *past))),
     )
+
+
+def _unchanged(dataset: Dataset, scales: Sequence[Scale]) -> tuple[str, ...]:
+    """Return which columns beside the values nothing can be learned of, in words."""
+    columns = dataset.columns
+    names = columns.spread((*columns.known, *columns.beside))
+    still = [name for name, scale in zip(names, scales, strict=True) if not scale.std]
+    what = ", ".join(still[:5]) + (" …" if len(still) > 5 else "")
+    return (f"constant in training, and so not used: {what}",) if still else ()
 
 
 def _beside(parts: Sequence[NDArray[np.float64]]) -> tuple[Scale, ...]:

@@ -49,14 +49,14 @@ def read_mat(path: Path) -> Arrays:
         claimed = _BYTES * sum(math.prod(shape) for _, shape, _ in whosmat(content))
         with open_plain(path) as file:
             check_claim(path, file, max(claimed, _inflated(content.getvalue(), most_bytes(file))))
-        found = loadmat(content, squeeze_me=False)
+        arrays = loadmat(content, squeeze_me=False)
     except DataError:
         raise
     except NotImplementedError:
         raise DataError("is of MATLAB's format 7.3; save it with -v7") from None
     except Exception as error:  # scipy raises many kinds on garbled files
         raise DataError(f"cannot be read ({error}); check that it is complete") from None
-    plain = {name: array for name, array in found.items() if not name.startswith("__")}
+    plain = {name: array for name, array in arrays.items() if not name.startswith("__")}
     return dict(pair for name, array in plain.items() for pair in _plain(name, array))
 
 

@@ -14,26 +14,31 @@ _ATTRIBUTE = re.compile(r"@attribute\s+('(?:[^'\\]|\\.)*'|\"[^\"]*\"|\S+)\s+(.*)
 
 def read_arff(content: bytes) -> pl.DataFrame:
     """Return a table of text; "?" is a missing value. A relational attribute, which holds a whole
-    sequence of several channels, gives a column a channel, its numbers with spaces between.
+    sequence of several channels, gives a column a channel, its numbers with spaces between. The
+    last attribute, where it lists its values, is the class by Weka's rule: its name is then label,
+    unless one is named as labels are.
 
     Raises:
         DataError: the file has no attributes or no data, or a row does not fit them.
     """
     lines = numbered_lines(content)
     names: list[str] = []
-    nested = False
+    nested = listed = False
     for number, line in lines:
         lower = line.lower()
         if lower.startswith("@data"):
             break
         if lower.startswith("@end"):
             nested = False
-        elif found := _ATTRIBUTE.match(line):
+        elif match := _ATTRIBUTE.match(line):
             if not nested:
-                names.append(_unquoted(found[1]))
-            nested = nested or found[2].strip().lower() == "relational"
+                names.append(_unquoted(match[1]))
+                listed = match[2].lstrip().startswith("{")
+            nested = nested or match[2].strip().lower() == "relational"
         elif not lower.startswith("@relation"):
             raise DataError(f"has no attribute of an ARFF file in line {number}: {line[:40]!r}")
+    if listed and not {"label", "class"} & {name.lower() for name in names}:
+        names[-1] = "label"
     rows = [(number, _cells(line)) for number, line in lines]
     for number, row in rows:
         if len(row) != len(names):
@@ -54,18 +59,18 @@ def _cells(line: str) -> list[str | None]:
 
 def _spread(columns: dict[str, list[str | None]]) -> pl.DataFrame:
     """Return a table in which a cell of several channels, one a line, is as many columns."""
-    found: dict[str, list[str | None]] = {}
+    split_columns: dict[str, list[str | None]] = {}
     for name, cells in columns.items():
         split = [cell.split("\\n") if cell else [] for cell in cells]
         width = max(map(len, split), default=1)
         if width <= 1:
-            found[name] = cells
+            split_columns[name] = cells
             continue
         for k in range(width):
-            found[f"{name} {k + 1}"] = [
+            split_columns[f"{name} {k + 1}"] = [
                 part[k].replace(",", " ") if k < len(part) else None for part in split
             ]
-    return _table(found)
+    return _table(split_columns)
 
 
 def read_ts(content: bytes) -> pl.DataFrame:

@@ -7,7 +7,12 @@ import polars as pl
 
 from penstock.data.reading.text.encodings import to_utf8
 from penstock.data.reading.text.headers import is_number, names_nothing
-from penstock.data.reading.text.trimming import without_remarks, without_titles, without_units
+from penstock.data.reading.text.trimming import (
+    with_row_names,
+    without_remarks,
+    without_titles,
+    without_units,
+)
 from penstock.errors import DataError
 
 _SEPARATORS = ",;\t|"
@@ -28,17 +33,19 @@ def read_delimited(content: bytes) -> tuple[pl.DataFrame, tuple[str, ...], bool]
         DataError: there is no row, or rows have more cells than the first line.
     """
     text, encoding = to_utf8(content)
-    text = without_remarks(text)
+    text = without_remarks(text.rstrip(b"\x1a"))  # the end of a file, to DOS
     if not text.strip():
         raise DataError("is empty; it must have a header and rows")
     separator = find_separator(text)
     text, titles = without_titles(text, separator)
     if separator == " ":
         text = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", text))
-    frame = _parsed(text, "\t" if separator == " " else separator)
+    mark = "\t" if separator == " " else separator
+    text = with_row_names(text, mark)
+    frame = _parsed(text, mark)
     headless = names_nothing(frame)
     if headless:
-        frame = _parsed(text, "\t" if separator == " " else separator, False)
+        frame = _parsed(text, mark, False)
     words = [f"decoded from {_spelled(encoding)}"] if encoding != "utf-8" else []
     if separator != ",":
         words.append(f"columns separated by {_NAMES[separator]}")

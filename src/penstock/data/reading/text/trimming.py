@@ -63,12 +63,23 @@ def without_titles(text: bytes, separator: str) -> tuple[bytes, tuple[str, ...]]
             if not words:
                 break
             rest = text.split(b"\n", k)[k]
-            return rest, (f"{k} lines before the header left out",)
+            return rest, (f"{k} {'line' if k == 1 else 'lines'} before the header left out",)
     return text, ()
 
 
 def _is_full(row: list[bytes], width: int) -> bool:
     return len(row) == width and all(cell.strip() for cell in row)
+
+
+def with_row_names(text: bytes, separator: str) -> bytes:
+    """Return text whose header has a nameless cell first, where all rows have a cell more than it.
+
+    R writes the names of rows so, which have no name themselves.
+    """
+    lines = [_QUOTED.sub(b'"', line) for line in text.split(b"\n", _LINES)[:_LINES]]
+    counts = [line.count(separator.encode()) for line in lines if line.strip()]
+    more = len(counts) > 2 and counts[0] > 0 and {*counts[1:]} == {counts[0] + 1}
+    return separator.encode() + text if more else text
 
 
 def without_units(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:

@@ -1,15 +1,12 @@
 """What the cells of a column are: numbers, truth values, times, lists of numbers, or text."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
-from penstock.data.understanding.cells.dates import looks_dated
 from penstock.data.understanding.cells.sampling import sampled
-from penstock.data.understanding.remarks import Remarks, listed
 from penstock.errors import DataError
 
 Sort = Literal["number", "boolean", "time", "list", "text", "other"]
@@ -18,11 +15,7 @@ MARKS = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "nil", "?", "-",
          "nat", "(null)", "missing")  # fmt: skip
 LARGEST = 1e100  # squares of values must be finite
 _TRUE, _FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
-_SAMPLE = 1000
-_GROUPS = (
-    "[ '\u2019\u00a0\u202f]"  # between thousands, beside the mark that the decimals do not use
-)
-_MONEY = r"^[€$£¥]\s*|\s*[€$£¥%]$"
+SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -107,23 +100,7 @@ def _check_range(cells: Cells, option: str) -> None:
         )
 
 
-def find_cells(frame: pl.DataFrame, remarks: Remarks) -> dict[str, Cells]:
-    """Return what the cells of each column are.
-
-    Numbers may have decimal commas; whether "1,234" is a thousand or a little more than one is
-    told by the rest of the file: the other cells with commas or points, then the separator.
-    """
-    found = {column.name: _sorted(column) for column in frame.iter_columns()}
-    comma = _decimal_comma(found, remarks)
-    for name, cells in found.items():
-        if cells.sort == "text" or cells.wrong is not None:
-            found[name] = _written_otherwise(cells, comma)
-    found = {name: _dated(_regrouped(cells, comma)) for name, cells in found.items()}
-    _say(found, remarks)
-    return found
-
-
-def _sorted(column: pl.Series) -> Cells:  # noqa: PLR0911  (a line a type)
+def sorted_cells(column: pl.Series) -> Cells:  # noqa: PLR0911  (a line a type)
     """Return a column by its type or, if it is text, as the plain numbers that it may hold."""
     kind = column.dtype
     if kind == pl.String:
@@ -147,16 +124,17 @@ def _sorted(column: pl.Series) -> Cells:  # noqa: PLR0911  (a line a type)
 
 def _plain(column: pl.Series) -> Cells:
     """Return text as plain numbers where most cells are; the rest must be marks of missing ones."""
-    head = sampled(column, _SAMPLE).str.strip_chars()
-    if len(head.drop_nulls()) and not _mostly(head.cast(pl.Float64, strict=False), head):
+    head = sampled(column, SAMPLE).str.strip_chars()
+    if len(head.drop_nulls()) and not mostly(head.cast(pl.Float64, strict=False), head):
         return _truth(column)
     values = column.cast(pl.Float64, strict=False)
     if values.null_count() > column.null_count():
         values = column.str.strip_chars().cast(pl.Float64, strict=False)
-    return _numbers(column, values)
+    return numbers_of(column, values)
 
 
-def _numbers(column: pl.Series, values: pl.Series) -> Cells:
+def numbers_of(column: pl.Series, values: pl.Series) -> Cells:
+    """Return text as the numbers `values`, unless half of its cells are none; then as text."""
     missing = values.is_nan().fill_null(False)
     odd = column.filter((values.is_null() & column.is_not_null()) | missing)
     marks: tuple[str, ...] = ()
@@ -176,7 +154,7 @@ def _numbers(column: pl.Series, values: pl.Series) -> Cells:
     return Cells(column, "number", values, marks, wrong=wrong)
 
 
-def _mostly(values: pl.Series, cells: pl.Series) -> bool:
+def mostly(values: pl.Series, cells: pl.Series) -> bool:
     """Whether most cells that are no marks of missing values have a value."""
     real = cells.is_not_null() & ~cells.str.to_lowercase().is_in(MARKS).fill_null(True)
     count = int(real.sum())
@@ -186,7 +164,7 @@ def _mostly(values: pl.Series, cells: pl.Series) -> bool:
 def _truth(column: pl.Series) -> Cells:
     """Return text as truth values where all cells are such words, else as text."""
     bare = column.str.strip_chars().str.to_lowercase()
-    words = {*sampled(bare, _SAMPLE).unique().drop_nulls()} - {*MARKS}
+    words = {*sampled(bare, SAMPLE).unique().drop_nulls()} - {*MARKS}
     if words and words <= {*_TRUE, *_FALSE}:
         values = bare.replace_strict(
             {**dict.fromkeys(_TRUE, 1.0), **dict.fromkeys(_FALSE, 0.0)},
@@ -196,100 +174,3 @@ def _truth(column: pl.Series) -> Cells:
         if rest.is_in(MARKS).all() and words & {"true", "false", "yes", "no"}:
             return Cells(column, "boolean", values, tuple(sorted({*rest.unique()} - {""})))
     return Cells(column, "text", column)
-
-
-def _decimal_comma(found: Mapping[str, Cells], remarks: Remarks) -> bool:
-    """Whether commas stand before decimals in this file."""
-    votes = {True: 0, False: 0}
-    doubtful = []
-    for cells in found.values():
-        sample = sampled(cells.raw, _SAMPLE) if cells.raw.dtype == pl.String else None
-        if sample is None or cells.sort not in ("text", "number"):
-            continue
-        sample = sample.str.strip_chars().str.replace_all(_MONEY, "")
-        comma = int(sample.str.contains(r"^[-+]?(\d{1,3}(\.\d{3})*|\d+),(\d{1,2}|\d{4,})$").sum())
-        comma += int(sample.str.contains(r"^[-+]?(0|\d{4,}|\d{1,3}(\.\d{3})+),\d+$").sum())
-        point = int(sample.str.contains(r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$").sum())
-        sure = int(sample.str.contains(r"^[-+]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})$").sum())
-        point_decimals = int(sample.str.contains(r"^[-+]?\d+\.(\d{1,2}|\d{4,})$").sum())
-        votes[True] += comma
-        votes[False] += sure + point_decimals
-        if point > sure and not comma:
-            doubtful.append(cells.name)
-    if doubtful and votes[True] == votes[False] == 0:
-        remarks.note(
-            f"commas in {listed(doubtful)} are taken to stand between thousands; "
-            "write decimals with a point if they are not"
-        )
-    return votes[True] > votes[False]
-
-
-def _written_otherwise(cells: Cells, comma: bool) -> Cells:
-    """Return text as numbers with decimal commas, thousands, or signs of money or per cent."""
-    text = cells.raw.str.strip_chars()
-    head = sampled(text, _SAMPLE)
-    for reading in (_with_commas, _with_thousands) if comma else (_with_thousands,):
-        if head.drop_nulls().len() and _mostly(reading(head), head):
-            found = _numbers(cells.raw, reading(text))
-            if found.wrong is None or cells.wrong is None:
-                return replace(found, style=_example(found)) if found.sort == "number" else found
-    return cells
-
-
-def _example(cells: Cells) -> str:
-    """Return a cell that is no plain number, and how it is read."""
-    plain = cells.raw.str.strip_chars().cast(pl.Float64, strict=False)
-    odd = pl.DataFrame([cells.raw.alias("cell"), cells.values.alias("value")]).filter(
-        plain.is_null() & cells.values.is_not_null()
-    )
-    if not odd.height:
-        return ""
-    cell, value = odd.sort("cell").row(0)
-    return f"{cell.strip()[:20]!r} as {value:.10g}"
-
-
-def _regrouped(cells: Cells, comma: bool) -> Cells:
-    """Return numbers such as 1.234 as thousands, in a file whose decimals have commas."""
-    if not comma or cells.sort != "number" or cells.raw.dtype != pl.String:
-        return cells
-    bare = cells.raw.str.strip_chars()
-    grouped = bare.str.contains(r"^[-+]?\d{1,3}(\.\d{3})+$")
-    if not grouped.any() or not (grouped | bare.str.contains(r"^[-+]?\d{1,3}$")).all():
-        return cells
-    found = _numbers(cells.raw, _with_commas(bare))
-    return replace(found, style=f"{bare.filter(grouped).min()!r} without its points")
-
-
-def _with_commas(text: pl.Series) -> pl.Series:
-    bare = text.str.replace_all(_MONEY, "")
-    good = bare.str.contains(
-        rf"^[-+]?(\d{{1,3}}((\.|{_GROUPS})\d{{3}})*|\d+)?(,\d*)?([eE][-+]?\d+)?$"
-    )
-    plain = bare.str.replace_all(rf"\.|{_GROUPS}", "").str.replace(",", ".", literal=True)
-    return plain.set(~good, None).cast(pl.Float64, strict=False)
-
-
-def _with_thousands(text: pl.Series) -> pl.Series:
-    bare = text.str.replace_all(_MONEY, "")
-    good = bare.str.contains(
-        rf"^[-+]?(\d{{1,3}}((,|{_GROUPS})\d{{3}})*|\d+)?(\.\d*)?([eE][-+]?\d+)?$"
-    )
-    plain = bare.str.replace_all(rf",|{_GROUPS}", "")
-    return plain.set(~good, None).cast(pl.Float64, strict=False)
-
-
-def _dated(cells: Cells) -> Cells:
-    """Return text as times where it looks like them; they are read once it is known which are."""
-    return replace(cells, sort="time") if cells.sort == "text" and looks_dated(cells.raw) else cells
-
-
-def _say(found: Mapping[str, Cells], remarks: Remarks) -> None:
-    styled = [cells for cells in found.values() if cells.style]
-    if styled:
-        names = listed(cells.name for cells in styled)
-        example = min(cells.style for cells in styled)
-        remarks.converted(f"numbers read in {names}, such as {example}")
-    marked = [cells.name for cells in found.values() if cells.marks]
-    if marked:
-        marks = {mark for cells in found.values() for mark in cells.marks}
-        remarks.converted(f"{listed(marks)} read as missing in {listed(marked)}")

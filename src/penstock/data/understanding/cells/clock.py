@@ -39,11 +39,11 @@ def read_times(
     if len(names) > 1:
         remarks.converted(f"times combined from {' and '.join(names)}")
     if len(names) > 1 and first.sort == "number" and first.name.strip().lower() in YEARS:
-        found = Clock(times_of_units(names, columns))
+        times = Clock(times_of_units(names, columns))
     else:
-        found = _one(first, [columns[name] for name in names[1:]], ids, form, told, remarks)
-    _check_filled(" and ".join(names), columns[names[0]], found.times)
-    return found
+        times = _one(first, [columns[name] for name in names[1:]], ids, form, told, remarks)
+    _check_filled(" and ".join(names), columns[names[0]], times.times)
+    return times
 
 
 def _one(

@@ -83,13 +83,13 @@ def read_dates(column: pl.Series, form: str | None = None) -> list[Reading]:
     if (quick := _quick(column)) is not None:
         return [Reading(quick)]
     cells = column.unique().drop_nulls().sort()
-    found = _readings(cells)
-    fewest = min((r.local.null_count() for r in found), default=0)
+    readings = _readings(cells)
+    fewest = min((r.local.null_count() for r in readings), default=0)
     return [
         Reading(
             _spread(column, cells, one.local), _maybe_spread(column, cells, one.offset), one.order
         )
-        for one in found
+        for one in readings
         if one.local.null_count() == fewest
     ]
 
@@ -175,22 +175,22 @@ def _days(days: pl.Series) -> dict[str, pl.Series]:
     """Return the dates in text in each order of day and month that its shape allows."""
     if (years := _fiscal_years(days)) is not None:
         return {"": years}
-    found: dict[str, pl.Series] = {}
+    orders: dict[str, pl.Series] = {}
     for cell in {days[0], days[len(days) // 2], days[-1]} if len(days) else ():
         for order, form in _forms(cell):
             dates = days.str.to_date(form, strict=False)
-            before = found.get(order)
+            before = orders.get(order)
             if before is None or dates.null_count() < before.null_count():
-                found[order] = _sane(dates)
-    if not found or min(d.null_count() for d in found.values()) > 0:
+                orders[order] = _sane(dates)
+    if not orders or min(d.null_count() for d in orders.values()) > 0:
         for dates in (_quarters(days), _weeks(days)):
             if dates.null_count() < len(dates):
-                found[""] = dates
-    if len(found) > 1:  # where all agree there is no doubt
-        values = list(found.values())
+                orders[""] = dates
+    if len(orders) > 1:  # where all agree there is no doubt
+        values = list(orders.values())
         if all(values[0].equals(other) for other in values[1:]):
             return {"": values[0]}
-    return found
+    return orders
 
 
 def _sane(dates: pl.Series) -> pl.Series:
@@ -199,9 +199,9 @@ def _sane(dates: pl.Series) -> pl.Series:
 
 def _forms(cell: str) -> list[tuple[str, str]]:
     return [
-        (order, form.format(s=found[1]))
+        (order, form.format(s=match[1]))
         for shape, forms in _SHAPES
-        if (found := re.fullmatch(shape, cell, re.IGNORECASE))
+        if (match := re.fullmatch(shape, cell, re.IGNORECASE))
         for order, form in forms
     ]
 

@@ -64,17 +64,17 @@ class Told:
             "--group": options.group,
             "the model": (*options.numbers, *options.symbols),
         }
-        found = {
+        columns_of = {
             option: named([names] if isinstance(names, str) else names or (), columns, option)
             for option, names in told.items()
         }
-        _check_once(found)
+        _check_once(columns_of)
         for option in ("--split", "--group"):
-            if len(found[option]) > 1:
+            if len(columns_of[option]) > 1:
                 raise ArgumentError(
-                    f"{option} names {', '.join(found[option])}; it takes one column"
+                    f"{option} names {', '.join(columns_of[option])}; it takes one column"
                 )
-        return Told(*found.values())
+        return Told(*columns_of.values())
 
     def roles(self) -> dict[str, Role]:
         """Return the role of each column that was named, a label as a target."""
@@ -90,9 +90,9 @@ def _order(option: str) -> tuple[bool, str]:
     return option != "--target", option
 
 
-def _check_once(found: Mapping[str, tuple[str, ...]]) -> None:
+def _check_once(columns_of: Mapping[str, tuple[str, ...]]) -> None:
     seen: dict[str, str] = {}
-    for option, names in found.items():
+    for option, names in columns_of.items():
         for name in names:
             if name in seen and {seen[name], option} != {"--id", "--group"}:
                 first, second = sorted((seen[name], option), key=_order)
@@ -104,18 +104,18 @@ def _check_once(found: Mapping[str, tuple[str, ...]]) -> None:
 
 def counters(cells: Mapping[str, Cells], told: Told, remarks: Remarks) -> list[str]:
     """Return the columns that only number the rows, such as an index that pandas wrote."""
-    found = []
+    counting = []
     for name, column in sorted(cells.items()):
         nameless = is_nameless(name)
         if name in told.roles() or not (nameless or name.lower() in COUNTERS):
             continue
         if column.sort == "number" and _counts(column.values):
-            found.append(name)
+            counting.append(name)
             remarks.note(f"{spelled(name)} only counts the rows and is left out")
         elif nameless and column.sort != "time" and not _are_years(column):
-            found.append(name)
+            counting.append(name)
             remarks.note(f"{spelled(name)} is left out, as nothing says what it holds")
-    return found
+    return counting
 
 
 def _are_years(cells: Cells) -> bool:

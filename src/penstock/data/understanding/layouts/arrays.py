@@ -57,10 +57,10 @@ def table_of(arrays: Arrays, remarks: Remarks) -> pl.DataFrame:
         )
     remarks.converted(f"parts taken from the names of the arrays: {', '.join(sorted(parts))}")
     tables = [
-        _one(found).with_columns(
+        _one(members).with_columns(
             pl.lit(part).alias(_SPLIT), id=pl.format("{} {}", pl.lit(part), pl.col("id"))
         )
-        for part, found in parts.items()
+        for part, members in parts.items()
     ]
     if len({tuple(one.columns) for one in tables}) > 1:
         raise DataError("the arrays of the parts differ in their columns or labels")
@@ -69,12 +69,12 @@ def table_of(arrays: Arrays, remarks: Remarks) -> pl.DataFrame:
 
 def part_of_name(name: str) -> tuple[str, str]:
     """Return the part that the name of an array tells, "" where it tells none, and what is left."""
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"(?i)(train|valid|validation|val|test)_(.+)|(.+)_(train|valid|validation|val|test)", name
     )
-    if not found:
+    if not match:
         return "", name
-    return _PARTS[(found[1] or found[4]).lower()], found[2] or found[3]
+    return _PARTS[(match[1] or match[4]).lower()], match[2] or match[3]
 
 
 def _one(arrays: dict[str, NDArray[Any]]) -> pl.DataFrame:

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penstock.data.understanding.cells.cells import Cells, find_cells
+from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.cells.sampling import sampled
+from penstock.data.understanding.cells.styles import find_cells
 from penstock.data.understanding.names import SEQUENCES, first_named
 from penstock.data.understanding.remarks import Remarks, listed
 from penstock.errors import DataError

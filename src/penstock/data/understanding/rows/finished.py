@@ -183,12 +183,12 @@ def _ahead(
 
 def _all_roles(draft: Draft, source: pl.DataFrame, roles: dict[str, Role]) -> dict[str, Role]:
     """Return the role of each column of the source, in its order."""
-    found: dict[str, Role] = {**roles, **dict.fromkeys(draft.ids, "id")}
-    found.update(dict.fromkeys(draft.times, "time"))
-    found.update(dict.fromkeys(draft.left_out, "left out"))
+    every: dict[str, Role] = {**roles, **dict.fromkeys(draft.ids, "id")}
+    every.update(dict.fromkeys(draft.times, "time"))
+    every.update(dict.fromkeys(draft.left_out, "left out"))
     role: Role = "input" if draft.question else "target"
-    found |= dict.fromkeys(draft.long.steps, role)
-    return {name: found[name] for name in source.columns}
+    every |= dict.fromkeys(draft.long.steps, role)
+    return {name: every[name] for name in source.columns}
 
 
 def _kinds(draft: Draft, roles: dict[str, Role]) -> dict[str, Kind]:
