@@ -7,7 +7,7 @@ from typing import IO
 
 import polars as pl
 
-from penstock.data.packed import parquet_size
+from penstock.data.reading.binary.packed import parquet_size
 from penstock.errors import DataError
 from penstock.opening import check_claim, open_plain
 
