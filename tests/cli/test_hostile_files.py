@@ -20,7 +20,7 @@ from scipy.io import savemat
 
 from penstock.cli.main import run
 from penstock.data import load
-from penstock.data.packed import feather_size, parquet_size
+from penstock.data.reading.binary.packed import feather_size, parquet_size
 from penstock.errors import ArgumentError, DataError
 
 MIB = 2**20

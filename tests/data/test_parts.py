@@ -12,7 +12,7 @@ import penstock
 from penstock.cli.main import run
 from penstock.data import Options, Source
 from penstock.data.splits import PARTS, divide
-from penstock.data.understanding.describe import with_parts
+from penstock.data.understanding.describe import given
 from penstock.errors import ArgumentError, DataError
 from penstock.tasks import find_task
 
@@ -47,9 +47,9 @@ def series(rows: int = 90) -> pl.DataFrame:
 
 
 def parts_of(name: str, data: Any, test: Any = None, validation: Any = None, **options: Any) -> Any:
-    source, told = with_parts(data, Options(task=name, **options), test, validation)
+    read = given(data, Options(task=name, **options), test, validation)
     task = find_task(name)
-    prepared = task.prepare(task.read(source, told))
+    prepared = task.prepare(task.read(read.source, read.options))
     return {part: prepared.problem.members(part) for part in PARTS}
 
 
