@@ -8,15 +8,10 @@ from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.cells.clock import read_times
 from penstock.data.understanding.cells.zones import Clock
+from penstock.data.understanding.columns.ids import find_blocks, find_id, infer_ids, infer_panel
 from penstock.data.understanding.columns.labels import Question, labelled_question
-from penstock.data.understanding.columns.roles import (
-    Told,
-    find_id,
-    find_label,
-    find_times,
-    infer_ids,
-    infer_panel,
-)
+from penstock.data.understanding.columns.oddities import constant_within
+from penstock.data.understanding.columns.roles import Told, find_label, find_times
 from penstock.data.understanding.layouts.spread import (
     Form,
     Long,
@@ -80,7 +75,12 @@ def make_draft(
     if long.owners is not None:
         ids = ids or _names_of_rows(long, told, label)
     keys = _keys(long, ids)
+    label = label or _still_target(long, keys, told, options)
     times = find_times(long.cells, told, [label, *ids, *long.made], keys)
+    if label and long.owners is None and not (times or ids):
+        ids = find_blocks(long.cells, label, told, remarks)
+        keys = _keys(long, ids)
+        times = find_times(long.cells, told, [label, *ids], keys)
     if (
         not (times or ids)
         and long.owners is None
@@ -104,6 +104,15 @@ def make_draft(
             f"(columns: {', '.join(list(cells)[:8])})"
         )
     return Draft(*parts, ids, keys, times, clock, question or None, form)
+
+
+def _still_target(long: Long, keys: pl.Series, told: Told, options: Options) -> str | None:
+    """Return y where it does not change within sequences: that is a label, and no series."""
+    y = long.cells.get("y")
+    asked = told.target or "y" in told.roles() or options.task not in (None, "regress", "classify")
+    if y is None or asked or not 1 < keys.n_unique() < len(keys) or y.values.n_unique() < 2:
+        return None
+    return "y" if y.sort == "number" and constant_within(y, keys) else None
 
 
 def _laid_out(

@@ -6,7 +6,8 @@ from penstock.errors import ArgumentError, nearest
 
 LABELS = ("label", "labels", "class", "tag", "tags")
 IDS = ("unique_id", "id", "sequence_id", "sequence", "series_id", "series_name", "series",
-       "item_id", "case_id", "sample_id", "record_id", "piece", "uid")  # fmt: skip
+       "item_id", "case_id", "sample_id", "record_id", "piece", "uid", "sentence_id", "sent_id",
+       "sentence #", "document_id", "doc_id")  # fmt: skip
 TIMES = ("ds", "date", "datetime", "date_time", "timestamp", "time", "day", "month", "year", "week",
          "period", "ts", "epoch", "unix_time", "step", "timestep", "time_step", "t")  # fmt: skip
 SURE_TIMES = TIMES[:6]

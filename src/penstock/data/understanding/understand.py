@@ -67,6 +67,8 @@ def _understood(source: Source, options: Options) -> Understanding:
 
 
 def _of_table(name: str, frame: pl.DataFrame, options: Options, remarks: Remarks) -> Understanding:
+    if not frame.height:
+        raise DataError("has no rows; there is nothing to learn from")
     melted = melt_months(frame, remarks)
     melted = melt_dates(frame, remarks) if melted is None else melted
     frame = _with_labels(frame if melted is None else melted, options)

@@ -9,10 +9,8 @@ import polars as pl
 from penstock.data.series import Names, Options
 from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.cells.units import time_parts
-from penstock.data.understanding.layouts.spread import holds
 from penstock.data.understanding.names import (
     COUNTERS,
-    IDS,
     LABELS,
     SURE_TIMES,
     TIMES,
@@ -20,16 +18,14 @@ from penstock.data.understanding.names import (
     is_nameless,
     named,
 )
-from penstock.data.understanding.remarks import Remarks, listed
+from penstock.data.understanding.remarks import Remarks
 from penstock.errors import ArgumentError
 
 Role = Literal["time", "id", "target", "label", "input", "known", "past", "static", "group",
                "split", "left out"]  # fmt: skip
 Kind = Literal["number", "boolean", "category", "symbol", "time"]
 
-_BALANCED = 0.5  # of all pairs of ids and times must be there, for a number to be an id
 _YEARS = (1500, 2200)
-_MOST_KEYS = 8  # columns that are tried as ids
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ def counters(cells: Mapping[str, Cells], told: Told, remarks: Remarks) -> list[s
 
 def _are_years(cells: Cells) -> bool:
     """Whether the cells are whole numbers that can be years, each once."""
-    if cells.sort != "number" or not len(cells.values) or not _is_whole(cells.values):
+    if cells.sort != "number" or not len(cells.values) or not is_whole(cells.values):
         return False
     inside = bool(cells.values.is_between(*_YEARS).all())
     return inside and cells.values.n_unique() == len(cells.values)
@@ -201,72 +197,6 @@ def _tells_rows(cells: Cells, ids: pl.Series | None) -> bool:
     return 2 * pairs.n_unique() > pairs.height
 
 
-def find_id(cells: Mapping[str, Cells], told: Told, label: str | None) -> tuple[str, ...]:
-    """Return the column of ids that is told, or named as such and has some value twice."""
-    if told.id:
-        return told.id
-    taken = {n for n, role in told.roles().items() if role != "group"} | {label}
-    free = {n: c for n, c in cells.items() if n not in taken}
-    for word in IDS:
-        name = first_named(free, [word])
-        if name and free[name].sort in ("text", "number", "time"):
-            keys = free[name].text()
-            several = keys.n_unique() < len(keys) and not holds(free[name])
-            if several or word == "unique_id":
-                return (name,)
-    ending = sorted(n for n in free if n.lower().endswith(("_id", " id")) or n.endswith("Id"))
-    repeated = [n for n in ending if free[n].text().n_unique() < len(free[n].raw)]
-    return tuple(repeated[:1]) if len(repeated) == 1 else ()
-
-
-def infer_ids(
-    cells: Mapping[str, Cells], times: pl.Series, taken: list[str], remarks: Remarks
-) -> tuple[str, ...]:
-    """Return the columns whose cells tell apart the rows of one time; () where none do."""
-    free = {n: c for n, c in cells.items() if n not in taken}
-    texts = {n: c.text() for n, c in free.items() if c.sort in ("text", "boolean")}
-    whole = {n: c.text() for n, c in free.items() if c.sort == "number" and _is_whole(c.values)}
-    texts = {n: t.fill_null("") for n, t in texts.items() if 2 * t.n_unique() <= len(t)}
-    singles = sorted(texts, key=lambda n: (texts[n].n_unique(), n))[:_MOST_KEYS]
-    keys: list[tuple[str, ...]] = [(name,) for name in singles if _is_full(cells, name)]
-    keys += [(a, b) for k, a in enumerate(singles) for b in singles[k + 1 :]]
-    codes = sorted((n for n in whole if 2 * whole[n].n_unique() <= len(times)),
-                   key=lambda n: (whole[n].n_unique(), n))[:_MOST_KEYS]  # fmt: skip
-    numeric: list[tuple[str, ...]] = [(name,) for name in codes]
-    numeric += [(a, b) for k, a in enumerate(codes) for b in codes[k + 1 :]]
-    numeric += [(a, b) for a in singles for b in codes]
-    columns = {**texts, **whole}
-    for names in [*keys, *numeric]:
-        frame = pl.DataFrame([times.alias(" time"), *(columns[n].alias(n) for n in names)])
-        if frame.is_duplicated().any():
-            continue
-        grid = frame.select(names).n_unique() * times.n_unique()
-        if names in keys or frame.height >= _BALANCED * grid:
-            remarks.note(
-                f"{listed(map(repr, names))} tells apart the rows of one time and is taken for "
-                "the id; another is named with --id"
-            )
-            return names
-    return ()
-
-
-def infer_panel(
-    cells: Mapping[str, Cells], told: Told, remarks: Remarks
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return a column of numbers that is named as a time, though each stands in many rows, and the
-    ids that tell these rows apart: a year and a firm, say; none and none where there are no such.
-    """
-    roles = told.roles()
-    free = {n: c for n, c in cells.items() if n not in roles and c.sort == "number"}
-    name = first_named([n for n, c in free.items() if _is_whole(c.values)], TIMES)
-    ids = name and infer_ids(cells, free[name].values, [name, *roles], remarks)
-    return ((name,), ids) if name and ids else ((), ())
-
-
-def _is_full(cells: Mapping[str, Cells], name: str) -> bool:
-    """Whether a column has no empty cell."""
-    return not cells[name].text().null_count()
-
-
-def _is_whole(values: pl.Series) -> bool:
+def is_whole(values: pl.Series) -> bool:
+    """Whether numbers are whole, and all there."""
     return not values.null_count() and bool((values == values.round()).all())
