@@ -60,6 +60,7 @@ def cell_of(ops):
 WHOLE = cell_of(TABLE)
 # A gradient of 0 that passes log, sqrt or div at 0 is NaN, as with torch: they go apart.
 NOT_AT_ZERO = ("div", "log", "rsqrt", "sqrt")
+CHOICES = ["relu", "maximum", "minimum", "abs"]
 HELD = cell_of(["held"])
 ANYWHERE = cell_of([name for name in TABLE if name not in NOT_AT_ZERO])
 
@@ -111,6 +112,28 @@ def test_derivatives(cell, backend, dtype):
                 x, y, rtol=tolerance, atol=tolerance,
                 msg=lambda text, n=name, k=argument: f"d {n} / d {k}: {text}",
             )  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("incoming", [1.0, math.inf, math.nan])
+def test_derivatives_of_choices_at_nan(incoming, backend):
+    """What chooses between values passes NaN on, and 0 of what it does not choose, as torch."""
+    specials = torch.tensor([math.nan, math.inf, -math.inf, 1.0, 0.0, -1.0], dtype=torch.float64)
+    a, b = (t.reshape(-1, 1) for t in torch.meshgrid(specials, specials, indexing="ij"))
+    leaves = [t.clone().requires_grad_() for t in (a, b, (a > 0).double())]
+    chosen = CHOICES if incoming == 1 else CHOICES[:1]  # 0 · ∞ is NaN elsewhere
+    ours, theirs = (run_ops(leaves, run, cell_of(chosen)) for run in (rc.on(backend), eager.run))
+    for name in chosen:
+        for x, y in zip(*(passed(r[name], leaves, incoming) for r in (ours, theirs)), strict=True):
+            torch.testing.assert_close(x, y, equal_nan=True, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def passed(result, leaves, incoming):
+    """Return what passes of a gradient to a, and to b."""
+    return torch.autograd.grad(
+        result, leaves[:2], torch.full_like(result, incoming), materialize_grads=True,
+        allow_unused=True, retain_graph=True,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

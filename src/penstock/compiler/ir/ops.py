@@ -47,7 +47,7 @@ OPS: dict[str, Op] = {
     "neg": Op(1, torch.neg, lambda d, y, a: (-d,), number=lambda a: -a),
     "sigmoid": Op(1, torch.sigmoid, lambda d, y, a: (d * (y * (1 - y)),)),
     "tanh": Op(1, torch.tanh, lambda d, y, a: (d * (1 - y * y),)),
-    "relu": Op(1, torch.relu, lambda d, y, a: (d * _emit("gt", y, 0.0),)),
+    "relu": Op(1, torch.relu, lambda d, y, a: (_emit("where", _emit("eq", y, 0.0), 0.0, d),)),
     "exp": Op(1, torch.exp, lambda d, y, a: (d * y,)),
     "log": Op(1, torch.log, lambda d, y, a: (d / a,)),
     "sqrt": Op(1, torch.sqrt, lambda d, y, a: (d * 0.5 / y,)),
@@ -89,5 +89,5 @@ OPS: dict[str, Op] = {
 
 
 def _share(a: Any, b: Any) -> Any:
-    """Return 1 where a > b, ½ where they are equal, else 0: torch's rule for ties."""
-    return _emit("gt", a, b) + 0.5 * _emit("eq", a, b)
+    """Return 1 where a > b or one is NaN, ½ where they are equal, else 0, as torch does."""
+    return 1.0 - (_emit("gt", b, a) + 0.5 * _emit("eq", a, b))
