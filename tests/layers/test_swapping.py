@@ -1,6 +1,9 @@
 """penstock's layers in the place of torch.nn's: by name, and in a model at hand."""
 
 import copy
+import itertools
+import threading
+import time
 
 import pytest
 import torch
@@ -89,12 +92,43 @@ def test_patch_torch_is_undone_by_close_and_can_be_nested():
     assert TORCHS["LSTM"] is nn.LSTM
 
 
-def test_patches_closed_in_the_order_of_opening():
-    theirs = torch.nn.LSTM
-    first, second = penstock.patch_torch(), penstock.patch_torch()
-    first.close()
-    second.close()
-    assert torch.nn.LSTM is theirs
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_patches_closed_in_any_order(order):
+    patches = [penstock.patch_torch() for _ in range(3)]
+    for k in order:
+        assert nn.LSTM is nn.modules.LSTM is penstock.LSTM
+        patches[k].close()
+        patches[k].close()
+    assert {n: getattr(nn, n) for n in NAMES} == TORCHS
+
+
+def test_a_patch_over_what_somebody_has_put_back():
+    with penstock.patch_torch():
+        nn.LSTM = TORCHS["LSTM"]
+        with penstock.patch_torch():
+            assert nn.LSTM is penstock.LSTM
+    assert TORCHS["LSTM"] is nn.LSTM
+
+
+def test_patches_of_several_threads():
+    """In each block it holds, whatever the others do; after all of them torch is as before."""
+    seen, together = [], threading.Barrier(4)
+
+    def run(k):
+        together.wait()
+        for _ in range(50):
+            with penstock.patch_torch():
+                time.sleep(1e-4)
+                seen.append(nn.LSTM is nn.modules.LSTM is penstock.LSTM)
+
+    threads = [threading.Thread(target=run, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 200
+    assert all(seen)
+    assert {n: getattr(nn, n) for n in NAMES} == TORCHS
 
 
 def test_patch_torch_is_undone_by_an_error():

@@ -7,8 +7,10 @@ from torch import nn
 
 from penstock.layers.dropins.exchange import exchange
 from penstock.layers.dropins.modules import GRU, LSTM, RNN
+from penstock.layers.dropins.patching import Patch
 
 _DROP_INS: tuple[Any, ...] = (RNN, LSTM, GRU)
+_PATCH = Patch(_DROP_INS)
 
 
 def patch_torch() -> ExitStack:
@@ -19,16 +21,14 @@ def patch_torch() -> ExitStack:
     modules are pickled. Modules that were made stay what they are. torch.compile leaves what is
     an nn.LSTM to Python: undo this before compiling.
 
+    It holds for all threads, until all who called this have undone it, in whatever order.
+
     Returns:
         what undoes it: a context manager, with a method close().
     """
     undo = ExitStack()
-    for home in (nn, nn.modules):
-        for ours in _DROP_INS:
-            name = ours.__name__
-            if (there := getattr(home, name)) is not ours:  # else another patch undoes it
-                undo.callback(setattr, home, name, there)
-                setattr(home, name, ours)
+    _PATCH.put()
+    undo.callback(_PATCH.let_go)
     return undo
 
 
