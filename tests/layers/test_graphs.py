@@ -466,3 +466,15 @@ def test_an_aotinductor_package_runs_in_another_process(program):
         "assert torch.equal(layer(x)[0], y)",
     )
     assert not done.returncode, done.stderr
+
+
+def test_operators_are_declared_in_torchs_own_words():
+    """torch 2.6 cannot read them from the annotations, and penstock could not be imported."""
+    done = run_python(
+        "import torch",
+        "def refuse(*_, **__): raise ValueError",
+        "torch.library.infer_schema = refuse",
+        "import penstock",
+        "torch.ops.penstock.sweep.default, torch.ops.penstock.sweep_backward.default",
+    )
+    assert not done.returncode, done.stderr

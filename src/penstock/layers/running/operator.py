@@ -16,7 +16,13 @@ def _work() -> Any:
     return importlib.import_module("penstock.layers.running.op")
 
 
-@torch.library.custom_op("penstock::sweep", mutates_args=())
+# In torch's own words, for its older versions cannot read them from the functions' annotations.
+_SWEEP = "str key, Tensor[] tensors, Tensor? valid, Tensor? reset, bool reverse"
+_FORWARD = f"({_SWEEP}, bool keep) -> Tensor[]"
+_BACKWARD = f"({_SWEEP}, Tensor[] results, Tensor[] gradients) -> Tensor[]"
+
+
+@torch.library.custom_op("penstock::sweep", mutates_args=(), schema=_FORWARD)
 def sweep(
     key: str,
     tensors: Sequence[Tensor],
@@ -33,7 +39,7 @@ def sweep(
     return found
 
 
-@torch.library.custom_op("penstock::sweep_backward", mutates_args=())
+@torch.library.custom_op("penstock::sweep_backward", mutates_args=(), schema=_BACKWARD)
 def sweep_backward(
     key: str,
     tensors: Sequence[Tensor],
