@@ -1,6 +1,7 @@
 """Nothing reaches a kernel that does not fit it, and nobody's memory is another's."""
 
 import copy
+import gc
 import warnings
 
 import numpy as np
@@ -310,3 +311,23 @@ def test_no_rows_and_no_steps():
         assert not state.numel() or not state.any()
     with warnings.catch_warnings(), pytest.raises(ArgumentError):
         layer.stream(0)
+
+
+@pytest.mark.parametrize("way", ["auto", "eager"])
+@pytest.mark.parametrize("cell", ["lru", "lstm", "scrn"])
+def test_a_call_leaves_nobody_holding_the_weights(cell, way):
+    """Not even until the garbage is collected: who swaps parameters must be the only holder."""
+    gc.disable()
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    try:
+        layer = make(cell)
+        with penstock.backend(way):
+            wanted, _ = layer(draw(T, B, I))
+            wanted.sum().backward()
+            del wanted
+            for parameter in layer.parameters():
+                parameter.grad = None
+            layer.double()(draw(T, B, I).double())[0].sum().backward()
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(False)
+        gc.enable()

@@ -33,6 +33,10 @@ class Interpretation(ABC, Generic[V]):
     def __init__(self, cell: "Equations") -> None:
         self.bound = cell.bind(self)
 
+    def forget(self) -> None:
+        """Let go of the bound cell, which holds this: else both live on until gc finds them."""
+        del self.bound
+
     @abstractmethod
     def total(self, terms: "Sequence[tuple[Affine, V]]") -> V:
         """Return Σ (A v + b) over maps A v + b, each with its v."""

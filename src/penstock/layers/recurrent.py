@@ -246,7 +246,8 @@ class Recurrent(Stack):
         places = [parts[0].place for parts in self._parts]
         initial = None
         if self.trainable_state:
-            initial = [getattr(self, f"initial_{s}").detach() for s in self.cell.states]
+            like = next(iter(weights[0].values()), torch.empty(0))
+            initial = [s.detach() for s in self._learned(like)]
         return Stream(
             self.cell, places, weights, options.size("batch_size", batch_size),
             self.connections, initial,

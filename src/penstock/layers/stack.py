@@ -17,7 +17,7 @@ from penstock.layers.calling.arguments import State
 from penstock.layers.calling.lengths import backward_reset, reset_steps, valid_steps
 from penstock.layers.calling.masks import draw_masks
 from penstock.layers.making.parts import Part
-from penstock.layers.running import function, graphs
+from penstock.layers.running import fitting, function, graphs
 from penstock.layers.running.chunks import run_in_chunks
 from penstock.layers.running.eager import Swept
 
@@ -107,6 +107,8 @@ class Stack(graphs.Unread):
                     key=mode.key,
                     masks=self._masks(mode.place, x) if mode.place.modifiers.any else {},
                     returned=layer == self.num_layers - 1 and not anew,
+                    every_state=all_states,
+                    shapes=part.shapes,
                 )
                 done.append(self._sweep(sweep, all_states))
             outputs = [s.output for s in done[-D:]]
@@ -163,6 +165,13 @@ class Stack(graphs.Unread):
                 state, x, dict(zip(self.cell.states, self._state_sizes, strict=True)), rows, single
             )
         if self.trainable_state:
-            learned = (getattr(self, f"initial_{s}") for s in self.cell.states)
-            return tuple(s[:, None].expand(-1, x.shape[1], -1) for s in learned)
+            return tuple(s[:, None].expand(-1, x.shape[1], -1) for s in self._learned(x))
         return tuple(x.new_zeros(rows, x.shape[1], size) for size in self._state_sizes)
+
+    def _learned(self, like: Tensor) -> Iterator[Tensor]:
+        """Yield the learned initial states, [L·D, S] each; like: the input, or a weight."""
+        rows = self.num_layers * (1 + self.bidirectional)
+        for state, size in zip(self.cell.states, self._state_sizes, strict=True):
+            learned = self._weight(f"initial_{state}")
+            fitting.check(f"initial_{state}", learned, (rows, size), like)
+            yield learned

@@ -18,6 +18,7 @@ from penstock.layers.calling import arguments
 from penstock.layers.calling.arguments import State
 from penstock.layers.making.connections import Connection
 from penstock.layers.running import eager, function, native
+from penstock.layers.running.fitting import check_weights
 from penstock.layers.running.followed import ORDINARY, is_followed, is_traced, is_watched
 
 _Feed = Callable[[Tensor], None]
@@ -99,7 +100,8 @@ class Stream:
             if follows is not None:
                 joined = x.new_zeros(*x.shape[:2], follows.output_size)
             old = tuple(state[parity] for state in states)
-            sweep = Sweep(cell, place, own, x, old, lower)
+            shapes = pipeline.shapes(cell, place)
+            sweep = Sweep(cell, place, own, x, old, lower, shapes=shapes)
             bound = _bind(sweep, tuple(states), parity)
             yield _LayerStep(bound, sweep._replace(states=new), output, follows, joined)
             x = joined
@@ -224,6 +226,7 @@ class _EagerStep:
     """A step of a layer by its equations."""
 
     def __init__(self, sweep: Sweep, new: tuple[Tensor, ...]) -> None:
+        check_weights(sweep)
         self.sweep, self.new = sweep, new
 
     def walk(self) -> None:

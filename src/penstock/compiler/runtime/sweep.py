@@ -24,7 +24,8 @@ class Sweep(NamedTuple):
     reverse: walk from the last step to the first. key: the cell and place as `op` knows them.
     masks: of the modifiers, by name, [T, B, S], or [B, S] where fixed over time.
     returned: the output goes to the user as it is, who may change it: it shares no memory with
-    what a gradient reads.
+    what a gradient reads. every_state: all states are wanted at all steps, and not the first alone.
+    shapes: those of the weights, for who runs the sweep without a kernel.
     """
 
     cell: Cell
@@ -39,3 +40,5 @@ class Sweep(NamedTuple):
     key: str = ""
     masks: Mapping[str, Tensor] = MappingProxyType({})
     returned: bool = False
+    every_state: bool = False
+    shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({})

@@ -62,14 +62,23 @@ class Connection(nn.Module):
         """Return what the next layer reads, [T, B, ·]; 0 past a row's end."""
         z = outputs[0] if len(outputs) == 1 else MERGES[self.merge](outputs)
         if self.projection is not None:
-            z = self.projection(z)
+            z = self._wide("projection", self.projection(z))
         if self.adds:
             return z + x
         if self.gate is None:
             return z
-        t = torch.sigmoid(self.gate(x))
+        t = torch.sigmoid(self._wide("gate", self.gate(x)))
         mixed = t * z + (1 - t) * x
         return mixed if valid is None else mixed.masked_fill(~valid[..., None], 0)
+
+    def _wide(self, name: str, made: Tensor) -> Tensor:
+        """Return what a part has made, if it is as wide as it must be: a sum would spread it."""
+        if made.shape[-1] != self.output_size:
+            raise ArgumentError(
+                f"the connection's {name} gives {made.shape[-1]} features; it must give "
+                f"{self.output_size}"
+            )
+        return made
 
 
 def check(merge: str, connection: str) -> None:

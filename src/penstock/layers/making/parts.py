@@ -27,9 +27,13 @@ class Mode:
 
 @dataclass(frozen=True)
 class Part:
-    """One direction of one layer: its parameters' names in the module by those of the cell."""
+    """One direction of one layer.
+
+    names: its parameters' in the module, by those of the cell. shapes: by the latter, too.
+    """
 
     names: dict[str, str]
+    shapes: dict[str, tuple[int, ...]]
     training: Mode
     evaluation: Mode
 
@@ -72,7 +76,7 @@ def build(
         names = [n for n in shapes if architecture.bias or not n.startswith("bias")]
         suffixes = [f"_l{layer}", f"_l{layer}_reverse"][: 1 + architecture.bidirectional]
         modes = [_mode(architecture.cell, place, names, training) for training in (True, False)]
-        parts.append([Part({n: n + s for n in names}, *modes) for s in suffixes])
+        parts.append([Part({n: n + s for n in names}, shapes, *modes) for s in suffixes])
         for name, full in (n for part in parts[-1] for n in part.names.items()):
             module.register_parameter(full, nn.Parameter(torch.empty(shapes[name], **like)))
         out = architecture.cell.usage(place).output_size

@@ -16,6 +16,7 @@ from penstock.cells import Gate, Matrix, Vector
 from penstock.cells.language import Affine, Interpretation
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Sweep
+from penstock.layers.running.fitting import check_weights
 
 Key = TypeVar("Key")
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -33,7 +34,27 @@ class Swept:
 
 def run(sweep: Sweep) -> Swept:
     """Run a sweep as written, step by step."""
-    step = _modified(sweep) if sweep.place.modifiers.any else _as_written(sweep)
+    check_weights(sweep)
+    if not len(sweep.x):
+        return _no_steps(sweep)
+    if sweep.place.modifiers.any:
+        return _walk(sweep, _modified(sweep))
+    tensors = Tensors(sweep)
+    swept = _walk(sweep, _as_written(sweep, tensors))
+    tensors.forget()
+    return swept
+
+
+def _no_steps(sweep: Sweep) -> Swept:
+    """Return what a step gives that is then cut off: so no steps have a gradient, which is 0."""
+    x, *below = (pad(steps, (0, 0, 0, 0, 0, 1)) for steps in (sweep.x, *sweep.below))
+    masks = {n: m if m.ndim == 2 else pad(m, (0, 0, 0, 0, 0, 1)) for n, m in sweep.masks.items()}
+    one = run(sweep._replace(x=x, below=tuple(below), valid=None, reset=None, masks=masks))
+    return Swept(one.output[:0], sweep.states, tuple(s[:0] for s in one.sequences))
+
+
+def _walk(sweep: Sweep, step: "Step") -> Swept:
+    """Take all steps, and map the states to outputs."""
     states = sweep.states
     history: list[tuple[Tensor, ...]] = []
     for t in range(len(sweep.x))[:: -1 if sweep.reverse else 1]:
@@ -47,19 +68,15 @@ def run(sweep: Sweep) -> Swept:
         history.append(new)
     if sweep.reverse:
         history.reverse()
-    sequences = tuple(
-        torch.stack([new[k] for new in history]) if history else s.new_empty(0, *s.shape)
-        for k, s in enumerate(states)
-    )
+    sequences = tuple(torch.stack(state) for state in zip(*history, strict=True))
     return Swept(output(sweep, sequences, linear), states, sequences)
 
 
 Step = Callable[[int, tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
-def _as_written(sweep: Sweep) -> Step:
+def _as_written(sweep: Sweep, tensors: "Tensors") -> Step:
     """Return the cell's own step, with the products W x of all steps made before the loop."""
-    tensors = Tensors(sweep)
     xs, products = sweep.x.unbind(0), tensors.x_products(sweep.x).unbind(0)
     below = [b.unbind(0) for b in sweep.below]
 
@@ -108,8 +125,9 @@ def output(sweep: Sweep, states: tuple[Tensor, ...], product: Product = in_tiles
     else:
         x, *flat = (s.flatten(0, 1) for s in (sweep.x, *states))
         size = sweep.cell.usage(sweep.place).output_size
-        flat_output = Tensors(sweep, product).output(x, flat)
-        result = flat_output.view(*sweep.x.shape[:2], size)
+        tensors = Tensors(sweep, product)
+        result = tensors.output(x, flat).view(*sweep.x.shape[:2], size)
+        tensors.forget()
     return result if sweep.valid is None else result.masked_fill(~sweep.valid[..., None], 0)
 
 

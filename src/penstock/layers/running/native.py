@@ -8,6 +8,7 @@ from torch.backends.cudnn import rnn as cudnn_rnn
 
 from penstock.cells import Cell, gru, lstm, projected_lstm, rnn
 from penstock.compiler.pipeline import Sweep
+from penstock.layers.running import fitting
 from penstock.layers.running.eager import Swept
 from penstock.layers.running.followed import is_followed, is_traced
 
@@ -27,14 +28,16 @@ def has_kernels_for(x: Tensor) -> bool:
 def takes(sweep: Sweep) -> bool:
     """Return whether a sweep can and should go this way.
 
-    It can for a cell of torch's without masks and modifiers, and should where no kernel of ours
-    can be asked, or torch.jit.trace records: then the graph holds for sequences of any length.
+    It can for a cell of torch's without masks and modifiers, whose later states are not asked for,
+    and should where no kernel of ours can be asked, or torch.jit.trace records: then the graph
+    holds for sequences of any length.
     """
     traced = is_traced()
     if has_kernels_for(sweep.x) and not traced:
         return False
     masked = sweep.valid is not None or sweep.reset is not None
-    plain = not masked and not sweep.place.modifiers.any and sweep.x.numel() > 0
+    one = len(sweep.states) == 1 or not sweep.every_state
+    plain = one and not masked and not sweep.place.modifiers.any and sweep.x.numel() > 0
     tensors = (sweep.x, *sweep.states, *sweep.weights.values())
     if not plain or type(sweep.cell) not in _MODES or not _projects(sweep):
         return False
@@ -58,6 +61,7 @@ def _projection(sweep: Sweep) -> int:
 
 def run(sweep: Sweep) -> Swept:
     """Run a sweep on torch's operator."""
+    fitting.check_weights(sweep)
     mode = _MODES[type(sweep.cell)]
     if mode == "RNN":
         mode = f"RNN_{sweep.cell.hyperparameters['nonlinearity'].upper()}"
