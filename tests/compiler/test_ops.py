@@ -125,7 +125,9 @@ def test_derivatives_of_choices_at_nan(incoming, backend):
     ours, theirs = (run_ops(leaves, run, cell_of(chosen)) for run in (rc.on(backend), eager.run))
     for name in chosen:
         for x, y in zip(*(passed(r[name], leaves, incoming) for r in (ours, theirs)), strict=True):
-            torch.testing.assert_close(x, y, equal_nan=True, msg=lambda text, n=name: f"{n}: {text}")
+            torch.testing.assert_close(
+                x, y, equal_nan=True, msg=lambda text, n=name: f"{n}: {text}"
+            )
 
 
 def passed(result, leaves, incoming):

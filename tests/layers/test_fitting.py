@@ -49,7 +49,7 @@ def test_a_weight_that_does_not_fit(cell, options, wrong, way):
         message = rf"{name[:-3]} is .*it must be|the input is .*weights are"
         with backend(way), pytest.raises(ArgumentError, match=message):
             layer(x)
-        with pytest.raises(ArgumentError, match="is .*it must be"):  # as the first of the weights
+        with pytest.raises(ArgumentError, match=r"is .*it must be"):  # as the first of the weights
             layer.stream(B)
 
 
@@ -85,9 +85,9 @@ def test_dtypes_may_differ_under_autocast_alone():
     x, weight = torch.ones(2), torch.ones(2).double()
     with torch.autocast("cpu", torch.bfloat16):
         fitting.check("w", weight, (2,), x)
-        with pytest.raises(ArgumentError, match=r"w is .*of shape \[2\].*it must be .*of shape \[3\]"):
+        with pytest.raises(ArgumentError, match=r"w is .* \[2\].*it must be .* \[3\]"):
             fitting.check("w", weight, (3,), x)
-    with pytest.raises(ArgumentError, match="w is torch.float64"):
+    with pytest.raises(ArgumentError, match=r"w is torch\.float64"):
         fitting.check("w", weight, (2,), x)
 
 

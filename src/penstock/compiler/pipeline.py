@@ -37,6 +37,7 @@ from penstock.compiler.runtime.choice import find_backend, find_backends, why_no
 from penstock.compiler.runtime.modified import TorchStep, parameter_shapes, torch_step
 from penstock.compiler.runtime.program import Kept, Program
 from penstock.compiler.runtime.sweep import Sweep
+from penstock.compiler.runtime.tiles import in_tiles
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ __all__ = [
     "compile_cell",
     "find_backend",
     "find_backends",
+    "in_tiles",
     "lower",
     "lower_output",
     "modified_step",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from penstock.cells import Cell, Place
 from penstock.compiler.backends.memory import Buffers, empty
@@ -27,63 +26,9 @@ from penstock.compiler.ir.plan import (
     Slot,
     X,
 )
+from penstock.compiler.runtime.tiles import multiply, sum_products
 
 Weights = Mapping[str, Tensor]
-_TILE = 16  # columns of MKL's tiles, and rows enough to be shared as whole tiles
-_PIECES = 16
-_LONG = 1024  # rows
-
-# MKL shares a product among threads, and adds up in another order where one gets part of a tile.
-# So that the bits are the same for any number of threads, where there would be such parts many rows
-# are cut into pieces, each one thread's, and few are multiplied with rows and columns filled up.
-
-
-def _multiply(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> None:
-    """Put a b + bias into `out`. Shapes: a [M, K], b [K, N], out [M, N], bias [N]."""
-    (M, K), N = a.shape, b.shape[1]
-    if _has_whole_tiles(M, N):
-        torch.mm(a, b, out=out) if bias is None else torch.addmm(bias, a, b, out=out)
-        return
-    cut = _cut(M)
-    if cut:
-        pieces, into = a[:cut].view(_PIECES, -1, K), out[:cut].view(_PIECES, -1, N)
-        each = b.expand(_PIECES, K, N)
-        if bias is None:
-            torch.bmm(pieces, each, out=into)
-        else:
-            torch.baddbmm(bias, pieces, each, out=into)
-    if cut < M:
-        rest = _multiply_filled(a[cut:], b)
-        out[cut:] = rest if bias is None else rest + bias
-
-
-def _sum_products(a: Tensor, b: Tensor) -> Tensor:
-    """Return aᵀ b, a sum over rows. Shapes: a [R, M], b [R, N]."""
-    (R, M), N = a.shape, b.shape[1]
-    if _has_whole_tiles(M, N):
-        return torch.mm(a.t(), b)
-    cut = _cut(R)
-    total = _multiply_filled(a[cut:].t(), b[cut:])
-    if cut:
-        pieces, other = a[:cut].view(_PIECES, -1, M), b[:cut].view(_PIECES, -1, N)
-        total += torch.bmm(pieces.transpose(1, 2), other).sum(0)
-    return total
-
-
-def _multiply_filled(a: Tensor, b: Tensor) -> Tensor:
-    """Return a b, made of whole tiles. Shapes: a [M, K], b [K, N]."""
-    M, N = len(a), b.shape[1]
-    tall = pad(a, (0, 0, 0, _TILE - M)) if M < _TILE else a
-    return torch.mm(tall, pad(b, (0, -N % _TILE)))[:M, :N].contiguous()
-
-
-def _has_whole_tiles(rows: int, columns: int) -> bool:
-    return not columns or (columns % _TILE == 0 and not 0 < rows < _TILE)
-
-
-def _cut(rows: int) -> int:
-    """Return how many rows make pieces of the same length: all but a few, or none."""
-    return rows - rows % _PIECES if rows >= _LONG else 0
 
 
 class Stacks:
@@ -163,7 +108,7 @@ class Products:
         rows = buffers.rows(X, 0, T, 0, self.sizes[X.width])
         out, weight = buffers.rows(LIFTED, 0, T, 0, self.columns), self._lifted_weight(weights)
         parts = [self._bias(weights, stack) for stack in self.biases]
-        _multiply(rows, weight.t(), out, sum(parts[1:], parts[0]) if parts else None)
+        multiply(rows, weight.t(), out, sum(parts[1:], parts[0]) if parts else None)
 
     def x_gradient(self, weights: Weights, buffers: Buffers, x: Tensor) -> Tensor:
         """Return the gradient of x, [T, B, I]."""
@@ -171,7 +116,7 @@ class Products:
         if self.plan.lifted:
             adjoint = buffers.rows(ADJOINTS, 0, x.shape[0], 0, self.columns)
             product = empty(x, *x.shape)
-            _multiply(adjoint, self._lifted_weight(weights), product.view(-1, x.shape[-1]))
+            multiply(adjoint, self._lifted_weight(weights), product.view(-1, x.shape[-1]))
             gradient = product if gradient is None else gradient + product
         return torch.zeros_like(x) if gradient is None else gradient
 
@@ -281,8 +226,8 @@ class Products:
         if slot.access is Access.OLD and reset is not None:
             value = value.masked_fill(reset.reshape(-1, 1), 0)
         if run[0].weight.transposed:
-            return _sum_products(value, adjoint)
-        return _sum_products(adjoint, value)
+            return sum_products(value, adjoint)
+        return sum_products(adjoint, value)
 
     def _vector_gradients(self, buffers: Buffers, T: int) -> Iterator[tuple[Weight | int, Tensor]]:
         """Yield the gradients of biases, vectors, and what is derived from them."""

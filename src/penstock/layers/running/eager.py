@@ -20,7 +20,6 @@ from penstock.layers.running.fitting import check_weights
 
 Key = TypeVar("Key")
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-_TILE = 16  # columns of MKL's tiles
 
 
 @dataclass(frozen=True)
@@ -100,22 +99,9 @@ def _modified(sweep: Sweep) -> Step:
     return step
 
 
-def in_tiles(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return x Wᵀ + b with the same bits for any number of threads, and so its gradients.
-
-    MKL shares the columns of a product's right factor among threads, and adds up in another order
-    where one gets part of a tile. W is that factor, and in the gradient of x; x is in that of W: so
-    both sides of W are filled up to whole tiles. Shapes: x [M, K], W [N, K], b [N].
-    """
-    N, K = weight.shape
-    n, k = -N % _TILE, -K % _TILE
-    if not (n or k):
-        return linear(x, weight, bias)
-    wide = None if bias is None else pad(bias, (0, n))
-    return linear(pad(x, (0, k)), pad(weight, (0, k, 0, n)), wide)[:, :N]
-
-
-def output(sweep: Sweep, states: tuple[Tensor, ...], product: Product = in_tiles) -> Tensor:
+def output(
+    sweep: Sweep, states: tuple[Tensor, ...], product: Product = pipeline.in_tiles
+) -> Tensor:
     """Return the outputs of all steps at once, from the states [T, B, S]: no step waits for them.
 
     Past a row's end they are 0.
