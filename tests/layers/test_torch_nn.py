@@ -20,6 +20,7 @@ from torch.nn.utils import parametrizations, prune
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import penstock
+from penstock.errors import ArgumentError
 
 T, B, I, H = 5, 3, 4, 6
 NAMES = ["RNN", "LSTM", "GRU"]
@@ -114,7 +115,7 @@ def test_the_state_is_given_as_a_list(name):
 @every_name
 def test_inputs_on_another_device_are_refused(name):
     for module in pair(name):
-        with pytest.raises((RuntimeError, NotImplementedError)):
+        with pytest.raises((RuntimeError, NotImplementedError, ArgumentError)):
             torch.zeros(1) + module(torch.empty(T, B, I, device="meta"))[0]
 
 
