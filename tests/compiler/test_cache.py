@@ -489,6 +489,16 @@ def test_what_a_compiler_keeps_is_bounded_too(cache, monkeypatch, size, stays):
     assert (cache / "zig").exists() == stays
 
 
+def test_what_a_compiler_keeps_stays_while_one_builds(cache, monkeypatch):
+    monkeypatch.setattr(kernel_cache, "LARGEST", 1)
+    for folder in ("zig", "build-new"):
+        (cache / folder).mkdir(parents=True)
+        (cache / folder / "crt.o").write_text("an object")
+    cache.chmod(0o700)
+    answer()
+    assert (cache / "zig").exists()
+
+
 def test_doctor_cleans(cache, capsys):
     assert run(["doctor", "--clean"]) == 0
     answer()
