@@ -55,8 +55,7 @@ def read_json(path: Path) -> pl.DataFrame:
     """
     content = read_bytes(path).lstrip()
     read = pl.read_ndjson if content.startswith(b"{") else pl.read_json
-    frame: pl.DataFrame = _tried(read, content, infer_schema_length=None)
-    return frame
+    return _tried(lambda: read(io.BytesIO(content), infer_schema_length=None))
 
 
 def read_excel(path: Path) -> pl.DataFrame:
