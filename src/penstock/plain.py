@@ -4,16 +4,12 @@ A name may hold what a terminal, Markdown or a spreadsheet obeys. Imports nothin
 """
 
 import re
-import unicodedata
 
-# Beside control characters (Cc): halves of pairs (Cs), which no file can hold, and the signs that
+# Control characters; breaks of lines; halves of pairs, which no file can hold; and the signs that
 # turn the direction of what follows, so that it reads as something else.
-_TURNING = {
-    *"\u061c\u200e\u200f",
-    *map(chr, range(0x202A, 0x202F)),
-    *map(chr, range(0x2066, 0x206A)),
-}
-_BREAKS = {"\u2028", "\u2029"}
+_OBEYED = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 # Of Markdown: its signs, a _ at the edge of a word, and what would make a bare address a link.
 _ACTIVE = re.compile(r"[\\`*\[\]<>|~$&]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _LEADING = re.compile(r"^(\d+(?=[.)])|(?=[#+\-=]))")
@@ -23,7 +19,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|.")
 
 def one_line(text: str) -> str:
     """Return a text in one line: what a terminal would obey is spelled out, as \\x1b."""
-    return "".join(_spelled(sign) if _obeyed(sign) else sign for sign in text)
+    return _OBEYED.sub(_spelled, text)
 
 
 def lines(text: str) -> str:
@@ -43,9 +39,5 @@ def cell(text: str) -> str:
     return safe if _NUMBER.fullmatch(safe) else _FORMULA.sub(r"\1'", safe)
 
 
-def _obeyed(sign: str) -> bool:
-    return unicodedata.category(sign) in ("Cc", "Cs") or sign in _TURNING or sign in _BREAKS
-
-
-def _spelled(sign: str) -> str:
-    return sign.encode("unicode_escape").decode("ascii")
+def _spelled(sign: re.Match[str]) -> str:
+    return sign[0].encode("unicode_escape").decode("ascii")

@@ -44,3 +44,10 @@ def test_a_full_device_is_one_line() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith(b"penstock: the output: No space left on device")
     assert done.stderr.count(b"\n") == 1
+
+
+def test_an_output_that_is_closed() -> None:
+    script = "import sys; from penstock.cli.main import main; sys.argv[1:] = ['--version']; main()"
+    command = ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, script]
+    done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,7 +21,10 @@ from scipy.io import savemat
 
 from penstock.cli.main import run
 from penstock.data import load
+from penstock.data.reading.binary.guarded import panics_hushed
 from penstock.data.reading.binary.packed import feather_size, parquet_size
+from penstock.data.understanding.cells.cells import Cells
+from penstock.data.understanding.layouts import spread
 from penstock.errors import ArgumentError, DataError
 
 MIB = 2**20
@@ -66,9 +70,9 @@ def feather(frame: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def texts(dtype: Any = pl.String) -> pl.DataFrame:
+def texts(dtype: Any = pl.String, rows: int = 60) -> pl.DataFrame:
     """Return rows that share one long text."""
-    return pl.DataFrame({"y": range(60), "text": ["x" * MIB] * 60}).cast({"text": dtype})
+    return pl.DataFrame({"y": range(rows), "text": ["x" * MIB] * rows}).cast({"text": dtype})
 
 
 def lists() -> pl.DataFrame:
@@ -77,11 +81,11 @@ def lists() -> pl.DataFrame:
     )
 
 
-def prefixes() -> bytes:
-    """Return texts each of which is told as the beginning of the one before."""
+def prefixes(frame: pl.DataFrame) -> bytes:
+    """Return a file in which of each text only that is told in which it differs from the last."""
     file = io.BytesIO()
     coded = {"y": "PLAIN", "text": "DELTA_BYTE_ARRAY"}
-    pq.write_table(texts().to_arrow(), file, use_dictionary=False, column_encoding=coded)
+    pq.write_table(frame.to_arrow(), file, use_dictionary=False, column_encoding=coded)
     return file.getvalue()
 
 
@@ -124,7 +128,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "texts of parquet": ("a.parquet", lambda: parquet(texts())),
     "categories of parquet": ("a.parquet", lambda: parquet(texts(pl.Categorical))),
     "a list in parquet": ("a.parquet", lambda: parquet(lists())),
-    "beginnings of texts": ("a.parquet", prefixes),
+    "beginnings of texts": ("a.parquet", lambda: prefixes(texts())),
     "texts of feather": ("a.feather", lambda: feather(texts())),
     "categories of feather": ("a.feather", lambda: feather(texts(pl.Categorical))),
     "a list in feather": ("a.feather", lambda: feather(lists())),
@@ -260,9 +264,9 @@ def test_bombs_are_seen_before_they_are_unpacked(
 
     monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", "0.05")
     monkeypatch.setattr(pl, "read_ipc", unpacked)
-    monkeypatch.setattr("penstock.data.reading.formats.size_in_full", unpacked)
+    monkeypatch.setattr("penstock.data.reading.binary.sheets.size_in_full", unpacked)
     for name, content in (
-        ("a.parquet", parquet(lists())), ("b.parquet", prefixes()),
+        ("a.parquet", parquet(lists())), ("b.parquet", prefixes(texts(rows=200))),
         ("a.feather", feather(texts())), ("b.feather", feather(lists())),
     ):  # fmt: skip
         (tmp_path / name).write_bytes(content)
@@ -280,12 +284,12 @@ def test_how_much_is_packed(tmp_path: Path) -> None:
     for how in ("zstd", "lz4", "uncompressed", "snappy", "gzip"):
         frame.write_parquet(path, compression=how)  # type: ignore[arg-type]
         with path.open("rb") as file:
-            assert 0.9 * taken <= parquet_size(file) <= 3 * taken, how
+            assert 0.9 * taken <= parquet_size(file)[0] <= 3 * taken, how
     for how in ("1.0", "2.0"):
         for shared in (True, False):
             pq.write_table(frame.to_arrow(), path, data_page_version=how, use_dictionary=shared)
             with path.open("rb") as file:
-                assert 0.9 * taken <= parquet_size(file) <= 3 * taken, how
+                assert 0.9 * taken <= parquet_size(file)[0] <= 3 * taken, how
     for how in ("zstd", "lz4", "uncompressed"):
         for level in (pl.CompatLevel.oldest(), pl.CompatLevel.newest()):
             content = io.BytesIO()
@@ -293,7 +297,17 @@ def test_how_much_is_packed(tmp_path: Path) -> None:
             assert taken <= feather_size(content.getvalue()) <= 4 * taken, how
 
 
-def test_damaged_tables_are_refused_or_read(tmp_path: Path) -> None:
+def test_honest_texts_that_repeat_their_beginnings(tmp_path: Path) -> None:
+    """Each could be as long as its page, which would be gigabytes; none is."""
+    told = [f"reading {k:06d} of the sensor" for k in range(100_000)]
+    frame = pl.DataFrame({"y": range(len(told)), "text": told})
+    (tmp_path / "a.parquet").write_bytes(prefixes(frame))
+    assert load(tmp_path / "a.parquet").rows().equals(frame)
+
+
+def test_damaged_tables_are_refused_or_read(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """At each place, by hundreds: nothing else is raised, and nothing but one line said."""
     rng = np.random.default_rng(0)
     frame = pl.DataFrame({"t": range(60), "y": rng.normal(size=60), "s": ["abc", "d"] * 30})
@@ -308,6 +322,30 @@ def test_damaged_tables_are_refused_or_read(tmp_path: Path) -> None:
                 said.append(str(error))
         assert len(said) > 50
         assert not [words for words in said if len(words.splitlines()) > 1]
+    assert capfd.readouterr() == ("", "")  # Rust would say its own beside ours
+
+
+def test_what_others_say_while_a_table_is_read_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    def shout() -> None:
+        with panics_hushed():
+            os.write(2, b"heard")
+
+    threads = [threading.Thread(target=shout) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert capfd.readouterr().err == "heard" * 20
+
+    @panics_hushed()
+    def panic() -> None:
+        os.write(2, b"thread panicked")
+        raise pl.exceptions.PanicException
+
+    with pytest.raises(pl.exceptions.PanicException):
+        panic()
+    os.write(2, b"and on")
+    assert capfd.readouterr().err == "and on"
 
 
 def test_the_limit_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -417,6 +455,38 @@ def test_a_hundred_thousand_columns(tmp_path: Path) -> None:
     rows = [",".join(map(str, np.random.default_rng(k).integers(0, 9, 100_000))) for k in range(3)]
     (tmp_path / "a.csv").write_text(WIDE.decode() + "\n".join(rows) + "\n")
     assert load(tmp_path / "a.csv").rows().shape == (3, 100_000)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ts", "a.parquet"])
+def test_more_columns_than_can_be_looked_at(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.data.reading.formats._MOST_COLUMNS", 3)
+    for count in (3, 4):
+        table = pl.DataFrame({f"c{k}": [1, 2] for k in range(count)})
+        channels = ":".join(["1,2,3"] * count)
+        content = {"a.csv": table.write_csv().encode(), "a.parquet": parquet(table)}
+        content["a.ts"] = f"@data\n{channels}\n{channels}\n".encode()
+        (tmp_path / name).write_bytes(content[name])
+        if count == 3:
+            assert load(tmp_path / name).rows().shape == (2, 3)
+        else:
+            with pytest.raises(DataError, match="has 4 columns, and up to 3 are read"):
+                load(tmp_path / name)
+
+
+def test_of_a_cell_with_millions_of_steps_the_first_tell_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(spread, "_is_number", lambda text: not looked.append(text))
+    row = ",".join(["1.5"] * 300_000)
+    (tmp_path / "a.ts").write_text(f"@classLabel true a b\n@data\n{row}:a\n{row}:b\n")
+    column = load(tmp_path / "a.ts").rows()["x"]
+    assert spread.holds(Cells(column, "text", column)) == "numbers"
+    assert 1000 < len(looked) < 60_000
+    letters = pl.Series("x", ["ACGT" * 100_000, "TTGA" * 100_000])
+    assert spread.holds(Cells(letters, "text", letters)) == "letters"
 
 
 def test_a_file_of_the_users_that_ends_python(

@@ -57,6 +57,22 @@ def folder(path: Path) -> None:
     (path / "inside").touch()
 
 
+def of_another_seed(path: Path) -> None:
+    changed(path, seed=7)
+
+
+def without_metrics(path: Path) -> None:
+    changed(path, metrics={})
+
+
+def unfinished(path: Path) -> None:
+    changed(path, status="cut")
+
+
+def changed(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
 KEPT = {"result": "gru-0/trial.json", "weights": "gru-0/trail/0.safetensors",
         "tuning": "gru-1000000/trial.json"}  # fmt: skip
 
@@ -74,6 +90,13 @@ def test_a_damaged_file_is_trained_again(
     assert len(ears.heard) == 1
     assert str(path.parent if kind != "weights" else path.parent.parent) in ears.heard[0]
     assert path.exists()
+
+
+@pytest.mark.parametrize("spoil", [of_another_seed, without_metrics, unfinished])
+def test_a_result_of_another_trial_is_trained_again(
+    spoil: Callable[[Path], None], finished: tuple[Record, Path], tmp_path: Path
+) -> None:
+    test_a_damaged_file_is_trained_again("result", spoil, finished, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["results.json", "results.csv", "report.html", "report.md"])

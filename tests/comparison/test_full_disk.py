@@ -1,6 +1,7 @@
 """A disk that fills up costs reports, not results; a user's own files are not written over."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from comparing import QUICK, run_comparison
 from penstock.cli.main import run
 from penstock.data import sunspots
 from penstock.record.reading import load_results
+from penstock.record.results import Record
 
 SCRIPT = """
 import resource, sys
@@ -89,6 +91,18 @@ def test_a_folder_of_other_things_is_shared(tmp_path: Path) -> None:
     for _ in range(2):  # the second time it is ours
         run_comparison(sunspots(), tmp_path, budget=QUICK, **same)
     assert (tmp_path / "data.csv").read_text() == "mine"
+
+
+def test_a_comparison_whose_trials_are_gone_says_what_to_do(
+    finished: tuple[Record, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Path(shutil.copytree(finished[1], tmp_path / "out"))
+    shutil.rmtree(out / "trials")
+    assert run(["compare", "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    mark = Path("trials", "of-penstock.txt")
+    assert f"is not of penstock compare, or {out / mark} is gone" in said
+    assert "move it away, or choose another folder with --out" in said
 
 
 @pytest.mark.parametrize("name", ["n" * 300, f"{'n' * 200}/" * 30 + "n"])

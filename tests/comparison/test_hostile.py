@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -30,7 +31,8 @@ from penstock.comparison.report import exports, inspection_page
 from penstock.comparison.report.report import render
 from penstock.data import Options, load
 from penstock.data.understanding import understand
-from penstock.errors import ModelFileError
+from penstock.errors import DataError, ModelFileError
+from penstock.opening import parse_json
 from penstock.record.markup import Figure
 from penstock.record.reading import load_results
 from penstock.record.results import Record
@@ -396,6 +398,29 @@ def test_a_column_as_csv() -> None:
     text = exports.csv_of(frame)
     assert list(csv.reader(io.StringIO(text)))[1:] == [[word, "-1.5", word] for word in safe]
     assert text.startswith("'=x,v,'@c\n")
+
+
+def test_json_as_we_do_not_write_it() -> None:
+    for text, why in (
+        (b'{"a": 1, "a": 2}', "an object has a key twice"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"a": NaN}', "NaN is no number of JSON"),
+    ):
+        with pytest.raises(DataError, match=why):
+            parse_json(Path("a.json"), text)
+
+
+def test_a_model_whose_cell_is_a_file_runs_no_file(
+    finished: tuple[Record, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished[1] / "models", tmp_path / "models")
+    (tmp_path / "mine.py").write_text("open('ran', 'w')")
+    model = tmp_path / "models" / "gru.json"
+    about = json.loads(model.read_text("utf-8"))
+    model.write_text(json.dumps(about | {"name": f"{tmp_path / 'mine.py'}:Mine"}), "utf-8")
+    assert run(["predict", str(model), "sunspots"]) == 2
+    assert "a file that a model must not run" in capsys.readouterr().err
+    assert not Path("ran").exists()
 
 
 def test_a_model_of_hostile_words(

@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -84,3 +85,16 @@ def test_it_is_rebuilt_from_results_without_torch(finished: tuple[Record, Path])
     assert Page((out / "report.html").read_text("utf-8")).text == Page(render(results)).text
     rebuild_reports(out)
     assert load_results(out / "results.json").verdict == results.verdict
+
+
+def test_the_policy_lets_nothing_run_or_load_but_what_is_ours(
+    finished: tuple[Record, Path],
+) -> None:
+    page = render(finished[0])
+    found = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert found
+    rules = dict(rule.strip().split(" ", 1) for rule in unescape(found[1]).split(";"))
+    for nothing in ("default-src", "base-uri", "form-action"):
+        assert rules[nothing] == "'none'"
+    for hashes in ("script-src", "style-src"):
+        assert re.fullmatch(r"('sha256-[\w+/=]+' ?){2}", rules[hashes])

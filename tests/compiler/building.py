@@ -3,6 +3,7 @@
 Compilers here are wrappers around the real one, which count their runs, wait, or fail.
 """
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -25,6 +26,20 @@ def cache(tmp_path, monkeypatch):
     yield folder
     monkeypatch.undo()
     forget()
+
+
+@pytest.fixture
+def soon():
+    """End a test that would wait for ever, or for the minutes that nothing but a limit ends."""
+
+    def too_long(*_):
+        raise AssertionError("it waits for ever")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def forget():

@@ -1,5 +1,5 @@
-"""The fixture that several modules use."""
+"""The fixtures that several modules use."""
 
-from building import cache
+from building import cache, soon
 
-__all__ = ["cache"]
+__all__ = ["cache", "soon"]

@@ -318,6 +318,23 @@ def test_doctor_says_in_one_line_where_the_cache_is(cache, monkeypatch):
         assert inside in diagnosis.cache_state()
 
 
+def test_a_compiler_that_leaves_a_file_of_others_where_ours_is_to_be(cache, tmp_path, monkeypatch):
+    """A hard link, which is no link to whoever opens it: nothing that is there is written to."""
+    precious = tmp_path / "precious"
+    precious.write_text("years of work")
+    use(
+        monkeypatch,
+        wrapper(tmp_path, f'for o in "$@"; do [ "$p" = -o ] && d=${{o%/*}}; p=$o; done; '
+                          f'ln "{precious}" "$d/whole.so"'),
+    )  # fmt: skip
+    with (
+        pytest.warns(UserWarning, match=CANNOT.format("File exists")),
+        pytest.raises(BuildError, match="cannot be kept or loaded"),
+    ):
+        answer()
+    assert precious.read_text() == "years of work"
+
+
 # ---------------------------------------------------------------- locks and time
 
 
@@ -340,6 +357,7 @@ def test_a_lock_that_is_a_link_empties_nothing(cache, tmp_path):
     assert precious.read_text() == "years of work"
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_lock_that_is_never_given_back(cache, monkeypatch):
     """It is waited for once; then this process builds for itself, and says so once."""
     lock = locks(cache)
@@ -360,6 +378,7 @@ def test_a_lock_that_is_never_given_back(cache, monkeypatch):
     assert list(cache.glob("*.so"))
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_compiler_that_hangs(cache, tmp_path, monkeypatch):
     """All that it started ends with it, and it is not tried again."""
     started = tmp_path / "started"
@@ -377,6 +396,7 @@ def test_a_compiler_that_hangs(cache, tmp_path, monkeypatch):
     assert not list(cache.glob("build-*"))
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_compiler_that_says_too_much(cache, tmp_path, monkeypatch):
     """Its words are kept on a disk, which it would fill."""
     use(
@@ -391,6 +411,7 @@ def test_a_compiler_that_says_too_much(cache, tmp_path, monkeypatch):
     assert not list(cache.glob("build-*"))
 
 
+@pytest.mark.usefixtures("soon")
 def test_an_interrupt_ends_the_compiler(cache, tmp_path, monkeypatch):
     started = tmp_path / "started"
     use(monkeypatch, wrapper(tmp_path, f'echo $$ > "{started}"; exec sleep 600'))
@@ -466,6 +487,16 @@ def test_what_a_compiler_keeps_is_bounded_too(cache, monkeypatch, size, stays):
     cache.chmod(0o700)
     answer()
     assert (cache / "zig").exists() == stays
+
+
+def test_what_a_compiler_keeps_stays_while_one_builds(cache, monkeypatch):
+    monkeypatch.setattr(kernel_cache, "LARGEST", 1)
+    for folder in ("zig", "build-new"):
+        (cache / folder).mkdir(parents=True)
+        (cache / folder / "crt.o").write_text("an object")
+    cache.chmod(0o700)
+    answer()
+    assert (cache / "zig").exists()
 
 
 def test_doctor_cleans(cache, capsys):

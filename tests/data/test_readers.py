@@ -1,4 +1,6 @@
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,7 @@ import polars as pl
 import pytest
 
 from penstock.data import read, sunspots
+from penstock.data.reading import read_source
 from penstock.errors import ArgumentError, DataError
 
 
@@ -155,3 +158,45 @@ def test_unknown_sources_and_columns(tmp_path: Path) -> None:
         read(tmp_path / "empty")
     with pytest.raises(DataError, match="suffix"):
         read(write(tmp_path, "x", "data.doc"))
+
+
+def test_names_of_columns_that_differ_in_white_space_alone(tmp_path: Path) -> None:
+    source = read_source(write(tmp_path, "t ,t,a,a \n1,2,3,4\n5,6,7,8\n"))
+    assert source.rows().columns == ["t ", "t", "a", "a "]
+
+
+IN_SCRIPT = """
+import multiprocessing, sys, threading
+from pathlib import Path
+import penstock
+with Path(sys.argv[2]).open("a") as file:
+    file.write("ran\\n")
+def look():
+    assert penstock.describe(sys.argv[1]).roles["y"] == "target"
+    with Path(sys.argv[2]).open("a") as file:
+        file.write("read\\n")
+if sys.argv[3] == "thread":
+    worker = threading.Thread(target=look)
+elif sys.argv[3] == "daemon":
+    worker = multiprocessing.get_context("fork").Process(target=look, daemon=True)
+if sys.argv[3] in ("thread", "daemon"):
+    worker.start()
+    worker.join()
+else:
+    look()
+"""
+
+
+@pytest.mark.parametrize("where", ["script", "stdin", "thread", "daemon"])
+def test_a_sheet_is_read_wherever_it_is_asked_for(tmp_path: Path, where: str) -> None:
+    """In a process of its own, which does not run the user's script a second time."""
+    pytest.importorskip("fastexcel")
+    sheet, log = Path(__file__).parent / "two_columns.xlsx", tmp_path / "log"
+    (tmp_path / "mine.py").write_text(IN_SCRIPT)
+    script = "-" if where == "stdin" else str(tmp_path / "mine.py")
+    command = [sys.executable, script, str(sheet), str(log), where]
+    done = subprocess.run(
+        command, input=IN_SCRIPT, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert log.read_text() == "ran\nread\n"

@@ -7,10 +7,12 @@ the data (one to three lines on stderr); 130 interrupted.
 import errno
 import importlib
 import io
+import os
 import pkgutil
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +36,8 @@ _ADVICE = {
 
 def main() -> None:
     """Run the command line and exit."""
+    if sys.stdout is None:  # closed by whoever started this
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a sign that it has not is lost, no more
     sys.exit(run(sys.argv[1:], process_start()))

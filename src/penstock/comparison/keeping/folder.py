@@ -42,8 +42,8 @@ def check_folder(out: Path) -> None:
         )
     if taken:
         raise ArgumentError(
-            f"{out / taken[0]} is not of penstock compare, and it would be replaced; choose "
-            "another folder with --out, such as --out comparison"
+            f"{out / taken[0]} is not of penstock compare, or {out / _MARK} is gone, and it would "
+            "be replaced; move it away, or choose another folder with --out"
         )
 
 

@@ -15,14 +15,19 @@ import polars as pl
 from penstock.data.files import Source
 from penstock.data.reading.binary.archives import read_mat, read_npy
 from penstock.data.reading.binary.npz import read_arrays
-from penstock.data.reading.binary.sheets import read_excel, read_feather, read_json
+from penstock.data.reading.binary.sheets import (
+    read_excel,
+    read_feather,
+    read_json,
+    read_parquet,
+)
 from penstock.data.reading.folders import read_folder
 from penstock.data.reading.formats import (
     LONGEST_LINE,
+    check_columns,
     check_unpacked,
     count_rows,
     is_gzip,
-    read_parquet,
 )
 from penstock.data.reading.objects import read_object
 from penstock.data.reading.text.conll import read_conll
@@ -120,6 +125,7 @@ def _check_size(path: Path, content: bytes) -> None:
     stream = io.BytesIO(content)
     header = stream.readline(LONGEST_LINE)
     columns = header.count(find_separator(content[: 2**18]).encode()) + 1
+    check_columns(columns)
     with open_plain(path) as file:
         check_claim(path, file, count_rows(path, header, stream) * columns * _CELL)
 
@@ -129,4 +135,6 @@ def _filled(source: Source) -> Source:
         raise DataError("has no rows below its header; there is nothing to learn from")
     if source.table is not None and not source.table.width:
         raise DataError("has no columns; there is nothing to learn from")
+    if source.table is not None:
+        check_columns(source.table.width)
     return source

@@ -6,6 +6,7 @@ that the unpacking itself goes by, so that they cannot say less than what will b
 
 import mmap
 import struct
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 _VALUE = 8  # bytes, of a number or of what points to a text
@@ -16,8 +17,9 @@ _STRUCT = 12
 _MORE = 15  # as the length of a list: it follows
 
 
-def parquet_size(file: BinaryIO) -> int:
-    """Return to how many bytes a Parquet file unpacks at most.
+def parquet_size(file: BinaryIO) -> tuple[int, int]:
+    """Return to how many bytes a Parquet file unpacks, and at most how many more of texts that
+    begin as the one before them.
 
     Raises:
         ValueError, LookupError, TypeError, AttributeError, RecursionError: it is damaged.
@@ -27,23 +29,28 @@ def parquet_size(file: BinaryIO) -> int:
         about = _Thrift(data, len(data) - 8 - length).struct()
         chunks = [column[3] for group in about[4] for column in group[1]]
         _refuse_overlap(sum(max(0, chunk[7]) for chunk in chunks), len(data))
-        return sum(_chunk_size(data, chunk) for chunk in chunks)
+        sizes = [_page_size(page) for chunk in chunks for page in _pages(data, chunk)]
+    return sum(size for size, _ in sizes), sum(repeated for _, repeated in sizes)
 
 
-def _chunk_size(data: Any, chunk: dict[int, Any]) -> int:
-    """Return the unpacked bytes of the pages of one column in one group of rows."""
-    at, size = chunk.get(11, chunk[9]), 0
+def _pages(data: Any, chunk: dict[int, Any]) -> Iterator[dict[int, Any]]:
+    """Yield the heads of the pages of one column in one group of rows."""
+    at = chunk.get(11, chunk[9])
     end = at + chunk[7]
     while at < end:
         head = _Thrift(data, at)
         page = head.struct()
         if min(page[2], page[3]) < 0:
             raise ValueError("a page has a size below 0")
-        about = page.get(5) or page.get(8) or {1: 0}  # of either version, or of no values
-        texts = page[2] if _DELTA_TEXTS in (page.get(5, {}).get(2), page.get(8, {}).get(4)) else 0
-        size += page[2] + about[1] * (_VALUE + texts)
+        yield page
         at = head.at + page[3]
-    return size
+
+
+def _page_size(page: dict[int, Any]) -> tuple[int, int]:
+    """Return the unpacked bytes of a page, and at most how many more of texts that repeat."""
+    about = page.get(5) or page.get(8) or {1: 0}  # of either version, or of no values
+    repeats = _DELTA_TEXTS in (page.get(5, {}).get(2), page.get(8, {}).get(4))
+    return page[2] + about[1] * _VALUE, page[2] * about[1] * repeats
 
 
 class _Thrift:

@@ -1,28 +1,48 @@
-"""Typed tables in files: Feather (Arrow), Excel and JSON."""
+"""Typed tables in files: Parquet, Feather (Arrow), Excel and JSON; claims are looked at first."""
 
 import importlib.util
 import io
-import os
-import subprocess
-import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TypeVar
 
 import polars as pl
 
-from penstock.data.reading.binary.packed import feather_size
+from penstock.data.reading.binary.guarded import Kind, panics_hushed, read_apart
+from penstock.data.reading.binary.packed import feather_size, parquet_size
 from penstock.data.reading.formats import size_in_full
 from penstock.errors import DataError
-from penstock.opening import check_claim, most_bytes, open_plain, read_bytes, refuse
+from penstock.opening import check_claim, most_bytes, open_plain, read_bytes
+
+_CELL = 8  # bytes
+Found = TypeVar("Found")
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """Return the table of a Parquet file.
+
+    Raises:
+        DataError: it is damaged, or claims to hold too much.
+    """
+    lazy = pl.scan_parquet(path, glob=False)
+    with open_plain(path) as file:
+        rows = _tried(lazy.select(pl.len()).collect).item()
+        check_claim(path, file, rows * len(_tried(lazy.collect_schema)) * _CELL)
+        size, repeated = _tried(lambda: parquet_size(file))
+        check_claim(path, file, size)
+        doubtful = size + repeated > most_bytes(file)
+        frame = _apart(path, read_bytes(path), "parquet") if doubtful else _tried(lazy.collect)
+        check_claim(path, file, size_in_full(frame))
+    return frame
 
 
 def read_feather(path: Path) -> pl.DataFrame:
     """Return the table of a Feather file (Arrow IPC)."""
     content = read_bytes(path)
     with open_plain(path) as file:
-        check_claim(path, file, _tried(lambda _: feather_size(content), content))
-        frame: pl.DataFrame = _tried(pl.read_ipc, content)
+        check_claim(path, file, _tried(lambda: feather_size(content)))
+        frame = _from_arrow(content)
         check_claim(path, file, size_in_full(frame))
     return frame
 
@@ -35,8 +55,7 @@ def read_json(path: Path) -> pl.DataFrame:
     """
     content = read_bytes(path).lstrip()
     read = pl.read_ndjson if content.startswith(b"{") else pl.read_json
-    frame: pl.DataFrame = _tried(read, content, infer_schema_length=None)
-    return frame
+    return _tried(lambda: read(io.BytesIO(content), infer_schema_length=None))
 
 
 def read_excel(path: Path) -> pl.DataFrame:
@@ -54,57 +73,26 @@ def read_excel(path: Path) -> pl.DataFrame:
         if zipfile.is_zipfile(io.BytesIO(content)):
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 check_claim(path, file, sum(member.file_size for member in archive.infolist()))
-        most = most_bytes(file)
-        frame: pl.DataFrame = _tried(pl.read_ipc, _sheet(path, content, most))
+        frame = _apart(path, content, "excel")
         check_claim(path, file, size_in_full(frame))
     return frame
 
 
-# A sheet with a cell in its last corner takes 400 GB, and nothing tells before: so it is read in a
-# process of its own, whose memory is bounded where the system can do that.
-_READ_APART = """
-import io, os, sys
-most, sys.path[:] = int(sys.argv[1]), sys.argv[2:]
-import fastexcel, polars as pl
-try:
-    import resource
-    taken = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_AS, (taken + most,) * 2)
-except (ImportError, OSError, ValueError):
-    pass
-content = io.BytesIO(sys.stdin.buffer.read())
-try:
-    frame = pl.read_excel(content, drop_empty_rows=True)
-except pl.exceptions.NoDataError:
-    frame = pl.DataFrame()
-except MemoryError:
-    sys.exit(2)
-except BaseException as error:  # also what Rust calls a panic
-    sys.exit(str(error).strip().partition("\\n")[0])
-frame.write_ipc(sys.stdout.buffer)
-"""
+def _apart(path: Path, content: bytes, kind: Kind) -> pl.DataFrame:
+    with open_plain(path) as file:
+        return _from_arrow(read_apart(path, content, most_bytes(file), kind))
 
 
-def _sheet(path: Path, content: bytes, most: int) -> bytes:
-    """Return the first sheet in Arrow's format."""
-    call = [sys.executable, "-I", "-c", _READ_APART, str(2 * most), *sys.path]
-    done = subprocess.run(
-        call, input=content, capture_output=True, check=False,
-        env={**os.environ, "POLARS_MAX_THREADS": "1"},
-    )  # fmt: skip
-    if done.returncode in (0, 1):
-        return done.stdout or _refuse(done.stderr.decode(errors="replace").strip().split("\n")[-1])
-    refuse(path, None, most)  # the process was ended, or had no memory left
+def _from_arrow(content: bytes) -> pl.DataFrame:
+    return _tried(lambda: pl.read_ipc(io.BytesIO(content)))
 
 
-def _tried(read: Any, content: bytes, **options: Any) -> Any:
+def _tried(read: Callable[[], Found]) -> Found:
     try:
-        return read(io.BytesIO(content), **options)
+        with panics_hushed():
+            return read()
     except pl.exceptions.NoDataError:
         raise DataError("is empty; it must have a header and rows") from None
     except (Exception, pl.exceptions.PanicException) as error:  # each reader has its own
-        _refuse(str(error).strip().partition("\n")[0])
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise DataError(f"cannot be read ({reason[:200]}); check that it is complete") from None
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(f"cannot be read ({reason[:200]}); check that it is complete") from None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from penstock.data.reading.formats import check_columns
 from penstock.data.reading.text.encodings import to_utf8
 from penstock.errors import DataError
 
@@ -148,6 +149,7 @@ def _unquoted(name: str) -> str:
 
 
 def _table(columns: dict[str, list[str | None]]) -> pl.DataFrame:
+    check_columns(len(columns))
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     if not frame.height:
         raise DataError("has no data below its header; there is nothing to learn from")

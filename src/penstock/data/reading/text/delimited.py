@@ -120,11 +120,11 @@ def _longer(text: bytes, separator: str) -> str:
 
 def named_once(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with the white space around the names of its columns taken away."""
-    names: list[str] = []
+    names: dict[str, str] = {}  # a dict, as there may be 100,000
     for name in frame.columns:
         bare = name.strip()
-        names.append(bare if bare not in names else name)
-    return frame.rename(dict(zip(frame.columns, names, strict=True)))
+        names[name if bare in names else bare] = name
+    return frame.rename({name: bare for bare, name in names.items()})
 
 
 def _spelled(encoding: str) -> str:

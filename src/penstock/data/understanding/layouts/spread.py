@@ -22,6 +22,7 @@ _FEWEST_STEPS = 3
 _SHORTEST_TEXT = 10  # letters on average, for a cell to be a sequence of them
 _MOST_LETTERS = 64
 _SAMPLE = 200
+_ENOUGH = 100_000  # letters of a cell, which may have millions of steps
 _FIRSTS = (0, 1, 2)
 _PARTED = re.compile(r"[\s,;|\[\]()]+")
 
@@ -169,16 +170,22 @@ def holds(cells: Cells) -> Literal["", "numbers", "words", "letters"]:
     if cells.sort != "text":
         return ""
     sample = sampled(cells.raw.drop_nulls(), _SAMPLE).to_list()
-    parts = [[part for part in _PARTED.split(cell) if part] for cell in sample]
+    parts = [_parts(cell) for cell in sample]
     if not sample:
         return ""
     counts = sorted(map(len, parts))
     if counts[len(counts) // 2] >= _FEWEST_STEPS:
         return "numbers" if all(_is_number(p) for row in parts[:20] for p in row) else "words"
-    letters = {letter for cell in sample for letter in cell}
+    letters = {letter for cell in sample for letter in cell[:_ENOUGH]}
     long = sum(map(len, sample)) >= _SHORTEST_TEXT * len(sample)
     several = 2 * len({*sample}) > len(sample) or cells.name.strip().lower() in SEQUENCES
     return "letters" if long and several and len(letters) <= _MOST_LETTERS else ""
+
+
+def _parts(cell: str) -> list[str]:
+    """Return the steps in a cell; of one without end, those that it begins with."""
+    parts = [part for part in _PARTED.split(cell[:_ENOUGH]) if part]
+    return parts[:-1] if len(cell) > _ENOUGH else parts  # the last is cut off
 
 
 def _is_number(text: str) -> bool:
