@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock.cells import Cell
 from penstock.comparison.keeping.native import Native, in_polars, native_of
-from penstock.comparison.request import DEFAULT_CELLS, DEFAULT_SEEDS, Request, several
+from penstock.comparison.request import DEFAULT_CELLS, DEFAULT_SEEDS, Request
 from penstock.comparison.results import Results
 from penstock.comparison.run import run_comparison
 from penstock.comparison.trials.cluster import Cluster
@@ -108,9 +108,9 @@ def compare(
         UnknownCellError: there is no cell of a name.
     """
     request = Request(
-        cells=several(cells), task=task, horizon=horizon, seeds=seeds, steps=steps, rates=rates,
-        time=time, out=None if out is None else Path(out), workers=workers, ray=ray,
-        skip_checks=skip_checks,
+        cells=(cells,) if isinstance(cells, str) else tuple(cells), task=task, horizon=horizon,
+        seeds=seeds, steps=steps, rates=rates, time=time, out=None if out is None else Path(out),
+        workers=workers, ray=ray, skip_checks=skip_checks,
     )  # fmt: skip
     request.classes  # noqa: B018  (what is wrong with a class is said before the data are read)
     options = Options(

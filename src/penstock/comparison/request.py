@@ -1,7 +1,7 @@
 """What is asked of a comparison, beside its data: checked without torch, which takes seconds."""
 
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -124,8 +124,3 @@ def _check_rates(rates: Sequence[float]) -> None:
 def _check_above_0(name: str, number: int | None) -> None:
     if number is not None and number < 1:
         raise ArgumentError(f"{name} is {number}; it must be at least 1")
-
-
-def several(cells: "Iterable[str | type[Cell]]") -> "tuple[str | type[Cell], ...]":
-    """Return cells that were told as one or several."""
-    return (cells,) if isinstance(cells, str) else tuple(cells)

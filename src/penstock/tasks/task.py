@@ -150,10 +150,6 @@ class Task(Parts):
         """Return an untrained network for this task."""
         return self.codec.rebuild(self.spec, cell, width)
 
-    def extra_parameters(self) -> int:
-        """Return how many learned values the data need; see `Codec.extra_parameters`."""
-        return self.codec.extra_parameters(self.spec)
-
     @cached_property
     def baselines(self) -> Mapping[str, Baseline]:
         """The naive and linear methods by name, the simplest first; fitted once."""
