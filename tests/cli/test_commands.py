@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +13,7 @@ import pytest
 
 import penstock
 from penstock.cells import cells
+from penstock.cli.comparing._reading import ReadingOptions
 from penstock.cli.main import run, subcommands
 from penstock.comparison import compare as command
 from penstock.comparison import run as compare_module
@@ -18,6 +21,7 @@ from penstock.comparison.report import table
 from penstock.comparison.trials.workers import Here
 from penstock.data import samples
 from penstock.record.reading import load_results
+from penstock.tasks import tasks
 from penstock.training.loop import Budget
 
 SUNSPOTS = str(Path(samples.__file__).with_name("sunspots.csv"))
@@ -148,6 +152,21 @@ def test_every_command_is_shown_on_a_page() -> None:
     pages = "".join(p.read_text("utf-8") for p in (root / "README.md", *root.glob("docs/*.md")))
     assert {"cells", "compare", "predict"} < {*subcommands()}
     assert not [name for name in subcommands() if f"penstock {name}" not in pages]
+
+
+def test_every_task_is_shown_on_a_page() -> None:
+    page = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert not [name for name in tasks() if f"`{name}`" not in page]
+
+
+def test_describe_and_compare_ask_for_data_in_the_same_words() -> None:
+    """Their signatures are written out, for those who read them; so here they are held equal."""
+    described = signature(penstock.describe).parameters
+    compared = signature(penstock.compare).parameters
+    shared = [*described]
+    assert [name for name in compared if name in described] == shared
+    assert all(described[name].default == compared[name].default for name in shared)
+    assert [one.name for one in fields(ReadingOptions)] == shared[1:]  # behind the data
 
 
 def test_help_does_not_wait_for_torch() -> None:

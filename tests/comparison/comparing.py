@@ -8,6 +8,9 @@ import numpy as np
 import polars as pl
 
 from penstock.comparison import run
+from penstock.comparison.request import Request
+from penstock.comparison.trials.workers import Pool
+from penstock.comparison.watcher import Watcher
 from penstock.data import Dataset, read
 from penstock.record.results import Record
 from penstock.tasks import find_task
@@ -24,10 +27,20 @@ def walk(seed: int, length: int = 600) -> Dataset:
 
 
 def run_comparison(
-    data: TaskData, out: Path, *, task: str = "forecast", horizon: int | None = None, **more: Any
+    data: TaskData,
+    out: Path,
+    *,
+    task: str = "forecast",
+    horizon: int | None = None,
+    budget: Budget | None = None,
+    pool: Pool | None = None,
+    watcher: Watcher | None = None,
+    **asked: Any,
 ) -> Record:
     """Compare on data that a task has read."""
-    return run.run_comparison(find_task(task).prepare(data, horizon), out, **more)
+    request = Request(out=out, **asked)
+    prepared = find_task(task).prepare(data, horizon)
+    return run.run_comparison(prepared, request, budget=budget, pool=pool, watcher=watcher)
 
 
 def timeless(value: Any) -> Any:

@@ -12,6 +12,4 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
     """A comparison of two cells with two rates and two seeds on the sunspots, and its folder."""
     out = tmp_path_factory.mktemp("compare") / "out"
     cells = ["rnn", "gru"]
-    return run_comparison(
-        sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES
-    ), out
+    return run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, rates=RATES), out

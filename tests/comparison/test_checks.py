@@ -333,7 +333,7 @@ def test_no_list_of_the_checks_is_kept_by_hand() -> None:
 
 def run(source: Any, out: Path, task: str, **more: Any) -> Record:
     budget = replace(QUICK, steps=40, round_steps=10, batch_size=32)
-    same = {"cells": ["rnn", "gru"], "seeds": 2, "budget": budget, "learning_rates": RATES}
+    same = {"cells": ["rnn", "gru"], "seeds": 2, "budget": budget, "rates": RATES}
     return run_comparison(source, out, task=task, **{**same, **more})
 
 
@@ -349,7 +349,7 @@ def test_random_labels_are_said_to_be_chance(tmp_path: Path) -> None:
 def test_what_can_be_learned_is_not_chance(tmp_path: Path) -> None:
     task = find_task("classify")
     data = task.read(sample("gestures"), Options())
-    found = run(data, tmp_path, "classify", learning_rates=(3e-2,))
+    found = run(data, tmp_path, "classify", rates=(3e-2,))
     assert not any("gru" in words or "every" in words for words in found.checks[9].messages)
 
 

@@ -21,7 +21,7 @@ from penstock.record.results import Record
 from penstock.training import checkpoint
 from penstock.training.loop import Budget
 
-SAME: dict[str, Any] = {"cells": ["rnn", "gru"], "seeds": 2, "learning_rates": RATES}
+SAME: dict[str, Any] = {"cells": ["rnn", "gru"], "seeds": 2, "rates": RATES}
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_no_diagnosis_begins_without_time(out: Path, monkeypatch: pytest.MonkeyP
         raise AssertionError("looked into")
 
     monkeypatch.setattr(finish, "diagnose", forbidden)
-    found = run_comparison(sunspots(), out, budget=QUICK, seconds=0.01, **SAME)
+    found = run_comparison(sunspots(), out, budget=QUICK, time=0.01, **SAME)
     words = [
         f"Memory span and gradients of {c}: left out, as time was short." for c in SAME["cells"]
     ]

@@ -28,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Design, Path, dic
     rates = dict.fromkeys(design.cells, 1e-2)
     found: dict[str, list[Pair]] = {cell: [] for cell in design.cells}
     for job in (job for rung in design.testing(rates) for job in rung):
-        trial = attempt(task, job, root, report=lambda _job, _progress: None)
+        trial = attempt(task, job, root)
         found[job.cell].append((job, trial))
     return design, root, found
 

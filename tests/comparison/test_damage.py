@@ -17,7 +17,7 @@ from penstock.comparison.watcher import Watcher
 from penstock.data import sunspots
 from penstock.record.results import Record
 
-SAME: dict[str, Any] = {"cells": ["rnn", "gru"], "seeds": 2, "learning_rates": RATES}
+SAME: dict[str, Any] = {"cells": ["rnn", "gru"], "seeds": 2, "rates": RATES}
 
 
 class Ears(Watcher):

@@ -106,6 +106,18 @@ def test_arguments_that_cannot_work(options: dict[str, Any], words: str) -> None
         penstock.compare(COLUMNS, **{**QUICK, **options})
 
 
+def test_what_is_wrong_with_a_class_is_said_before_the_data_are_read(mine: str) -> None:
+    file = mine.partition(":")[0]
+    wrong = {
+        "int is no cell": [int],
+        "has no cell 'Leeky'": [f"{file}:Leeky"],
+        "named twice in leaky,gru,leaky": [mine, "gru", penstock.cells.find_cell(mine)],
+    }
+    for words, cells in wrong.items():
+        with pytest.raises(ArgumentError, match=words):
+            penstock.compare("missing.csv", cells)  # type: ignore[arg-type]
+
+
 def test_a_class_of_a_script_is_trained_in_processes(tmp_path: Path, mine: str) -> None:
     """In a script that does not guard its main part, as a notebook does not."""
     script = MINE.replace("Leaky", "Drowsy") + (

@@ -87,7 +87,7 @@ def test_the_data_themselves_are_not_written_over(
 def test_a_folder_of_other_things_is_shared(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("mine")
     (tmp_path / "models").mkdir()  # empty
-    same: dict[str, Any] = {"cells": ["rnn"], "seeds": 1, "learning_rates": (1e-2,)}
+    same: dict[str, Any] = {"cells": ["rnn"], "seeds": 1, "rates": (1e-2,)}
     for _ in range(2):  # the second time it is ours
         run_comparison(sunspots(), tmp_path, budget=QUICK, **same)
     assert (tmp_path / "data.csv").read_text() == "mine"

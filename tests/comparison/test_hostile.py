@@ -364,7 +364,7 @@ def test_a_hostile_data_file(
     source, chosen = load(path), Options(**options)
     task = understand(source, chosen).task
     dataset = find_task(task).read(source, chosen)
-    learned = {"cells": ["rnn"], "seeds": 1, "budget": QUICK, "learning_rates": RATES[:1]}
+    learned = {"cells": ["rnn"], "seeds": 1, "budget": QUICK, "rates": RATES[:1]}
     results = run_comparison(dataset, out, task=task, **learned)
     _screen.show(results, out)
     assert not obeyed(capsys.readouterr().out)

@@ -40,9 +40,7 @@ def trained(name: str, out: Path) -> Path:
     source, options = sample(name), OPTIONS.get(name, Options())
     task = understand(source, options).task
     data = find_task(task).read(source, options)
-    run_comparison(
-        data, out, task=task, cells=["gru"], seeds=1, budget=TINY, learning_rates=(1e-2,)
-    )
+    run_comparison(data, out, task=task, cells=["gru"], seeds=1, budget=TINY, rates=(1e-2,))
     return out / "models" / "gru.json"
 
 

@@ -23,13 +23,14 @@ SPAN = 6.0  # seconds after the first sign of life in which such a run ends
 RUN = """
 import sys
 from pathlib import Path
+from penstock.comparison.request import Request
 from penstock.comparison.run import run_comparison
 from penstock.comparison.trials.workers import Processes
 from penstock.data import sunspots
 from penstock.tasks import find_task
 from penstock.training.loop import Budget
-run_comparison(find_task("forecast").prepare(sunspots()), Path(sys.argv[1]), cells=["rnn", "gru"],
-        seeds=2, learning_rates=(3e-3, 1e-2),
+request = Request(cells=["rnn", "gru"], seeds=2, rates=(3e-3, 1e-2), out=Path(sys.argv[1]))
+run_comparison(find_task("forecast").prepare(sunspots()), request,
         budget=Budget(steps=12, round_steps=4, batch_size=8), pool=Processes(2))
 """
 
@@ -46,7 +47,7 @@ def test_after_kill_9_it_ends_as_an_undisturbed_run(
     process.send_signal(signal.SIGKILL)
     process.wait()
     cells = ["rnn", "gru"]
-    run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES)
+    run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, rates=RATES)
     assert stored(out) == stored(finished[1])
     assert not list(out.rglob("*checkpoint*"))
 
@@ -69,5 +70,5 @@ run_comparison(""",
     assert done.returncode == -signal.SIGKILL
     assert len(list(out.rglob("checkpoint.safetensors"))) == 1
     cells = ["rnn", "gru"]
-    run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, learning_rates=RATES)
+    run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, rates=RATES)
     assert stored(out) == stored(finished[1])

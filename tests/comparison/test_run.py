@@ -29,7 +29,7 @@ from penstock.record.results import Record
 from penstock.tasks.series.forecast import FORECAST, ForecastProblem
 from penstock.training.loop import Budget
 
-SAME = {"cells": ["rnn", "gru"], "seeds": 2, "budget": QUICK, "learning_rates": RATES}
+SAME = {"cells": ["rnn", "gru"], "seeds": 2, "budget": QUICK, "rates": RATES}
 
 
 def test_the_outputs_and_nothing_half_written(finished: tuple[Record, Path]) -> None:

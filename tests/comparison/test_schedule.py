@@ -104,8 +104,8 @@ def test_validation_chooses_the_rate_and_lost_trials_have_no_say() -> None:
 def test_a_run_that_is_cut_says_so_and_goes_on(
     finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
-    same: dict[str, Any] = {"cells": ["rnn", "gru"], "budget": QUICK, "learning_rates": RATES}
-    found = run_comparison(sunspots(), tmp_path, seeds=2, seconds=0.01, **same)
+    same: dict[str, Any] = {"cells": ["rnn", "gru"], "budget": QUICK, "rates": RATES}
+    found = run_comparison(sunspots(), tmp_path, seeds=2, time=0.01, **same)
     assert found.cut[0].startswith("Learning rates not tried, as time was short: 0.01")
     statuses = {trial.status for one in cells_among(found.contestants) for trial in one.trials}
     assert statuses == {"cut"}

@@ -24,7 +24,7 @@ from penstock.record.results import Record
 from penstock.tasks.series.forecast import FORECAST
 from penstock.training.loop import Progress
 
-SAME: dict[str, Any] = {"seeds": 2, "budget": QUICK, "learning_rates": RATES}
+SAME: dict[str, Any] = {"seeds": 2, "budget": QUICK, "rates": RATES}
 
 
 class Killer(Watcher):
@@ -99,7 +99,7 @@ def test_what_is_there_is_read_when_time_is_up(
     shutil.copytree(finished[1], tmp_path / "out")
     pool = Processes(2)
     again = run_comparison(
-        sunspots(), tmp_path / "out", cells=["rnn", "gru"], pool=pool, seconds=0.01, **SAME
+        sunspots(), tmp_path / "out", cells=["rnn", "gru"], pool=pool, time=0.01, **SAME
     )
     before, after = (
         json.dumps({one.name: list(map(asdict, one.finished)) for one in cells_among(each)})

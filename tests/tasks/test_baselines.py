@@ -11,6 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from penstock.comparison.request import Request
 from penstock.comparison.run import run_comparison
 from penstock.data import Options, Source, sunspots
 from penstock.data.samples import sample, samples
@@ -81,9 +82,9 @@ def test_a_comparison_fits_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(NaiveForecasts, "__call__", counted)
     budget = Budget(steps=2, round_steps=1)
-    same: dict[str, Any] = {"cells": ["rnn"], "seeds": 1, "learning_rates": (1e-2,)}
+    request = Request(cells=["rnn"], seeds=1, rates=(1e-2,), out=tmp_path)
     task = find_task("forecast").prepare(sunspots())
-    run_comparison(task, tmp_path, budget=budget, **same)
+    run_comparison(task, request, budget=budget)
     assert len(fitted) == 1
 
 

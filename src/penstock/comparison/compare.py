@@ -1,14 +1,12 @@
 """`penstock.compare`: which cell for my data? The command line calls it too."""
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from penstock.cells import Cell
 from penstock.comparison.keeping.native import Native, in_polars, native_of
-from penstock.comparison.request import DEFAULT_CELLS, DEFAULT_SEEDS, Request, several
+from penstock.comparison.request import DEFAULT_CELLS, DEFAULT_SEEDS, Request
 from penstock.comparison.results import Results
 from penstock.comparison.run import run_comparison
 from penstock.comparison.trials.cluster import Cluster
@@ -17,7 +15,6 @@ from penstock.comparison.watcher import Watcher, watcher_here
 from penstock.data.series import Options
 from penstock.data.understanding.describe import Given, given, told_names
 from penstock.tasks import asked_of, find_task
-from penstock.training.loop import Budget
 
 
 def compare(
@@ -111,10 +108,11 @@ def compare(
         UnknownCellError: there is no cell of a name.
     """
     request = Request(
-        cells=several(cells), task=task, horizon=horizon, seeds=seeds, steps=steps, rates=rates,
-        time=time, out=None if out is None else Path(out), workers=workers, ray=ray,
-        skip_checks=skip_checks,
+        cells=(cells,) if isinstance(cells, str) else tuple(cells), task=task, horizon=horizon,
+        seeds=seeds, steps=steps, rates=rates, time=time, out=None if out is None else Path(out),
+        workers=workers, ray=ray, skip_checks=skip_checks,
     )  # fmt: skip
+    request.classes  # noqa: B018  (what is wrong with a class is said before the data are read)
     options = Options(
         told_names(target), id, time_column, told_names(known), told_names(past),
         told_names(static), split, group, None if task is None else asked_of(task), horizon,
@@ -131,20 +129,9 @@ def carry_out(
     watcher.understood(data.understood)
     kind = find_task(request.task or data.understood.task)
     task = kind.prepare(kind.read(data.source, data.options, data.understood), request.horizon)
-    out = Path(tempfile.mkdtemp(prefix="penstock-")) if request.out is None else request.out
-    record = run_comparison(
-        task,
-        out,
-        cells=request.cells,
-        seeds=request.seeds,
-        budget=None if request.steps is None else Budget(steps=request.steps),
-        learning_rates=request.learning_rates,
-        seconds=None if request.ends is None else request.ends - monotonic(),
-        pool=_pool(request.workers, request.ray),
-        watcher=watcher,
-        skip_checks=request.skip_checks,
-    )
-    return Results(record, out, native, kept=request.out is not None)
+    pool = _pool(request.workers, request.ray)
+    record = run_comparison(task, request, pool=pool, watcher=watcher)
+    return Results(record, request.folder, native, kept=request.out is not None)
 
 
 def _pool(workers: int | None, ray: str | None) -> Pool:

@@ -7,10 +7,10 @@ from typing import Any
 
 from penstock.comparison.inspection import Health, diagnose
 from penstock.comparison.judging.clock import Outcomes
-from penstock.comparison.keeping.chosen import Chosen, choose, network_of, of_each, weights_of
+from penstock.comparison.keeping.chosen import Chosen, choose, of_each
 from penstock.comparison.keeping.files import save_model, written
 from penstock.comparison.trials.design import Design
-from penstock.comparison.trials.trial import Job
+from penstock.comparison.trials.trial import Job, kept_network, kept_weights
 from penstock.record.contestants import CellContestant, Contestant, Trial, baselines_among
 
 
@@ -57,7 +57,7 @@ class Finish:
         task, root, until = self.design.task, self.root, self.until
 
         def look(job: Job, trial: Trial) -> Health:
-            return diagnose(task, network_of(task, job, trial, root))
+            return diagnose(task, kept_network(task, job, trial.best_round, root))
 
         return of_each(chosen, "Memory span and gradients", look, until)
 
@@ -73,7 +73,7 @@ class Finish:
                 "seed": job.seed,
                 **written(self.design.cells[job.cell]),
             }
-            weights = weights_of(job, trial, self.root)
+            weights = kept_weights(job, trial.best_round, self.root)
             save_model(self.out / "models" / job.cell, weights, about)
 
         return of_each(chosen, "The model", save)[1]

@@ -19,6 +19,7 @@ from penstock.inspect.gates import trace
 from penstock.inspect.gradients import Flow, find_layer, inputs_read, loss_flow, state_flow
 from penstock.inspect.pruning import Pruned, pruning_curve
 from penstock.inspect.span import Effects, input_effects
+from penstock.layers.recurrent import Recurrent
 from penstock.record.checked import Count, conform
 from penstock.tasks import find_task
 from penstock.tasks.task import Task
@@ -78,11 +79,7 @@ def inspect_model(path: Path, source: Source, window: int = 0) -> Inspection:
         raise ArgumentError(
             f"window is {window}; there are test windows 0 to {task.problem.size('test')}"
         )
-    batch = task.problem.batch("test", torch.arange(min(WINDOWS, task.problem.size("test"))))
-    layer, (x, lengths) = (
-        find_layer(network),
-        inputs_read(network, lambda n: task.problem.loss(n, batch)),
-    )
+    batch, layer, x, lengths = _shown(task, network, WINDOWS)
     metric = task.problem.metrics[0]
     return Inspection(
         about,
@@ -110,11 +107,7 @@ def diagnose(task: Task, network: nn.Module) -> Health:
         ArithmeticError: the effect of an input is not a number.
     """
     network.eval()
-    batch = task.problem.batch("test", torch.arange(min(_QUICK, task.problem.size("test"))))
-    layer, (x, lengths) = (
-        find_layer(network),
-        inputs_read(network, lambda n: task.problem.loss(n, batch)),
-    )
+    _, layer, x, lengths = _shown(task, network, _QUICK)
     x = x[:, :_STEPS]
     lengths = None if lengths is None else lengths.clamp(max=_STEPS)
     influence = input_effects(layer, x, lengths=lengths)
@@ -127,6 +120,15 @@ def diagnose(task: Task, network: nn.Module) -> Health:
         "steps": len(influence.effects) - 1,
         "growth": growth if math.isfinite(growth) else None,
     }
+
+
+def _shown(
+    task: Task, network: nn.Module, windows: int
+) -> tuple[tuple[Tensor, ...], Recurrent, Tensor, Tensor | None]:
+    """Return the first test windows, the layer, and what it reads of them with its lengths."""
+    batch = task.problem.batch("test", torch.arange(min(windows, task.problem.size("test"))))
+    read = inputs_read(network, lambda n: task.problem.loss(n, batch))
+    return batch, find_layer(network), *read
 
 
 class _SequenceColumns(TypedDict, total=False):

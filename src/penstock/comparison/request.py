@@ -1,13 +1,14 @@
 """What is asked of a comparison, beside its data: checked without torch, which takes seconds."""
 
-from collections.abc import Collection, Iterable, Sequence
+import tempfile
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from penstock.cells import check_name
+from penstock.cells import cell_name, check_name, find_cell
 from penstock.comparison.duration import seconds
 from penstock.comparison.judging.checks import find_checks
 from penstock.comparison.keeping.folder import check_folder
@@ -47,12 +48,11 @@ class Request:
 
     def __post_init__(self) -> None:
         self.ends  # noqa: B018  (it raises)
-        for name in self.cells:
-            if isinstance(name, str):
-                check_name(name)
-        check_design(self.cells, self.seeds, self.learning_rates)
-        for number in ("horizon", "steps", "workers"):
-            _check_above_0(number, getattr(self, number))
+        self._check_cells()
+        _check_rates(self.learning_rates)
+        numbers = {"horizon": self.horizon, "the number of seeds": self.seeds}
+        for name, number in {**numbers, "steps": self.steps, "workers": self.workers}.items():
+            _check_above_0(name, number)
         find_checks(self.skip_checks)
         if self.task is not None:
             check_task(self.task)
@@ -72,21 +72,50 @@ class Request:
             )
         return self.began + self.time
 
+    @cached_property
+    def classes(self) -> "dict[str, type[Cell]]":
+        """The cells by name: what is wrong with a class is said here, and needs torch.
+
+        Raises:
+            UnknownCellError: there is no cell of a name, or a class is none.
+            ArgumentError: a file cannot be read or run, or two cells have one name.
+        """
+        classes = [find_cell(cell) for cell in self.cells]
+        _check_named_once([cell_name(cell) for cell in classes])
+        named = {cell_name(cell): cell for cell in classes}
+        for name, cell in named.items():
+            if find_cell(name) is not cell:
+                raise ArgumentError(
+                    f"another cell is named {name} too; give one class another name"
+                )
+        return named
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder to write to: `out`, or a temporary one that is made now."""
+        return Path(tempfile.mkdtemp(prefix="penstock-")) if self.out is None else self.out
+
     @property
     def learning_rates(self) -> tuple[float, ...]:
         """Those to try for each cell, each once."""
         return LEARNING_RATES if self.rates is None else tuple(dict.fromkeys(self.rates))
 
+    def _check_cells(self) -> None:
+        """Raise for what can be seen of the cells without torch."""
+        if not self.cells:
+            raise ArgumentError("no cell to compare; name some, such as rnn,lstm,gru")
+        names = [cell for cell in self.cells if isinstance(cell, str)]
+        for name in names:
+            check_name(name)
+        _check_named_once(names)
 
-def check_design(cells: "Sequence[str | type[Cell]]", seeds: int, rates: Sequence[float]) -> None:
-    """Raise unless there are cells, and the number of seeds and the rates can work.
 
-    Raises:
-        ArgumentError: one of them cannot.
-    """
-    if not cells:
-        raise ArgumentError("no cell to compare; name some, such as rnn,lstm,gru")
-    _check_above_0("the number of seeds", seeds)
+def _check_named_once(names: Sequence[str]) -> None:
+    if len({*names}) < len(names):
+        raise ArgumentError(f"a cell is named twice in {','.join(names)}; name each once")
+
+
+def _check_rates(rates: Sequence[float]) -> None:
     if not rates or not all(0 < rate < float("inf") for rate in rates):
         given = ",".join(f"{rate:g}" for rate in rates)
         raise ArgumentError(f"the learning rates are {given!r}; give numbers above 0: 1e-3,1e-2")
@@ -95,8 +124,3 @@ def check_design(cells: "Sequence[str | type[Cell]]", seeds: int, rates: Sequenc
 def _check_above_0(name: str, number: int | None) -> None:
     if number is not None and number < 1:
         raise ArgumentError(f"{name} is {number}; it must be at least 1")
-
-
-def several(cells: "Iterable[str | type[Cell]]") -> "tuple[str | type[Cell], ...]":
-    """Return cells that were told as one or several."""
-    return (cells,) if isinstance(cells, str) else tuple(cells)

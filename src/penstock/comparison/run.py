@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from penstock._version import __version__
-from penstock.cells import Cell, cell_name, find_cell
 from penstock.comparison.finish import Finish
 from penstock.comparison.judging.checks import find_checks
 from penstock.comparison.judging.checks.base import Case
@@ -23,13 +22,7 @@ from penstock.comparison.judging.contestants import (
 from penstock.comparison.judging.verdict import judge
 from penstock.comparison.keeping.folder import make_folder
 from penstock.comparison.report.report import write_reports
-from penstock.comparison.request import (
-    DEFAULT_CELLS,
-    DEFAULT_SEEDS,
-    LEARNING_RATES,
-    check_design,
-    several,
-)
+from penstock.comparison.request import Request
 from penstock.comparison.trials.damage import discard_damaged
 from penstock.comparison.trials.design import Design
 from penstock.comparison.trials.schedule import Rung, Schedule, best_rates, cut_words
@@ -46,16 +39,11 @@ from penstock.training.loop import Budget
 
 def run_comparison(
     task: Task,
-    out: Path,
+    request: Request,
     *,
-    cells: Iterable[str | type[Cell]] = DEFAULT_CELLS,
-    seeds: int = DEFAULT_SEEDS,
     budget: Budget | None = None,
-    learning_rates: Sequence[float] = LEARNING_RATES,
-    seconds: float | None = None,
     pool: Pool | None = None,
     watcher: Watcher | None = None,
-    skip_checks: Collection[str] = (),
 ) -> Record:
     """Train cells under equal budgets, measure them against naive forecasts, and judge.
 
@@ -65,57 +53,35 @@ def run_comparison(
     trial, and in none that tunes; of a cell slower than the fastest once more, for what it reaches
     in that one's time (see `penstock.comparison.judging.clock`).
 
-    Leaves in `out`: results.json, results.csv, report.html, report.md, models/<cell>.safetensors
-    and .json, and the trials in trials/. A run that was cut off goes on from there; a trial that
-    is there is not repeated.
+    Leaves in the request's folder: results.json, results.csv, report.html, report.md,
+    models/<cell>.safetensors and .json, and the trials in trials/. A run that was cut off goes on
+    from there; a trial that is there is not repeated.
 
     Args:
         task: bound to its data.
-        out: the folder to write to; it is made, once the arguments are known to be right.
-        cells: names, classes, or classes in files: "mine.py:MyCell".
-        seeds: trials of each cell that are measured, with seeds 0 to seeds − 1.
-        budget: what each trial may use, but for the learning rate.
-        learning_rates: to try for each cell, in this order; a single one is taken as it is.
-        seconds: the time for all. Rates and seeds are left out where it is short.
+        request: what is asked. Rates and seeds are left out where its time is short.
+        budget: what each trial may use, but for the learning rate; the request's steps, and
+            otherwise what is usual, if left out.
         pool: where trials run; in this process if left out.
         watcher: hears how the run goes on.
-        skip_checks: names or codes of checks to switch off; see `comparison.judging.checks`.
 
     Raises:
         ArgumentError: an argument cannot work.
     """
-    cells, skipped = several(cells), find_checks(skip_checks)
-    check_design(cells, seeds, learning_rates)
-    named = named_cells(cells)
     started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
-    check_names(task, named)
-    design = Design(task, named, seeds, budget or Budget(), tuple(learning_rates))
+    budget = budget or (Budget() if request.steps is None else Budget(steps=request.steps))
+    cells, out = request.classes, request.folder
+    check_names(task, cells)
+    design = Design(task, cells, request.seeds, budget, request.learning_rates)
     design.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
     make_folder(out)
-    schedule = Schedule(seconds, out / "trials", started, len(named))
-    run = _Run(design, out, schedule, pool, watcher, skipped)
+    seconds = None if request.ends is None else request.ends - started
+    schedule = Schedule(seconds, out / "trials", started, len(cells))
+    run = _Run(design, out, schedule, pool, watcher, find_checks(request.skip_checks))
     results = run.results()
     results.save(out / "results.json")  # first: of it the reports can be made anew
     write_reports(results, out)
     return results
-
-
-def named_cells(cells: Iterable[str | type[Cell]]) -> dict[str, type[Cell]]:
-    """Return cells by name.
-
-    Raises:
-        UnknownCellError: there is none of a name.
-        ArgumentError: one is named twice, or two have one name.
-    """
-    classes = [find_cell(cell) for cell in cells]
-    named = {cell_name(cell): cell for cell in classes}
-    for name, cell in named.items():
-        if find_cell(name) is not cell:
-            raise ArgumentError(f"another cell is named {name} too; give one class another name")
-    if len(named) < len(classes):
-        names = ",".join(map(cell_name, classes))
-        raise ArgumentError(f"a cell is named twice in {names}; name each once")
-    return named
 
 
 def check_names(task: Task, cells: Iterable[str]) -> None:

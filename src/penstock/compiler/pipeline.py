@@ -7,7 +7,7 @@ Graph     --differentiate-->  Backward     the step backwards
 both      --save-->           Saving       what is saved for it, what it computes again
 each      --cut-->            Stages       of a step, between waits for whole rows
 all       --store-->          LoopPlan     what lies where
-LoopPlan  --prepare-->        Kernel       by a backend: eager interprets it, c compiles it
+LoopPlan  --prepare-->        Kernel       by a backend: `interpreter` walks it, `c` compiles it
 Kernel    --Program-->        Program      a differentiable function of tensors
 
 After each stage stands its specification, of `ir.verify`: what may still be there.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.data.labelled.pieces import Pieces
-from penstock.errors import ArgumentError, DataError
+from penstock.errors import DataError
 
 EXAMPLES = 4  # test windows to draw
 _MOST_BLOCKS = 10
@@ -16,16 +16,6 @@ def spread(size: int, most: int = EXAMPLES) -> Tensor:
     """Return up to `most` numbers from 0 to size − 1, evenly spread, with both ends."""
     count = min(most, size)
     return torch.arange(count) * (size - 1) // max(count - 1, 1)
-
-
-def no_horizon(horizon: int | None, task: str) -> None:
-    """Raise if a horizon was given.
-
-    Raises:
-        ArgumentError: one was.
-    """
-    if horizon is not None:
-        raise ArgumentError(f"--horizon is for forecasting; --task {task} has none")
 
 
 def group_means(scores: Tensor) -> tuple[float, ...]:

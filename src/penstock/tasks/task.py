@@ -15,6 +15,7 @@ from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.understanding.understanding import Understanding
+from penstock.errors import ArgumentError
 from penstock.tasks.codec import Codec
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, Problem
@@ -67,15 +68,16 @@ class TaskKind:
             `penstock.data.understanding.suits` decides: mostly its own name.
         codec: from a model's file to predictions.
         reader: behind `read`; it is given what was understood of the source, where that is known.
-        bind: from what `read` returned, and a horizon or None, to the task's parts on these data;
-            raises as `prepare`.
+        bind: from what `read` returned to the task's parts on these data; raises as `prepare`.
+        has_horizon: whether steps are forecast, so that `bind` takes a horizon, or None, too.
     """
 
     name: str
     asks: str
     codec: Codec
     reader: Callable[[Source, Options, Understanding | None], Any]
-    bind: Callable[[Any, int | None], "Parts"]
+    bind: Callable[..., "Parts"]
+    has_horizon: bool = False
 
     def read(
         self, source: Source, options: Options, understood: Understanding | None = None
@@ -95,7 +97,9 @@ class TaskKind:
             DataError: the data do not suffice.
             ArgumentError: the horizon cannot be.
         """
-        parts = self.bind(data, horizon)
+        if horizon is not None and not self.has_horizon:
+            raise ArgumentError(f"--horizon is for forecasting; --task {self.name} has none")
+        parts = self.bind(data, horizon) if self.has_horizon else self.bind(data)
         return Task(**vars(parts), kind=self, data=data)
 
 
@@ -145,10 +149,6 @@ class Task(Parts):
     def network(self, cell: str | type[Cell], width: int) -> nn.Module:
         """Return an untrained network for this task."""
         return self.codec.rebuild(self.spec, cell, width)
-
-    def extra_parameters(self) -> int:
-        """Return how many learned values the data need; see `Codec.extra_parameters`."""
-        return self.codec.extra_parameters(self.spec)
 
     @cached_property
     def baselines(self) -> Mapping[str, Baseline]:

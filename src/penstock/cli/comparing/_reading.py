@@ -51,12 +51,12 @@ class ReadingOptions:
         None
     )
     date_format: Annotated[_Name, typer.Option(help="How dates are written, as %d.%m.%Y.")] = None
-    elapsed: Annotated[
-        bool, typer.Option("--elapsed", help="Take the time since the row before as an input too.")
-    ] = False
     test_windows: Annotated[
         _Name, typer.Option(help="Windows of series to test: rolling, or the last of each series.")
     ] = None
+    elapsed: Annotated[
+        bool, typer.Option("--elapsed", help="Take the time since the row before as an input too.")
+    ] = False
 
     def read(self, data: Path, task: str | None) -> "Given":
         """Return the data as they are understood for a task, or for the one that they tell.

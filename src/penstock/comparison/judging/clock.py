@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 
 from penstock.comparison.judging.statistics import mean_over_seeds
-from penstock.comparison.trials.trial import Job
+from penstock.comparison.trials.trial import Job, kept_network
 from penstock.record.contestants import Trial
 from penstock.tasks.task import Task
-from penstock.training import checkpoint
-from penstock.training.loop import weights_at
 
 Outcomes = Sequence[tuple[Job, Trial]]
 
@@ -62,6 +60,5 @@ def _metrics(task: Task, job: Job, trial: Trial, rounds: int, root: Path) -> dic
     best = losses.index(min(losses))
     if best == trial.best_round:
         return trial.metrics
-    network = task.network(job.cell, job.width)
-    network.load_state_dict(checkpoint.load(weights_at(job.trail(root), best))[0])
-    return task.problem.measure(task.problem.predict(network)).metrics
+    predictions = task.problem.predict(kept_network(task, job, best, root))
+    return task.problem.measure(predictions).metrics

@@ -1,22 +1,16 @@
-"""Each cell's best trial by validation: its network, its model on disk, and what it is like.
+"""Each cell's best trial by validation, and what is made of it.
 
 Neither an error here nor a lack of time ends a run: what is left out is said.
 """
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TypeVar
-
-from torch import Tensor, nn
 
 from penstock.comparison.judging.clock import Outcomes
 from penstock.comparison.judging.contestants import best_trial
 from penstock.comparison.trials.trial import Job
 from penstock.record.contestants import Trial
-from penstock.tasks.task import Task
-from penstock.training import checkpoint
-from penstock.training.loop import weights_at
 
 Chosen = Mapping[str, tuple[Job, Trial]]
 Made = TypeVar("Made")
@@ -26,26 +20,6 @@ def choose(outcomes: Mapping[str, Outcomes]) -> Chosen:
     """Return the best trial of each cell that has one, with its job."""
     best = {cell: best_trial([trial for _, trial in outcomes[cell]]) for cell in outcomes}
     return {cell: pair for cell in outcomes for pair in outcomes[cell] if pair[1] is best[cell]}
-
-
-def weights_of(job: Job, trial: Trial, root: Path) -> dict[str, Tensor]:
-    """Return the weights that a trial kept.
-
-    Raises:
-        ModelFileError: their file is gone or damaged.
-    """
-    return checkpoint.load(weights_at(job.trail(root), trial.best_round))[0]
-
-
-def network_of(task: Task, job: Job, trial: Trial, root: Path) -> nn.Module:
-    """Return a trial's network.
-
-    Raises:
-        ModelFileError: the file of its weights is gone or damaged.
-    """
-    network = task.network(job.cell, job.width)
-    network.load_state_dict(weights_of(job, trial, root))
-    return network
 
 
 def of_each(

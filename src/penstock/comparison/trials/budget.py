@@ -23,11 +23,11 @@ def choose_width(task: Task, cell: str | type[Cell], parameters: int) -> int:
 
     What the task's data need beside them is added.
     """
-    spec, parameters = task.spec, parameters + task.extra_parameters()
+    parameters += task.codec.extra_parameters(task.spec)
 
     def count(width: int) -> int:
         with torch.device("meta"):
-            return count_parameters(task.codec.rebuild(spec, cell, width))
+            return count_parameters(task.network(cell, width))
 
     low, high = 1, 2
     while count(high) < parameters and high < _WIDEST:

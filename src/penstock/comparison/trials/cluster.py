@@ -107,9 +107,7 @@ def _train(setup: bytes, job: Job, seconds: float | None) -> tuple[Trial, _Files
     cells, task = pickle.loads(setup)  # from the process that started the run
     unpack(cells)
     with tempfile.TemporaryDirectory() as root:
-        trial = attempt(
-            task, job, Path(root), deadline=deadline, report=lambda _job, _progress: None
-        )
+        trial = attempt(task, job, Path(root), deadline=deadline)
         folder = job.folder(Path(root))
         left = [path for path in folder.rglob("*.*") if path.is_file()]
         return trial, {path.relative_to(folder).as_posix(): path.read_bytes() for path in left}

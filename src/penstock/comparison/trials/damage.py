@@ -7,13 +7,19 @@ import math
 import shutil
 from pathlib import Path
 
-from penstock.comparison.trials.trial import CHECKPOINT, RESULT, Job, kept_trial, make_training
+from penstock.comparison.trials.trial import (
+    CHECKPOINT,
+    RESULT,
+    Job,
+    kept_network,
+    kept_trial,
+    make_training,
+)
 from penstock.errors import DataError
 from penstock.record.checked import same_length
 from penstock.record.contestants import Trial
 from penstock.tasks.task import Task
-from penstock.training import checkpoint
-from penstock.training.loop import make_fabric, weights_at
+from penstock.training.loop import make_fabric
 
 
 def discard_damaged(task: Task, job: Job, root: Path) -> str:
@@ -56,6 +62,5 @@ def _check_result(task: Task, job: Job, root: Path) -> None:
         return
     if trial.status == "finished":
         same_length("metrics", {*trial.metrics} & {*task.problem.metrics}, task.problem.metrics)
-    network = task.network(job.cell, job.width)
     for number in best_rounds(trial):
-        network.load_state_dict(checkpoint.load(weights_at(job.trail(root), number))[0])
+        kept_network(task, job, number, root)

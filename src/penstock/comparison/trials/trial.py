@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from penstock._version import __version__
 from penstock.atomic import write_json
@@ -21,7 +21,15 @@ from penstock.opening import read_json
 from penstock.record.checked import conform
 from penstock.record.contestants import Trial
 from penstock.tasks.task import Task
-from penstock.training.loop import Budget, Progress, Training, derive_seed, make_fabric
+from penstock.training import checkpoint
+from penstock.training.loop import (
+    Budget,
+    Progress,
+    Training,
+    derive_seed,
+    make_fabric,
+    weights_at,
+)
 
 RESULT, CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
 
@@ -90,13 +98,17 @@ class OutOfTimeError(Exception):
     """The time of the whole run was up in the middle of a trial."""
 
 
+def silent(job: Job, progress: Progress) -> None:
+    """Report to nobody."""
+
+
 def stored(job: Job, root: Path) -> bool:
     """Whether the trial's result is there."""
     return (job.folder(root) / RESULT).exists()
 
 
 def attempt(
-    task: Task, job: Job, root: Path, *, deadline: float = float("inf"), report: Report
+    task: Task, job: Job, root: Path, *, deadline: float = float("inf"), report: Report = silent
 ) -> Trial:
     """Run a trial and return its row, also where it fails, or where time is up at `deadline`.
 
@@ -121,7 +133,7 @@ def attempt(
 
 def conclude(task: Task, job: Job, root: Path) -> Trial:
     """Return the row of a trial for which there is no time: cut, unless its result is there."""
-    return attempt(task, job, root, deadline=0.0, report=lambda _job, _progress: None)
+    return attempt(task, job, root, deadline=0.0)
 
 
 def run_trial(
@@ -169,6 +181,22 @@ def kept_trial(job: Job, root: Path) -> Trial:
     raw = read_json(job.folder(root) / RESULT)
     conform(raw, Trial, "the trial")
     return Trial(**raw)
+
+
+def kept_weights(job: Job, number: int, root: Path) -> dict[str, Tensor]:
+    """Return the weights of a trial's round that was the best so far.
+
+    Raises:
+        ModelFileError: their file is gone or damaged.
+    """
+    return checkpoint.load(weights_at(job.trail(root), number))[0]
+
+
+def kept_network(task: Task, job: Job, number: int, root: Path) -> nn.Module:
+    """Return a trial's network with the weights of a round; raises as `kept_weights`."""
+    network = task.network(job.cell, job.width)
+    network.load_state_dict(kept_weights(job, number, root))
+    return network
 
 
 def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Trial:

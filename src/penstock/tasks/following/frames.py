@@ -23,7 +23,7 @@ from penstock.tasks.following.frames_codec import (
 )
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
-from penstock.tasks.shared import check_parts, group_means, no_horizon, pieces_note, spread
+from penstock.tasks.shared import check_parts, group_means, pieces_note, spread
 from penstock.tasks.task import Parts, TaskKind
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
@@ -175,9 +175,8 @@ class FrameExamples(Examples):
         return [(k, begins[k], begins[k] + shown[k]) for k in spread(len(lengths)).tolist()]
 
 
-def _bind(data: Frames, horizon: int | None) -> Parts:
+def _bind(data: Frames) -> Parts:
     """Return the parts on pieces of two frames or more, split."""
-    no_horizon(horizon, "frames")
     parts, words = _pieces(data)
     check_parts(parts, data.name)
     values = torch.from_numpy(data.values).float()

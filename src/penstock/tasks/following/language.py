@@ -17,7 +17,7 @@ from penstock.tasks.following.symbols import STEPS, TextProblem
 from penstock.tasks.following.text_codec import TextCodec, bits_of
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow
-from penstock.tasks.shared import no_horizon, spread
+from penstock.tasks.shared import spread
 from penstock.tasks.task import Parts, TaskKind
 
 _ORDERS = {f"{n}-gram": n for n in (1, 2, 3, 5)}
@@ -84,14 +84,12 @@ class TextReader:
 class TextBinder:
     """Makes the parts of a task on text: split in time, its alphabet from the training part."""
 
-    task: str
     unit: Unit
     problem: type[TextProblem]
     codec: TextCodec
 
-    def __call__(self, data: Text, horizon: int | None) -> Parts:
+    def __call__(self, data: Text) -> Parts:
         """Return the parts."""
-        no_horizon(horizon, self.task)
         parts = split(len(data.codes), 1)
         needed = 2 * STEPS
         if min(parts.train, parts.validation - parts.train) < needed:
@@ -137,4 +135,4 @@ def _spec(problem: TextProblem) -> dict[str, Any]:
 def text_task(name: str, unit: Unit, problem: type[TextProblem]) -> TaskKind:
     """Return a task of language models."""
     codec = TextCodec(unit, dict.fromkeys(_ORDERS, NGram))
-    return TaskKind(name, name, codec, TextReader(unit), TextBinder(name, unit, problem, codec))
+    return TaskKind(name, name, codec, TextReader(unit), TextBinder(unit, problem, codec))

@@ -21,7 +21,6 @@ from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.classes import ClassesProblem, score
 from penstock.tasks.sequences.codec import SequenceCodec
 from penstock.tasks.sequences.whole import Bars, SummaryBaselines, left_out, sequence_settings
-from penstock.tasks.shared import no_horizon
 from penstock.tasks.task import Parts, TaskKind
 
 _FEWEST = 3  # of a class: one to train on, one to validate, one to test
@@ -44,9 +43,8 @@ class ClassifyProblem(ClassesProblem):
         return cross_entropy(network(*inputs), target)
 
 
-def _bind(data: Sequences, horizon: int | None) -> Parts:
+def _bind(data: Sequences) -> Parts:
     """Return the parts on classes of at least three sequences, split and encoded."""
-    no_horizon(horizon, CODEC.task)
     classes, members = _classes(data)
     targets = code(data.labels.fill_null(""), classes) - 1
     parts = {

@@ -21,7 +21,7 @@ from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.codec import SequenceCodec
 from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.sequences.whole import Bars, SummaryBaselines, left_out, sequence_settings
-from penstock.tasks.shared import group_means, no_horizon
+from penstock.tasks.shared import group_means
 from penstock.tasks.task import Parts, TaskKind
 
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
@@ -84,9 +84,8 @@ class RegressProblem(SequenceProblem):
         return list(_QUARTERS[: self.size("test")])
 
 
-def _bind(data: Sequences, horizon: int | None) -> Parts:
+def _bind(data: Sequences) -> Parts:
     """Return the parts on sequences with a label, split and encoded."""
-    no_horizon(horizon, CODEC.task)
     labels = data.labels.to_numpy().astype(np.float64)
     kept = np.flatnonzero(~np.isnan(labels))
     members = divided(data, kept, np.zeros(len(kept), np.int64))

@@ -20,7 +20,7 @@ from penstock.tasks.sequences.baselines.methods import AtStep, GivenSymbol, OnSt
 from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.classes import ClassesProblem, score
 from penstock.tasks.sequences.codec import SequenceCodec
-from penstock.tasks.shared import check_parts, no_horizon, pieces_note, spread
+from penstock.tasks.shared import check_parts, pieces_note, spread
 from penstock.tasks.task import Parts, TaskKind
 
 _LONGEST = 200  # steps of a piece; each is read from a state of zero
@@ -121,9 +121,8 @@ class StepExamples(Examples):
         )
 
 
-def _bind(data: Sequences, horizon: int | None) -> Parts:
+def _bind(data: Sequences) -> Parts:
     """Return the parts on pieces with at least one label, split and encoded."""
-    no_horizon(horizon, CODEC.task)
     pieces, split = _pieces(data)
     known = data.labels.is_not_null().to_numpy()
     parts = {part: _labelled(whole, known) for part, whole in pieces.items()}

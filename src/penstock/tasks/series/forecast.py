@@ -247,4 +247,4 @@ def _spec(data: Dataset, chosen: Selection) -> dict[str, Any]:
 
 
 CODEC = ForecastCodec()
-FORECAST = TaskKind("forecast", "forecast", CODEC, read_series, _bind)
+FORECAST = TaskKind("forecast", "forecast", CODEC, read_series, _bind, has_horizon=True)
