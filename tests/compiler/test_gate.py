@@ -1,6 +1,5 @@
 """All that a kernel is handed, one by one, of the wrong kind: it is named, and no kernel runs."""
 
-from dataclasses import replace
 
 import pytest
 import torch
@@ -69,11 +68,11 @@ def with_one(sweep, what, change):
     """Return a sweep in which one tensor, of its kind the first, is changed."""
     given = getattr(sweep, what)
     if isinstance(given, torch.Tensor):
-        return replace(sweep, **{what: change(given)})
+        return sweep._replace(**{what: change(given)})
     if isinstance(given, tuple):
-        return replace(sweep, **{what: (change(given[0]), *given[1:])})
+        return sweep._replace(**{what: (change(given[0]), *given[1:])})
     name = "weight_hh" if what == "weights" else next(iter(given))
-    return replace(sweep, **{what: {**given, name: change(given[name])}})
+    return sweep._replace(**{what: {**given, name: change(given[name])}})
 
 
 def complaint(named, wrong):
@@ -110,4 +109,4 @@ def test_bind(program, sweep, wrong):
     twice = tuple(torch.stack([s] * (T + 1)) for s in sweep.states)
     changed = WRONG[wrong](twice[0]), *twice[1:]
     with pytest.raises(ArgumentError, match=complaint("state h is", wrong)):
-        program.bind(replace(sweep, states=changed))
+        program.bind(sweep._replace(states=changed))
