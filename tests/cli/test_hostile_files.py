@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import os
 import subprocess
 import sys
@@ -495,3 +496,17 @@ def test_a_file_of_the_users_that_ends_python(
     for content in (b"raise SystemExit(0)", b"\x00", b"\xff", b"x = (" * 300, b""):
         (tmp_path / "mine.py").write_bytes(content)
         assert "mine.py" in said_by(["explain", f"{tmp_path / 'mine.py'}:A"], capsys)
+
+
+def test_names_of_columns_are_no_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither as text nor as JSON: signs that turn letters around, or clear the screen."""
+    name = "a\x1b[2J\u202eb\x9b"
+    rows = "".join(f"2020-01-{k:02d},{k % 7}\n" for k in range(1, 29))
+    (tmp_path / "a.csv").write_text(f'date,"{name}"\n{rows}')
+    for flags in ([], ["--json"]):
+        assert run(["describe", str(tmp_path / "a.csv"), *flags]) == 0
+        shown = capsys.readouterr().out
+        assert not {"\x1b", "\u202e", "\x9b"} & set(shown)
+    assert name in json.loads(shown)["roles"]

@@ -1,6 +1,5 @@
 """All that a kernel is handed, one by one, of the wrong kind: it is named, and no kernel runs."""
 
-
 import pytest
 import torch
 

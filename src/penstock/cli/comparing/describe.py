@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli.comparing._reading import DataPath, ReadingOptions, with_reading
+from penstock.cli.terminal import say
 
 
 @with_reading
@@ -17,5 +18,4 @@ def describe(
 ) -> None:
     """Say what data hold: task, series, times, roles of columns, and what looks odd."""
     understood = reading.read(data, reading.task).understood
-    record = understood.record()
-    typer.echo(json.dumps(record, indent=1, ensure_ascii=False) if as_json else str(understood))
+    say(json.dumps(understood.record(), indent=1) if as_json else str(understood))

@@ -78,14 +78,8 @@ def finished(
     sure = order.at >= 0
     present = columns.filter(pl.Series(sure))
     used = [n for n in columns.columns if n != " row" and roles.get(n) not in ("split", "group")]
-    missing = sum(present[n].null_count() for n in used) - _ahead(
-        draft, present, order, targets, sure
-    )
-    table = Table(
-        order.ids, order.times, draft.clock.zone if draft.clock else None,
-        columns.drop(" row"), columns[" row"] + 1, draft.form, draft.long.made, draft.long.steps,
-        elapsed,
-    )  # fmt: skip
+    ahead = _ahead(draft, present, order, targets, sure)
+    table = _table(draft, order, columns, elapsed)
     all_roles = _all_roles(draft, source, roles)
     kinds = _kinds(draft, all_roles)
     if elapsed:
@@ -102,7 +96,7 @@ def finished(
         order.spacing.name if order.spacing and lengths.max() > 1 else "",
         _season(table, targets, draft.options.horizon, order.spacing) if forecast else 1,
         order.inserted,
-        missing,
+        sum(present[n].null_count() for n in used) - ahead,
         all_roles,
         kinds,
         tuple(draft.remarks.conversions),
@@ -112,6 +106,14 @@ def finished(
         () if draft.told.group or draft.told.split else tuple(draft.remarks.like_groups),
         order.spacing,
         table,
+    )  # fmt: skip
+
+
+def _table(draft: Draft, order: Order, columns: pl.DataFrame, elapsed: str | None) -> Table:
+    return Table(
+        order.ids, order.times, draft.clock.zone if draft.clock else None,
+        columns.drop(" row"), columns[" row"] + 1, draft.form, draft.long.made, draft.long.steps,
+        elapsed,
     )  # fmt: skip
 
 
