@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penstock.data.files import Source
 from penstock.data.series import Names, Options, one_or_more
 from penstock.data.understanding.layouts.spread import Form
+from penstock.data.understanding.suits import LABELLED
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Table, Understanding
 from penstock.errors import ArgumentError
@@ -160,7 +161,7 @@ def read_sequences(
         ArgumentError: which column holds the labels is not clear.
     """
     understood = understood or understand(source, options)
-    if understood.task not in ("classify", "regress", "tag"):
+    if understood.task not in LABELLED:
         raise ArgumentError(f"{understood.name} holds no labels; name their column with --target")
     assert understood.table is not None
     layout = _layout(understood, understood.table)

@@ -23,6 +23,7 @@ from penstock.data.understanding.layouts.spread import (
 )
 from penstock.data.understanding.names import IDS, first_named
 from penstock.data.understanding.remarks import Remarks
+from penstock.data.understanding.suits import LABELLED
 from penstock.errors import ArgumentError, DataError
 
 _FEWEST_ROWS = 8  # steps, for series that stand in a row each without a label
@@ -98,7 +99,7 @@ def make_draft(
             clock = _clock(times, long, keys, told, options, Remarks())
     form: Form = "row" if long.owners is not None else "long" if ids else "one"
     question = label and labelled_question(long.cells[label], keys, form, options.task)
-    if options.task in ("classify", "regress", "tag") and not question:
+    if options.task in LABELLED and not question:
         raise ArgumentError(
             "the column of labels is not clear; name one with --target "
             f"(columns: {', '.join(list(cells)[:8])})"

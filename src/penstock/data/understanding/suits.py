@@ -131,6 +131,7 @@ RULES: Mapping[str, Rule] = {
     "bytes": _bytes,
 }
 TASKS = tuple(RULES)
+LABELLED = ("classify", "regress", "tag")  # that learn the labels of sequences or of steps
 
 
 def decide(facts: Facts, rules: Mapping[str, Rule] = RULES) -> Suit:

@@ -10,13 +10,12 @@ from penstock.data.series import Options
 from penstock.data.understanding.layouts.arrays import table_of
 from penstock.data.understanding.names import COUNTERS, is_nameless
 from penstock.data.understanding.remarks import Remarks
+from penstock.data.understanding.suits import LABELLED
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import DataError
 
 SPLIT = "part of the data"
-
-_LABELLED = ("classify", "regress", "tag")
 
 
 def together(parts: Mapping[str, Source], options: Options) -> Source:
@@ -43,7 +42,7 @@ def together(parts: Mapping[str, Source], options: Options) -> Source:
         part: table.select(whole.columns).drop(counters).with_columns(pl.lit(part).alias(SPLIT))
         for part, table in tables.items()
     }
-    if understood.task in _LABELLED:
+    if understood.task in LABELLED:
         ids = [name for name in understood.with_role("id") if name != options.group]
         tables = _told_apart(tables, ids)
     names = " and ".join(source.name for source in parts.values())

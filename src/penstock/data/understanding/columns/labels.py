@@ -8,10 +8,9 @@ import polars as pl
 from penstock.data.understanding.cells.cells import Cells
 from penstock.data.understanding.columns.oddities import constant_within
 from penstock.data.understanding.names import LABELS
-from penstock.data.understanding.suits import Facts, Labels, decide
+from penstock.data.understanding.suits import LABELLED, Facts, Labels, decide
 from penstock.errors import ArgumentError
 
-_LABELLED = ("classify", "regress", "tag")
 _MOST_CLASSES = 20  # whole numbers with more values than that are no classes
 
 
@@ -51,7 +50,7 @@ def labelled_question(
     """
     whole = form == "row" or (keys.n_unique() > 1 and _one_each(cells, keys))
     classes = _are_classes(cells)
-    if task in _LABELLED:
+    if task in LABELLED:
         _check(cells, task, form)
         whole, classes = task != "tag", task != "regress"
     elif task is not None:
@@ -60,7 +59,7 @@ def labelled_question(
     owner = {"long": "each id", "row": "each row", "one": "the one sequence"}[form]
     labels = Labels(cells.name, owner, whole, classes, sure)
     suit = decide(Facts("table", labels=labels))
-    return Question(suit.task, labels) if suit.task in _LABELLED else None
+    return Question(suit.task, labels) if suit.task in LABELLED else None
 
 
 def _check(cells: Cells, task: str, form: str) -> None:

@@ -5,15 +5,13 @@ import polars as pl
 from penstock.data.series import Options
 from penstock.data.understanding.cells.cells import Cells, shown
 from penstock.data.understanding.remarks import Remarks
+from penstock.data.understanding.suits import LABELLED
 from penstock.errors import ArgumentError, DataError
 
 _WORDS = {"train": "train", "training": "train", "tr": "train", "fit": "train",
           "validation": "validation", "valid": "validation", "val": "validation",
           "dev": "validation", "test": "test", "testing": "test", "te": "test",
           "holdout": "test"}  # fmt: skip
-
-
-_GROUPED = ("classify", "regress", "tag")
 
 
 def check_usable(options: Options, task: str) -> None:
@@ -23,12 +21,12 @@ def check_usable(options: Options, task: str) -> None:
         ArgumentError: it cannot.
     """
     where = f"--task {task}, which these data are taken for, cannot use"
-    if options.group is not None and task not in _GROUPED:
+    if options.group is not None and task not in LABELLED:
         raise ArgumentError(
             f"{where} --group {options.group}; it is for sequences with labels: "
-            f"--task {', '.join(_GROUPED)}"
+            f"--task {', '.join(LABELLED)}"
         )
-    if options.split is not None and task not in (*_GROUPED, "forecast"):
+    if options.split is not None and task not in (*LABELLED, "forecast"):
         raise ArgumentError(
             f"{where} --split, --test or --validation; they are for tables of series, or of "
             "sequences with labels"
@@ -40,7 +38,7 @@ def check_usable(options: Options, task: str) -> None:
     unused = next((option for option, value in series.items() if value), None)
     if unused and task != "forecast":
         raise ArgumentError(f"{where} {unused}; it is for series: --task forecast")
-    if options.elapsed and task not in (*_GROUPED, "forecast"):
+    if options.elapsed and task not in (*LABELLED, "forecast"):
         raise ArgumentError(f"{where} --elapsed; it is for rows with times")
     if options.test_windows not in (None, "last", "rolling"):
         raise ArgumentError(f"--test-windows is {options.test_windows!r}; give rolling or last")
