@@ -263,7 +263,7 @@ def test_too_little_data() -> None:
     (check,) = [one for one in checks() if one.name == "too-little-data"]
     ranked = [cell("a", [-1.0]), naive("last value", 0.0)]
     (words,) = check.look(Case(long, ranked, compare_all(ranked), ["last value"], 20))
-    assert words == "one finished trial alone says nothing about other seeds: a"
+    assert words == "one trial alone says nothing about other seeds: a"
 
 
 def test_codes_are_numbered_and_documented() -> None:

@@ -18,11 +18,13 @@ class Measured:
         metrics: the task's metrics by name.
         blocks: [K] the task's score over each of K consecutive stretches of test time, or groups
             of test sequences, for paired comparisons.
+        weights: [K] how much was measured in each; the score is the mean of blocks by weight.
         profile: [P] the score at each of `Problem.profile_names`.
     """
 
     metrics: dict[str, float]
     blocks: tuple[float, ...]
+    weights: tuple[float, ...]
     profile: tuple[float, ...]
 
 

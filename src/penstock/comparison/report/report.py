@@ -133,9 +133,9 @@ def _figures(results: Record) -> Iterator[Figure]:
     yield Figure(
         "errors",
         figures.errors(results),
-        f"{score} of each contestant with its 95 % interval over seeds (no bar: one seed, or a "
-        "naive method). Lower is better. Circles are cells, small ones a seed each; diamonds are "
-        "naive methods.",
+        f"{score} of each contestant with its 95 % interval, of what other seeds and other test "
+        "data would change (no bar: it cannot be told). Lower is better. Circles are cells, small "
+        "ones a seed each; diamonds are naive methods.",
     )
     cells = cells_among(results.contestants)
     if any(one.times for one in cells):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ from penstock.training.loop import (
 )
 
 RESULT, CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
+_TIME_UP = "the time of the run was up"
 
 Purpose = Literal["tuning", "test"]
 Report = Callable[["Job", Progress], None]
@@ -114,7 +115,8 @@ def attempt(
 
     The deadline is one of `time.monotonic()`, which all processes of a machine share. A trial that
     failed or was cut leaves no result behind: the same run started again tries it again, a cut one
-    from its last checkpoint. One whose result is there takes no time, so that no deadline counts.
+    from its last checkpoint. One that was cut is measured with the best weights of that checkpoint.
+    One whose result is there takes no time, so that no deadline counts.
     """
 
     def in_time() -> None:
@@ -126,9 +128,26 @@ def attempt(
             in_time()
         return run_trial(task, job, root, make_fabric(), partial(report, job), in_time)
     except OutOfTimeError:
-        return job.unfinished("cut", "the time of the run was up")
+        return _cut(task, job, root)
     except Exception as error:  # a row in the table, not the end of the other trials
         return job.unfinished("failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+
+
+def _cut(task: Task, job: Job, root: Path) -> Trial:
+    """Return what a trial had reached by its last checkpoint, if it had got better at all."""
+    nothing = job.unfinished("cut", _TIME_UP)
+    if not (job.folder(root) / CHECKPOINT).exists():
+        return nothing
+    try:
+        training = make_training(task, job, root, make_fabric())
+        training.restore()
+        if not training.progress.best_round:
+            return nothing
+        training.keep_best()
+        trial = _result(task, job, training.network, training.progress)
+    except Exception:  # time is up: the others count all the same
+        return nothing
+    return replace(trial, status="cut", ended=_TIME_UP)
 
 
 def conclude(task: Task, job: Job, root: Path) -> Trial:
@@ -210,7 +229,7 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
         progress.best_round,
         times={"train": sum(rounds), "rounds": rounds},
     )
-    if progress.diverged or job.purpose == "tuning":
+    if job.purpose == "tuning" or (progress.diverged and not progress.best_round):
         return trial
     start = time.process_time()  # the network is on the CPU again
     predictions = task.problem.predict(network)

@@ -96,13 +96,12 @@ class ForecastProblem(Problem):
         unit = self._of_owner([scale.std for scale in self.selection.scales])
         weight = unit / self._of_owner(self.selection.naive_errors)
         scaled = (predictions[..., MEDIAN] - target).abs() * weight
-        blocks = blocks_of(self.selection, self.parts["test"])
+        number = blocks_of(self.selection, self.parts["test"])
+        inside = [(number == block)[:, None] & observed for block in torch.unique(number)]
         return Measured(
             scores(predictions, target, observed, unit, weight),
-            tuple(
-                float(scaled[blocks == block][observed[blocks == block]].mean())
-                for block in torch.unique(blocks)
-            ),
+            tuple(float(scaled[block].mean()) for block in inside),
+            tuple(float(block.sum()) for block in inside),
             tuple(
                 float(step[seen].mean()) for step, seen in zip(scaled.T, observed.T, strict=True)
             ),

@@ -85,7 +85,7 @@ def too_little_data(case: Case) -> Iterator[str]:
     """Fires where the test is too small for an interval, or the training for a network.
 
     That is, at under 30 test windows or under 6 stretches of test time that do not overlap, or at
-    under 50 training windows, or where a cell has one finished trial alone. Intervals may then be
+    under 50 training windows, or where a cell has one trial alone. Intervals may then be
     wrong, not only wide.
     """
     tests, lessons = case.task.problem.size("test"), case.task.problem.size("train")
@@ -94,9 +94,9 @@ def too_little_data(case: Case) -> Iterator[str]:
         yield f"the test has {tests:,} windows in {blocks} stretches that do not overlap"
     if lessons < _FEW_LESSONS:
         yield f"there are {lessons:,} training windows"
-    lone = [one.name for one in case.cells if len(one.finished) == 1]
+    lone = [one.name for one in case.cells if len(one.measured) == 1]
     if lone:
-        yield f"one finished trial alone says nothing about other seeds: {names(lone)}"
+        yield f"one trial alone says nothing about other seeds: {names(lone)}"
 
 
 @check("P012", "ungrouped")
