@@ -37,7 +37,9 @@ BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2, 0.9, 1.0])
 
 def fake_task(*chance: str, **evidence: Any) -> Any:
     return SimpleNamespace(
-        problem=SimpleNamespace(chance=chance, evidence=lambda: Evidence(np.empty(0), **evidence))
+        problem=SimpleNamespace(
+            chance=chance, promised={}, evidence=lambda: Evidence(np.empty(0), **evidence)
+        )
     )
 
 
@@ -239,6 +241,40 @@ def test_time_overlap() -> None:
     (found,) = look_at("time-overlap", spans(0, 200))
     assert "2020-10" in found
     assert not look_at("time-overlap", forecast(noise(200)))
+
+
+def counted(*starts: int) -> Task:
+    """Series of 200, 160, 120 … rows whose times are whole numbers from these on."""
+    spans = [np.arange(start, start + 200 - 40 * k) for k, start in enumerate(starts)]
+    ids = [name for name, span in zip("abc", spans, strict=False) for _ in span]
+    times = np.concatenate(spans)
+    return FORECAST.prepare(
+        read(pl.DataFrame({"unique_id": ids, "ds": times, "y": noise(len(ids))})), 2
+    )
+
+
+def test_row_numbers_are_no_times() -> None:
+    for starts in ((0, 0), (1, 1, 1), (0, 200), (500, 0)):
+        assert not look_at("time-overlap", counted(*starts)), starts
+    for starts in ((1990, 1990, 1990), (0, 100), (7, 7, 7)):
+        assert look_at("time-overlap", counted(*starts)), starts
+
+
+def test_narrow_intervals() -> None:
+    task = fake_task()
+    task.problem.promised = {"80 % missed": 0.2}
+
+    def said(missed: float) -> list[str]:
+        one, last = cell("a", [0.0, 0.1]), naive("drift", 1)
+        one = replace(one, metrics={**one.metrics, "80 % missed": missed})
+        return look("narrow-intervals", one, last, task=task)
+
+    assert said(0.42) == [
+        "the intervals of a missed 42% of the test values, where they promise to miss 20%"
+    ]
+    assert not said(0.28)
+    task.problem.promised = {}
+    assert not said(0.42)
 
 
 def test_constant_target() -> None:

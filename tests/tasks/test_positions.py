@@ -73,7 +73,7 @@ def test_a_variance_of_nothing_is_refused() -> None:
 
 
 def told_by_place(odd: int) -> Task:
-    """Sequences of ones and twos whose order alone tells the class; one in five is `odd` steps longer."""
+    """Sequences whose order alone tells the class; one in five is `odd` steps longer."""
     rng = np.random.default_rng(0)
     rows = []
     for number in range(200):

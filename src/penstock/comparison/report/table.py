@@ -77,9 +77,14 @@ def trial_rows(results: Record) -> list[list[str]]:
             _loss(trial),
             f"{trial.metrics[score]:.4g}" if trial.metrics else _DASH,
         ]
-        for one in cells_among(results.contestants)
-        for purpose, trial in _trials_of(one)
+        for one, purpose, trial in trials(results)
     ]
+
+
+def trials(results: Record) -> Iterator[tuple[CellContestant, str, Trial]]:
+    """Give each trial with its cell and what it was for, as in the table of trials."""
+    for one in cells_among(results.contestants):
+        yield from ((one, purpose, trial) for purpose, trial in _trials_of(one))
 
 
 TRIAL_HEADS = ("cell", "for", "rate", "status", "ended by", "validation loss", "score")

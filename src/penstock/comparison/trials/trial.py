@@ -45,10 +45,13 @@ class Job:
     Attributes:
         cell: its name.
         width: hidden units.
-        seed: what weights and batches depend on.
+        seed: the number of the trial among those alike, from which and from `lot` all its random
+            numbers come.
         budget: what it may use, the learning rate with it.
         purpose: "tuning" sees training and validation data alone; "test" is measured in the end.
         digest: a hash of all that the result depends on beside cell and seed.
+        lot: of the data: the same data draw the same, and others something else. A seed that is
+            lucky for one cell would else be lucky on every data set.
     """
 
     cell: str
@@ -57,6 +60,7 @@ class Job:
     budget: Budget
     purpose: Purpose
     digest: str
+    lot: int = 0
 
     @classmethod
     def make(
@@ -70,17 +74,23 @@ class Job:
         purpose: Purpose,
     ) -> "Job":
         """Return the job of a task on the data with that fingerprint."""
+        lot = int.from_bytes(hashlib.sha256(data.encode()).digest()[:4])
         depends = {
             "penstock": __version__,
             "torch": torch.__version__,
             "task": [task.name, task.settings],
-            "data": data,
+            "data": [data, lot],
             "cell": [cell, width, equations_digest(find_cell(cell))],
             "budget": asdict(budget),
             "purpose": purpose,
         }
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
-        return cls(cell, width, seed, budget, purpose, digest[:16])
+        return cls(cell, width, seed, budget, purpose, digest[:16], lot)
+
+    @property
+    def luck(self) -> int:
+        """What weights and batches depend on: the same for all cells."""
+        return derive_seed(self.lot, self.seed)
 
     def folder(self, root: Path) -> Path:
         """Return where the trial is kept: root/<digest>/<cell>-<seed>."""
@@ -170,7 +180,7 @@ def run_trial(
     folder = job.folder(root)
     if stored(job, root):
         return kept_trial(job, root)
-    fabric.seed_everything(derive_seed(job.seed), verbose=False)
+    fabric.seed_everything(job.luck, verbose=False)
     training = make_training(task, job, root, fabric)
     trial = _result(task, job, training.network, training.run(report, pulse))
     write_json(folder / RESULT, asdict(trial))
@@ -183,7 +193,7 @@ def make_training(task: Task, job: Job, root: Path, fabric: Fabric) -> Training:
     return Training(
         task.problem,
         task.network(job.cell, job.width),
-        seed=job.seed,
+        seed=job.luck,
         budget=job.budget,
         path=job.folder(root) / CHECKPOINT,
         trail=None if job.purpose == "tuning" else job.trail(root),

@@ -11,6 +11,7 @@ the sunspots, whose last years are not, it made 40 % missed into 43 %. So what t
 """
 
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class ForecastProblem(Problem):
 
     metrics = ("MASE", "MAE", "pinball", "80 % missed")
     profile_of = "step ahead"
+    promised = MappingProxyType({"80 % missed": 0.2})
 
     def size(self, part: str) -> int:
         """Return the number of windows of a part."""

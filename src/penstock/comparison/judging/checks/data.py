@@ -55,7 +55,7 @@ def time_overlap(case: Case) -> Iterator[str]:
     """Fires where training windows reach into the time that is tested, of other sequences.
 
     What moves all sequences at once is then known before it is foretold. Cut all sequences at the
-    same time.
+    same time. Numbers of rows are no times.
     """
     until, start = case.evidence.trained_until, case.evidence.tested_from
     if until is None or start is None:

@@ -8,6 +8,8 @@ from penstock.comparison.judging.checks.base import Case, NotApplicable, check
 from penstock.comparison.judging.comparisons import names, weights
 from penstock.record.contestants import CellContestant, baselines_among, cells_among
 
+_TOO_MANY = 1.5  # times what is promised
+
 
 @check("P001", "worse-than-naive")
 def worse_than_naive(case: Case) -> Iterator[str]:
@@ -63,6 +65,26 @@ def trials_lost(case: Case) -> Iterator[str]:
             yield f"{one.name}: {len(lost)} of {len(one.trials)} trials {how}"
 
 
+@check("P014", "narrow-intervals")
+def narrow_intervals(case: Case) -> Iterator[str]:
+    """Fires for a cell whose intervals missed half as many values again as they promise to miss.
+
+    The test is then unlike what came before, or the network is too sure of itself. Do not plan by
+    the intervals; look at what changed, or train on more and later data.
+    """
+    promised = case.task.problem.promised
+    if not promised:
+        raise NotApplicable("this task has no intervals")
+    for cell in case.cells_with_result:
+        for metric, share in promised.items():
+            missed = cell.metrics.get(metric, 0.0)
+            if missed > _TOO_MANY * share:
+                yield (
+                    f"the intervals of {cell.name} missed {missed:.0%} of the test values, where "
+                    f"they promise to miss {share:.0%}"
+                )
+
+
 @check("P010", "chance-level", spoken=True)
 def chance_level(case: Case) -> Iterator[str]:
     """Fires for a cell that cannot be told from a guess made without a look at the input.
@@ -70,7 +92,7 @@ def chance_level(case: Case) -> Iterator[str]:
     Its rank means nothing. The input may not tell what is asked, the sequences may be too long for
     the cell, or the training too short.
     """
-    left, guesses = [one.name for one in case.cells], case.guesses
+    left, guesses = [one.name for one in case.cells_with_result], case.guesses
     if not guesses:
         raise NotApplicable("no naive method of this task guesses without a look at the input")
     for blind in guesses:

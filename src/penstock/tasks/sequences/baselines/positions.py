@@ -16,7 +16,8 @@ _MOST_VALUES = 5_000_000  # that the method keeps
 
 def fits(steps: int, sizes: Sizes) -> bool:
     """Whether sequences of so many steps are not too long to keep the method of."""
-    return steps * sizes["outputs"] * (2 * sizes["numbers"] + sizes["all_codes"]) <= _MOST_VALUES
+    values: int = steps * sizes["outputs"] * (2 * sizes["numbers"] + sizes["all_codes"])
+    return values <= _MOST_VALUES
 
 
 class ByPosition(Method):
