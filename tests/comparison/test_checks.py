@@ -260,6 +260,15 @@ def test_row_numbers_are_no_times() -> None:
         assert look_at("time-overlap", counted(*starts)), starts
 
 
+def test_short_test() -> None:
+    loud = np.arange(300) // 90 % 2
+    (found,) = look_at("short-test", forecast((1 + 9 * loud) * noise(300), 1))
+    assert found.startswith("errors go together for ")
+    assert found.endswith(" steps, and the test has 75")
+    assert not look_at("short-test", forecast(noise(300), 1))
+    assert not look_at("short-test", counted(0, 100))
+
+
 def test_narrow_intervals() -> None:
     task = fake_task()
     task.problem.promised = {"80 % missed": 0.2}
@@ -385,7 +394,7 @@ def test_random_labels_are_said_to_be_chance(tmp_path: Path) -> None:
 def test_what_can_be_learned_is_not_chance(tmp_path: Path) -> None:
     task = find_task("classify")
     data = task.read(sample("gestures"), Options())
-    found = run(data, tmp_path, "classify", rates=(3e-2,))
+    found = run(data, tmp_path, "classify", rates=(3e-2,), seeds=3)
     assert not any("gru" in words or "every" in words for words in found.checks[9].messages)
 
 

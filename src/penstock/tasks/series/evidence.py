@@ -10,6 +10,7 @@ import torch
 
 from penstock.data.forecasting.windows import Windows
 from penstock.tasks.evidence import SAMPLE, Evidence
+from penstock.tasks.series.blocks import memory, tested_steps
 from penstock.tasks.series.selection import Selection
 
 
@@ -32,9 +33,12 @@ def forecast_evidence(
     }
     timed = timed and not _count_rows([one.times for one in chosen.series])
     until, start = _spans(chosen)
+    one = len(chosen.series) == 1
     return Evidence(
         targets=(target[:, 0] - context[:, -1])[seen].numpy(),
         columns={name: np.diff(values.astype(np.float64)) for name, values in columns.items()},
+        memory=memory(chosen) if one else None,
+        tested=tested_steps(chosen) if one else None,
         trained_until=until if timed else None,
         tested_from=start if timed else None,
     )

@@ -27,10 +27,11 @@ from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
 from penstock.tasks.series.backtest import scores
+from penstock.tasks.series.blocks import blocks_of
 from penstock.tasks.series.codec import ForecastCodec
 from penstock.tasks.series.evidence import forecast_evidence
 from penstock.tasks.series.naive import METHODS, pinball
-from penstock.tasks.series.selection import Selection, blocks_of, select
+from penstock.tasks.series.selection import Selection, select
 from penstock.tasks.shared import spread
 from penstock.tasks.task import Parts, TaskKind
 

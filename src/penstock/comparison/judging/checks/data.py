@@ -99,6 +99,21 @@ def too_little_data(case: Case) -> Iterator[str]:
         yield f"one trial alone says nothing about other seeds: {names(lone)}"
 
 
+@check("P015", "short-test")
+def short_test(case: Case) -> Iterator[str]:
+    """Fires where the test of a series is too short for two stretches that are independent.
+
+    Errors that come one after the other go together there for longer than such a stretch: what is
+    tested is one state of the world, and another may have another winner. Intervals are then too
+    narrow. Give a longer series, or several.
+    """
+    memory, tested = case.evidence.memory, case.evidence.tested
+    if memory is None or tested is None:
+        raise NotApplicable("the data are not a single series")
+    if tested < 3 * memory:
+        yield f"errors go together for {memory:,} steps, and the test has {tested:,}"
+
+
 @check("P012", "ungrouped")
 def ungrouped(case: Case) -> Iterator[str]:
     """Fires where a column looks like a group of sequences, such as a speaker, and nobody named it.
