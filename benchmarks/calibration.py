@@ -188,7 +188,8 @@ def twins(record: Record, seeds: int) -> list[Contestant]:
         some = [replace(trial, seed=k) for k, trial in enumerate(half[:seeds])]
         mean = float(np.mean([trial.metrics[score] for trial in some]))
         blocks = [trial.blocks for trial in some]
-        pair.append(replace(gru, name=name, metrics={"score": mean}, blocks=blocks, trials=some))
+        mine = {"metrics": {"score": mean}, "blocks": blocks, "trials": some, "times": {}}
+        pair.append(replace(gru, name=name, **mine))
     return [*pair, *(replace(one, metrics={"score": one.metrics[score]}) for one in naive_ones)]
 
 

@@ -34,11 +34,11 @@ def tested_steps(chosen: Selection) -> int:
 
 
 def memory(chosen: Selection) -> int:
-    """Return after how many steps the errors of forecasts no longer go together: h at least.
+    """Return for how many steps the errors of forecasts may go together: h at least.
 
-    Of each series, the first lag at which the autocorrelation of |y_t − y_{t−s}| over its training
-    part is no longer beyond chance, s being the season or seasons that hold a horizon; the median
-    over series.
+    Of each series, twice the first lag at which the autocorrelation of |y_t − y_{t−s}| over its
+    training part is no longer beyond chance, s being the season or seasons that hold a horizon; the
+    median over series.
     """
     back = chosen.season * math.ceil(chosen.horizon / chosen.season)
     index = spread(len(chosen.series), _MOST_SERIES).tolist()
@@ -47,7 +47,7 @@ def memory(chosen: Selection) -> int:
         for values in (chosen.series[k].values[: chosen.splits[k].train] for k in index)
         if len(values) > back + 2
     ]
-    return max(chosen.horizon, int(statistics.median(lags)) if lags else 1)
+    return max(chosen.horizon, 2 * int(statistics.median(lags)) if lags else 1)
 
 
 def _decorrelated(errors: NDArray[np.float64]) -> int:
