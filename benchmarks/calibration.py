@@ -32,6 +32,7 @@ import polars as pl
 from penstock.comparison.judging.comparisons import Differences, compare_all
 from penstock.comparison.judging.contestants import ranked
 from penstock.comparison.judging.verdict import judge
+from penstock.comparison.request import Request
 from penstock.comparison.run import run_comparison
 from penstock.data import Options, Source
 from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
@@ -39,7 +40,7 @@ from penstock.record.results import Record, Verdict
 from penstock.tasks import find_task
 from penstock.training.loop import Budget
 
-SEEDS, CELLS, BLOCKS = (1, 2, 3, 5, 10), (2, 3, 10), 10
+SEEDS, CELLS, BLOCKS = (1, 2, 3, 5, 10), (2, 3, 10, 44), 10
 _MOST_SEEDS = 5  # that are trained; fewer are a part of these
 _QUICK = Budget(steps=60, round_steps=10, batch_size=32, learning_rate=1e-2)
 ENTRANT: Any = {"rank": 1, "intervals": {}, "profile": [], "predictions": []}
@@ -101,19 +102,19 @@ def made(rng: np.random.Generator, cells: int, seeds: int, better: float = 0.0) 
     return [*(cell(f"c{k}", each) for k, each in enumerate(rows)), naive("naive", other)]
 
 
-def tables(draws: int) -> Counts:
+def tables(draws: int, cells: Sequence[int] = CELLS, seeds: Sequence[int] = SEEDS) -> Counts:
     """Return what is said of made tables of scores."""
     counts: Counts = {}
-    for seeds in SEEDS:
-        for cells in (*CELLS, 44):
-            rng = np.random.default_rng([seeds, cells])
-            for _ in range(draws if cells < 44 else draws // 10):
-                contestants = made(rng, cells, seeds)
+    for few in seeds:
+        for several in cells:
+            rng = np.random.default_rng([few, several])
+            for _ in range(draws if several < 44 else draws // 10):
+                contestants = made(rng, several, few)
                 verdict, apart = judged(contestants)
                 useful = verdict.recommended is not None
                 far = naive("naive", np.full(BLOCKS, 50.0) + rng.standard_normal(BLOCKS))
                 winner = judged([*contestants[:-1], far])[0].winner is not None
-                row = f"made tables, S={seeds}, {cells} cells: "
+                row = f"made tables, S={few}, {several} cells: "
                 for what, false in (
                     ("a pair told apart", apart),
                     ("a cell beats an equal naive method", useful),
@@ -121,10 +122,10 @@ def tables(draws: int) -> Counts:
                 ):
                     enter(counts, row + what, false)
         for better in (0.5, 1.0, 1.5, 2.0):
-            rng = np.random.default_rng([seeds, int(10 * better)])
+            rng = np.random.default_rng([few, int(10 * better)])
             for _ in range(draws // 4):
-                contestants = [*made(rng, 3, seeds, better)[:-1], naive("naive", np.full(10, 50.0))]
-                row = f"made tables, S={seeds}, 3 cells, better by {2 * better:g} seed SD: found"
+                contestants = [*made(rng, 3, few, better)[:-1], naive("naive", np.full(10, 50.0))]
+                row = f"made tables, S={few}, 3 cells, better by {2 * better:g} seed SD: found"
                 enter(counts, row, judged(contestants)[0].winner == "c0")
     return counts
 
@@ -167,14 +168,13 @@ def trained(task_name: str, source: Source) -> Record:
     options = Options(task=task_name, **({"target": ("label",)} if task_name == "classify" else {}))
     task = kind.prepare(kind.read(source, options), 1 if task_name == "forecast" else None)
     with tempfile.TemporaryDirectory() as folder:
-        return run_comparison(
-            task,
-            Path(folder) / "out",
+        asked = Request(
             cells=["gru"],
             seeds=2 * _MOST_SEEDS,
-            budget=_QUICK,
-            learning_rates=(_QUICK.learning_rate,),
+            rates=[_QUICK.learning_rate],
+            out=Path(folder) / "out",
         )
+        return run_comparison(task, asked, budget=_QUICK)
 
 
 def twins(record: Record, seeds: int) -> list[Contestant]:
