@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,3 +46,10 @@ def test_the_worse_go_and_the_best_stay() -> None:
 def test_one_block_tells_nothing_apart() -> None:
     cells = [cell(str(k), np.full((3, 1), float(k))) for k in range(3)]
     assert equals_of_best(cells) == ["0", "1", "2"]
+
+
+def test_cells_that_lost_a_seed_are_in_it_with_those_they_have() -> None:
+    rng = np.random.default_rng(0)
+    first, second, worse = drawn(rng, [0.0, 0.0, 9.0])
+    lost = replace(second, trials=second.trials[1:], blocks=second.blocks[1:])
+    assert equals_of_best([first, lost, worse]) == ["0", "1"]

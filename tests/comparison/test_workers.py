@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from comparing import QUICK, RATES, run_comparison, stored
 
-from penstock.comparison.keeping.chosen import network_of
 from penstock.comparison.trials import trial
 from penstock.comparison.trials.damage import discard_damaged
 from penstock.comparison.trials.schedule import best_rates
@@ -25,7 +24,8 @@ from penstock.data import sunspots
 from penstock.record.contestants import Trial, cells_among
 from penstock.record.results import Record
 from penstock.tasks.series.forecast import FORECAST
-from penstock.training.loop import Progress, Training
+from penstock.training import checkpoint
+from penstock.training.loop import Progress, Training, weights_at
 
 SAME: dict[str, Any] = {"seeds": 2, "budget": QUICK, "rates": RATES}
 
@@ -138,7 +138,9 @@ def test_a_trial_that_was_cut_counts_with_its_best_weights(tmp_path: Path, purpo
     assert conclude(task, job, tmp_path).metrics == cut.metrics
     assert best_rates(["rnn"], [(job, cut)], 3e-3) == {"rnn": 1e-2}
     if cut.measured:  # as its weights say, and not for good: it can go on
-        network = network_of(task, job, cut, tmp_path)
+        network = task.network(job.cell, job.width)
+        weights = weights_at(job.trail(tmp_path), cut.best_round)
+        network.load_state_dict(checkpoint.load(weights)[0])
         assert task.problem.measure(task.problem.predict(network)).metrics == cut.metrics
         assert attempt(task, job, tmp_path, report=lambda *_: None).status == "finished"
 

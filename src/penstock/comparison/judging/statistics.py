@@ -26,7 +26,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Share:
     """A part of the variance of a mean, and its degrees of freedom."""
 
     value: float
@@ -63,7 +63,7 @@ def over_seeds_and_blocks(tables: Sequence[Table], weights: Table) -> Estimate:
     if K < 2:
         return Estimate(mean, None)
     blocks = _blocks(tables, share)
-    seeds = [_Part(float((x @ share).var(ddof=1)) / len(x), len(x) - 1) for x in _several(tables)]
+    seeds = [_Share(float((x @ share).var(ddof=1)) / len(x), len(x) - 1) for x in _several(tables)]
     rest = sum(_interaction(table, share) for table in _several(tables))
     variance = max(_total(seeds), rest) + max(blocks.value, rest) - rest
     if variance <= (_ROUNDING * max(float(np.abs(table).max()) for table in tables)) ** 2:
@@ -111,15 +111,15 @@ def _several(tables: Sequence[Table]) -> list[Table]:
     return [table for table in tables if len(table) > 1]
 
 
-def _total(parts: Sequence[_Part]) -> float:
+def _total(parts: Sequence[_Share]) -> float:
     return sum(part.value for part in parts)
 
 
-def _blocks(tables: Sequence[Table], share: Table) -> _Part:
+def _blocks(tables: Sequence[Table], share: Table) -> _Share:
     """Return σ²_block/K + σ²_e/(S K); a block's part in the mean is K · share · its deviation."""
     means, K = np.sum([table.mean(axis=0) for table in tables], axis=0), len(share)
     parts = K * share * (means - means @ share)
-    return _Part(float((parts**2).sum()) / (K - 1) / K, K - 1)
+    return _Share(float((parts**2).sum()) / (K - 1) / K, K - 1)
 
 
 def _interaction(table: Table, share: Table) -> float:
