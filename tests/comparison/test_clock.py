@@ -46,7 +46,7 @@ def test_the_pace_is_that_of_the_quickest_whole_round(
 ) -> None:
     _, _, found = trained
     assert round_seconds(paced(found["rnn"], 2.0)) == 2.0
-    lost = [(job, replace(trial, status="failed")) for job, trial in found["rnn"]]
+    lost = [(job, replace(trial, status="failed", blocks=[])) for job, trial in found["rnn"]]
     assert round_seconds(lost) is None
 
 

@@ -92,7 +92,7 @@ def test_a_cell_wins_where_there_is_something_to_learn(tmp_path: Path) -> None:
     for _ in range(399):
         x.append(3.9 * x[-1] * (1 - x[-1]))  # the logistic map: no naive forecast sees it
     data = read(pl.DataFrame({"ds": np.arange(400), "x": x}))
-    same = {**SAME, "cells": ["rnn"], "budget": Budget(steps=100)}
+    same = {**SAME, "cells": ["rnn"], "seeds": 3, "budget": Budget(steps=100)}
     found = run_comparison(data, tmp_path, horizon=1, **same)
     assert (found.verdict.kind, found.verdict.recommended) == ("winner", "rnn")
 

@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from penstock.comparison.judging.statistics import mean_over_seeds, paired_difference, t_quantile
+from penstock.comparison.judging.statistics import (
+    Estimate,
+    Table,
+    difference,
+    holm,
+    mean_over_seeds,
+    over_seeds_and_blocks,
+    t_quantile,
+)
+
+
+def two_way(scores: Table) -> Estimate:
+    return over_seeds_and_blocks([scores], np.ones(scores.shape[1]))
 
 
 @pytest.mark.parametrize(
@@ -15,7 +27,7 @@ def test_quantiles_are_those_of_the_tables(freedom: float, expected: float) -> N
 
 def test_one_value_has_no_interval() -> None:
     assert mean_over_seeds(np.array([2.0])).interval is None
-    assert paired_difference(np.ones((3, 1))).interval is None
+    assert two_way(np.ones((3, 1))).interval is None
 
 
 def test_the_mean_over_seeds_by_hand() -> None:
@@ -23,24 +35,75 @@ def test_the_mean_over_seeds_by_hand() -> None:
     assert found.interval == pytest.approx((2 - 4.30265 / 3**0.5, 2 + 4.30265 / 3**0.5), rel=1e-3)
 
 
-def test_the_paired_difference_by_hand() -> None:
-    D = np.array([[1.0, 2.0, 6.0], [4.0, 3.0, 5.0]])
-    seeds = np.var([3.0, 4.0], ddof=1) / 2
-    blocks = np.var([2.5, 2.5, 5.5], ddof=1) / 3
-    freedom = (seeds + blocks) ** 2 / (seeds**2 / 1 + blocks**2 / 2)
-    half = t_quantile(freedom) * (seeds + blocks) ** 0.5
-    assert paired_difference(D).interval == pytest.approx((3.5 - half, 3.5 + half))
+def test_seeds_and_blocks_by_analysis_of_variance() -> None:
+    x = np.random.default_rng(2).standard_normal((4, 6)) + np.arange(6) + [[0], [3], [1], [5]]
+    S, K = x.shape
+    rows, columns = x.mean(axis=1), x.mean(axis=0)
+    rest = x - rows[:, None] - columns + x.mean()
+    seeds = K * ((rows - x.mean()) ** 2).sum() / (S - 1)
+    blocks = S * ((columns - x.mean()) ** 2).sum() / (K - 1)
+    both = (rest**2).sum() / (S - 1) / (K - 1)
+    total = seeds + blocks - both
+    freedom = (seeds + blocks) / (seeds / (S - 1) + blocks / (K - 1))
+    half = t_quantile(freedom) * (total / S / K) ** 0.5
+    assert two_way(x).interval == pytest.approx((x.mean() - half, x.mean() + half))
+
+
+def test_a_block_of_twice_the_weight_counts_twice() -> None:
+    x, weights = np.random.default_rng(0).standard_normal((3, 5)), np.array([1.0, 1, 2, 1, 4])
+    found = over_seeds_and_blocks([x], weights)
+    assert found.mean == pytest.approx(np.average(x, axis=1, weights=weights).mean())
+    alike = over_seeds_and_blocks([x + 3.0], weights)
+    assert np.ptp(found.interval or 0) == pytest.approx(np.ptp(alike.interval or 1))
+
+
+def test_the_error_of_a_weighted_mean() -> None:
+    """Block effects of the mean, as many as drawn: their spread is what SE says, on average."""
+    rng, weights = np.random.default_rng(0), np.array([1.0, 1, 2, 1, 4, 1, 1, 3])
+    drawn = [over_seeds_and_blocks([rng.standard_normal((1, 8))], weights) for _ in range(2000)]
+    halves = [(one.interval[1] - one.interval[0]) / 2 for one in drawn if one.interval]
+    error = np.mean(np.square(halves)) ** 0.5 / t_quantile(7)
+    assert error == pytest.approx(np.std([one.mean for one in drawn]), rel=0.1)
 
 
 def test_equal_contestants_differ_by_nothing() -> None:
-    assert paired_difference(np.zeros((3, 5))).interval == (0, 0)
+    x = np.arange(6.0).reshape(2, 3)
+    found = difference(x, x, np.ones(3), paired=True)
+    assert (found.mean, found.interval, found.p) == (0, None, None)
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
-    rng, hits = np.random.default_rng(0), 0
-    for _ in range(300):
-        seeds, blocks = rng.standard_normal((4, 1)), rng.standard_normal((1, 8))
-        found = paired_difference(seeds + blocks + 0.1 * rng.standard_normal((4, 8))).interval
-        assert found is not None
-        hits += found[0] < 0 < found[1]
-    assert 0.92 < hits / 300 < 0.99
+@pytest.mark.parametrize(("blocks", "sure"), [(2, False), (3, False), (4, True), (10, True)])
+def test_a_difference_that_never_changes_is_not_sure_of_itself(blocks: int, sure: bool) -> None:
+    found = difference(
+        np.zeros((3, blocks)), np.full((1, blocks), 0.1), np.ones(blocks), paired=True
+    )
+    assert found.interval is not None
+    assert found.interval[0] < found.mean < found.interval[1]
+    assert (found.interval[1] < 0) == sure
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("scales", [(1, 1, 0.3), (0, 1, 1), (0.3, 1, 0.3), (1, 0.1, 1)])
+@pytest.mark.parametrize("paired", [True, False])
+def test_equal_ones_differ_about_as_rarely_as_it_says(
+    seeds: int, scales: tuple[float, float, float], paired: bool
+) -> None:
+    rng, missed, draws = np.random.default_rng(0), 0, 300
+    own, hard, rest = scales
+    weights = rng.uniform(0.5, 1.5, 10)
+    for _ in range(draws):
+        first, second = (
+            own * rng.standard_normal((seeds, 1))
+            + hard * rng.standard_normal((1, 10))
+            + rest * rng.standard_normal((seeds, 10))
+            for _ in range(2)
+        )
+        p = difference(first, second, weights, paired=paired).p
+        missed += p is not None and p < 0.05
+    assert missed / draws < 0.085  # 0.05, and 2.8 standard errors
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.9, 0.8]) == [1, 1]
+    assert holm([]) == []

@@ -3,8 +3,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
-from penstock.comparison.judging.comparisons import compare_all
+from penstock.comparison.judging.comparisons import Differences, compare_all
+from penstock.comparison.judging.statistics import t_quantile
 from penstock.comparison.judging.verdict import judge
 from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
 from penstock.record.results import Verdict
@@ -96,7 +98,7 @@ def test_diverged_trials_are_said(lost: int) -> None:
     broken = replace(whole, rank=rank, blocks=whole.blocks[lost:], trials=trials)
     found = verdict(broken, naive("last value", 1.0))
     assert "diverged" in " ".join(found.sentences)
-    assert found.kind == ("failed" if lost == 3 else "winner")
+    assert found.kind == ("failed" if lost == 3 else "best so far")
 
 
 def sized(one: CellContestant, parameters: int, flops: int, seconds: float) -> CellContestant:
@@ -120,18 +122,27 @@ def test_under_three_aims() -> None:
     assert (found.smallest, found.times["fastest"]) == ("a", "a")
 
 
-def test_the_simplest_of_equal_naive_methods_stands_for_all() -> None:
-    one, last, drift = cell("a", 0.5), naive("last value", 0.0), naive("drift", -0.001)
-    assert verdict(one, last, drift).best == "drift"  # better in every block
-    rows = [[b + (0.1 if k % 2 else -0.1) for k, b in enumerate(BLOCKS)]]
-    assert verdict(one, last, replace(drift, blocks=rows)).best == "last value"
+def test_the_naive_method_to_take_is_the_best_of_the_table() -> None:
+    one, last, drift = cell("a", 2.0), naive("last value", 0.6), naive("drift", 0.0)
+    rows = [[b + (1.9 if k % 2 else -1.1) for k, b in enumerate(BLOCKS)]]
+    drift = replace(drift, blocks=rows, metrics={"MASE": float(np.mean(rows))})
+    assert not Differences([drift, last], compare_all([drift, last])).below("drift", "last value")
+    found = verdict(one, last, drift)  # 1.2 stands below 1.7, and cannot be told from it
+    assert found.best == "drift"
+    assert found.sentences[-1].startswith("Take 'drift'")
+
+
+def test_the_simplest_of_naive_methods_with_the_same_error_stands_for_all() -> None:
+    one, last, drift = cell("a", 0.5), naive("last value", 0.0), naive("drift", 0.0)
+    assert verdict(one, last, drift).best == "last value"
+    assert verdict(one, drift, last).best == "drift"
 
 
 def test_a_cell_without_a_result_is_named() -> None:
     lost = replace(cell("c", 0.0), rank=None, metrics={}, blocks=[], trials=[])
     ranked = [cell("a", -1.0), naive("drift", 0.0), lost]
     found = judge(ranked, compare_all(ranked), ["drift"])
-    assert "Not compared, as no trial finished: c." in found.sentences
+    assert "Not compared, as no trial was measured: c." in found.sentences
 
 
 def test_pairing_by_seed_removes_what_seeds_share() -> None:
@@ -142,4 +153,105 @@ def test_pairing_by_seed_removes_what_seeds_share() -> None:
     better = [Trial(s, 1e-3, "finished", "steps", blocks=list(b - 0.1)) for s, b in enumerate(rows)]
     other = replace(cell("b", 0.0), blocks=(rows - 0.1).tolist(), trials=better[::-1])
     (first, *_) = compare_all([other, one])
-    assert first.interval == pytest.approx((-0.1, -0.1))
+    half = t_quantile(4) * 0.1 / 30**0.5  # seeds and blocks are gone; the rule of succession
+    assert first.interval == pytest.approx((-0.1 - half, -0.1 + half))
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_nobody_wins_below_three_seeds(seeds: int) -> None:
+    found = verdict(cell("a", 0.0), cell("bb", 0.5, seeds=seeds), naive("last value", 1.0))
+    assert found.best == found.recommended == "a"
+    if seeds == 3:
+        assert found.winner == "a"
+    else:
+        assert (found.kind, found.winner) == ("best so far", None)
+        assert found.sentences[0].startswith("Best so far: a, MASE lower by 0.")
+        assert found.sentences[0].endswith(f"measured were {seeds} of bb.")
+
+
+def with_seeds(one: CellContestant, *seeds: int) -> CellContestant:
+    trials = [replace(t, seed=s) for t, s in zip(one.trials, seeds, strict=True)]
+    return replace(one, trials=trials)
+
+
+def test_cells_without_a_seed_in_common_keep_their_spread_over_seeds() -> None:
+    rng = np.random.default_rng(1)
+    spread = rng.standard_normal((2, 3, 1))
+    one, other = (
+        replace(
+            cell(name, 0.0),
+            blocks=rows.tolist(),
+            trials=[
+                Trial(s, 1e-3, "finished", "steps", blocks=b.tolist()) for s, b in enumerate(rows)
+            ],
+        )
+        for name, rows in zip(
+            "ab", BLOCKS + spread + 0.01 * rng.standard_normal((2, 3, 5)), strict=True
+        )
+    )
+    (apart, _) = compare_all([one, with_seeds(other, 7, 8, 9)])
+    error = (spread.var(axis=1, ddof=1).sum() / 3) ** 0.5
+    assert apart.interval is not None
+    assert apart.interval[1] - apart.interval[0] > 2 * 2 * error
+
+
+def test_a_difference_is_that_of_the_table() -> None:
+    share = [5.0, 1.0, 1.0, 1.0, 1.0]
+    first, second = cell("a", 0.0, 0.3), cell("bb", 0.1, 0.3)
+    second = replace(
+        with_seeds(second, 0, 1, 5), trials=second.trials[:2], blocks=second.blocks[:2]
+    )
+    means = [np.average(c.blocks, axis=1, weights=share).mean() for c in (first, second)]
+    (found, _) = compare_all([replace(c, weights=share) for c in (first, second)])
+    assert found.difference == pytest.approx(means[0] - means[1])
+
+
+def luck(p: float) -> Contestant:
+    """A cell that by itself beats the naive method with that p-value."""
+    rng = np.random.default_rng(3)
+    noise = rng.standard_normal(5)
+    noise -= noise.mean()
+    t = -stdtrit(4, p / 2)
+    rows = BLOCKS + noise - t * noise.std(ddof=1) / 5**0.5
+    trials = [Trial(s, 1e-3, "finished", "steps", blocks=rows.tolist()) for s in range(3)]
+    one = cell("lucky", 0.0)
+    mean = {"MASE": float(rows.mean())}
+    return replace(one, metrics=mean, blocks=[t.blocks for t in trials], trials=trials)
+
+
+@pytest.mark.parametrize(
+    ("p", "others", "kind"),
+    [
+        (0.02, 0, "winner"),
+        (0.02, 2, "nothing beats naive"),
+        (0.01, 2, "winner"),
+    ],
+)
+def test_of_many_cells_one_beats_naive_by_chance(p: float, others: int, kind: str) -> None:
+    more = [cell("c" * n, 5.0) for n in range(1, others + 1)]
+    found = verdict(luck(p), *more, naive("drift", 0.0))
+    assert found.kind == kind
+    chance = "which is not beyond doubt among so many comparisons"
+    assert (chance in " ".join(found.sentences)) == (kind != "winner")
+
+
+def test_a_cell_that_beats_the_best_naive_method_alone_is_not_said_to_be_beaten() -> None:
+    rows = [[b + (5.0 if k % 2 else -1.5) for k, b in enumerate(BLOCKS)]]
+    wild = replace(naive("wild", 1.5), blocks=rows, metrics={"MASE": float(np.mean(rows))})
+    found = verdict(cell("a", -0.5), naive("drift", 0.0), wild)
+    assert found.kind == "nothing beats naive"
+    assert found.sentences[0] == (
+        "No cell beats every naive method beyond doubt: a cannot be told from 'wild'."
+    )
+
+
+def test_a_cell_that_was_cut_counts_with_its_best_weights() -> None:
+    solved = cell("gru", -0.9)
+    cut = [
+        replace(trial, status="cut", ended="the time of the run was up") for trial in solved.trials
+    ]
+    found = verdict(replace(solved, trials=cut), cell("rnn", 0.0), naive("mean", 0.0))
+    assert (found.kind, found.best) == ("winner", "gru")
+    assert "Trials that were cut short, measured with their best weights: gru (3)." in (
+        found.sentences
+    )

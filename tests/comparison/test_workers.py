@@ -15,14 +15,17 @@ import pytest
 from comparing import QUICK, RATES, run_comparison, stored
 
 from penstock.comparison.trials import trial
-from penstock.comparison.trials.trial import Job, attempt
+from penstock.comparison.trials.damage import discard_damaged
+from penstock.comparison.trials.schedule import best_rates
+from penstock.comparison.trials.trial import Job, OutOfTimeError, attempt, conclude
 from penstock.comparison.trials.workers import Bench, Processes
 from penstock.comparison.watcher import Watcher
 from penstock.data import sunspots
 from penstock.record.contestants import Trial, cells_among
 from penstock.record.results import Record
 from penstock.tasks.series.forecast import FORECAST
-from penstock.training.loop import Progress
+from penstock.training import checkpoint
+from penstock.training.loop import Progress, Training, weights_at
 
 SAME: dict[str, Any] = {"seeds": 2, "budget": QUICK, "rates": RATES}
 
@@ -102,7 +105,7 @@ def test_what_is_there_is_read_when_time_is_up(
         sunspots(), tmp_path / "out", cells=["rnn", "gru"], pool=pool, time=0.01, **SAME
     )
     before, after = (
-        json.dumps({one.name: list(map(asdict, one.finished)) for one in cells_among(each)})
+        json.dumps({one.name: list(map(asdict, one.measured)) for one in cells_among(each)})
         for each in (finished[0].contestants, again.contestants)
     )
     assert json.loads(before) == json.loads(after)
@@ -116,6 +119,53 @@ def test_a_round_is_cut_where_time_is_up(tmp_path: Path, monkeypatch: pytest.Mon
     job = Job("rnn", 3, 0, replace(QUICK, round_steps=12), "tuning", "digest")
     found = attempt(task, job, tmp_path, deadline=8.5, report=lambda *said: rounds.append(said))
     assert (found.status, next(clock), rounds) == ("cut", 10, [])
+
+
+def until_the_third_round(*said: Any) -> None:
+    if said[1].round == 3:
+        raise OutOfTimeError
+
+
+@pytest.mark.parametrize("purpose", ["test", "tuning"])
+def test_a_trial_that_was_cut_counts_with_its_best_weights(tmp_path: Path, purpose: Any) -> None:
+    task, long = FORECAST.prepare(sunspots()), replace(QUICK, steps=400, learning_rate=1e-2)
+    job = Job("rnn", 3, 0, long, purpose, "digest")
+    cut = attempt(task, job, tmp_path, report=until_the_third_round)
+    assert (cut.status, cut.ended) == ("cut", "the time of the run was up")
+    assert len(cut.losses) == 4
+    assert cut.best_round > 0
+    assert cut.measured == (purpose == "test")
+    assert conclude(task, job, tmp_path).metrics == cut.metrics
+    assert best_rates(["rnn"], [(job, cut)], 3e-3) == {"rnn": 1e-2}
+    if cut.measured:  # as its weights say, and not for good: it can go on
+        network = task.network(job.cell, job.width)
+        weights = weights_at(job.trail(tmp_path), cut.best_round)
+        network.load_state_dict(checkpoint.load(weights)[0])
+        assert task.problem.measure(task.problem.predict(network)).metrics == cut.metrics
+        assert attempt(task, job, tmp_path, report=lambda *_: None).status == "finished"
+
+
+def test_a_trial_that_diverged_counts_with_its_best_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, losses = FORECAST.prepare(sunspots()), iter([3.0, 2.0, float("nan")])
+    monkeypatch.setattr(Training, "_validate", lambda _: next(losses))
+    job = Job("rnn", 3, 0, replace(QUICK, steps=400), "test", "digest")
+    found = attempt(task, job, tmp_path, report=lambda *_: None)
+    assert (found.status, found.best_round, found.measured) == ("diverged", 1, True)
+    assert not discard_damaged(task, job, tmp_path)
+
+
+def test_a_trial_that_never_got_better_has_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, losses = FORECAST.prepare(sunspots()), iter([3.0, 4.0, 4.0, 4.0, float("nan")])
+    monkeypatch.setattr(Training, "_validate", lambda _: next(losses))
+    job = Job("rnn", 3, 0, replace(QUICK, steps=400), "test", "digest")
+    cut = attempt(task, job, tmp_path, report=until_the_third_round)
+    assert (cut.status, cut.measured, cut.losses) == ("cut", False, [])
+    diverged = attempt(task, job, tmp_path, report=lambda *_: None)
+    assert (diverged.status, diverged.measured) == ("diverged", False)
 
 
 def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:

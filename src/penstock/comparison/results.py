@@ -43,7 +43,7 @@ class Results:
         return self._native(pl.concat(rows, how="diagonal_relaxed"))
 
     def plot(self) -> "go.Figure":
-        """Return each contestant's score, with its 95 % interval over seeds, as a plotly figure."""
+        """Return each contestant's score, with its 95 % interval, as a plotly figure."""
         return figures.errors(self.record)
 
     def model(self, name: str | None = None) -> "Model":
@@ -91,7 +91,7 @@ def _cost(one: CellContestant) -> dict[str, Any]:
         "parameters": one.parameters,
         "flops per step": one.flops_per_step,
         "learning rate": one.learning_rate,
-        "trials": len(one.finished),
+        "trials": len(one.measured),
         "train seconds": one.times.get("train"),
         "predict seconds": one.times.get("predict"),
     }

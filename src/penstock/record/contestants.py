@@ -15,12 +15,14 @@ class Trial:
         seed: what its weights and batches depend on.
         learning_rate: of Adam.
         status: "finished"; "diverged" where a loss was not finite; "failed" where an error or the
-            end of its process stopped it; "cut" where the time of the whole run was up.
+            end of its process stopped it; "cut" where the time of the whole run was up. One that
+            diverged or was cut is measured too, with the best weights that it had, if it got better
+            at all.
         ended: why training stopped: "patience", "steps", "diverged", or what failed, in words.
         losses: (training, validation) loss of each round; the first is before any step.
         best_round: the round whose weights were kept.
-        metrics, blocks, profile: as `penstock.tasks.problem.Measured`; empty unless it finished.
-            A trial that tunes the learning rate has none: it never sees test data.
+        metrics, blocks, profile: as `penstock.tasks.problem.Measured`; empty unless it was
+            measured. A trial that tunes the learning rate has none: it never sees test data.
         predictions, bands: for the windows of `Record.examples`, in the data's unit; bands are
             intervals, and empty where the task has none.
         times: seconds of the processor, {"train": …, "predict": …, "rounds": […]}.
@@ -40,6 +42,11 @@ class Trial:
     times: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def measured(self) -> bool:
+        """Whether it has a result on the test data."""
+        return bool(self.blocks)
+
+    @property
     def best_loss(self) -> float:
         """The validation loss of the weights kept."""
         loss = self.losses[self.best_round][1] if self.losses else None
@@ -52,10 +59,12 @@ class Entrant:
 
     Attributes:
         name: of the cell or of the naive method.
-        rank: from 1 by the first metric; None where no trial finished.
-        metrics: means over the trials that finished.
-        intervals: 95 % Student-t intervals of these means over seeds; None where unknown.
-        blocks: [trials finished][K] scores; a naive method has one row.
+        rank: from 1 by the first metric; None where no trial was measured.
+        metrics: means over the trials that were measured.
+        intervals: 95 % intervals of these means; None where unknown. That of the first metric is
+            of what other seeds and other test data would change, those of others of seeds alone.
+        blocks: [trials measured][K] scores; a naive method has one row.
+        weights: [K] how much was measured in each block; equal ones where it is empty.
         profile: mean over trials of the score by step ahead.
         predictions, bands: for the examples; a cell's are those of its best trial by validation.
         model: path of the model file beside results.json, or None.
@@ -70,6 +79,7 @@ class Entrant:
     predictions: list[list[float]]
     bands: list[list[Bounds]] = field(default_factory=list)
     model: str | None = None
+    weights: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +118,9 @@ class CellContestant(Entrant):
     times: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def finished(self) -> list[Trial]:
+    def measured(self) -> list[Trial]:
         """The trials that have a result."""
-        return [trial for trial in self.trials if trial.status == "finished"]
+        return [trial for trial in self.trials if trial.measured]
 
 
 Contestant = CellContestant | BaselineContestant

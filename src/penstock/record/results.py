@@ -16,6 +16,9 @@ from penstock.record.contestants import Bounds, Contestant
 
 SCHEMA = "penstock.results/3"
 
+Kind = Literal[
+    "winner", "no clear winner", "best so far", "nothing beats naive", "naive is better", "failed"
+]
 Status = Literal["fired", "silent", "not applicable", "skipped"]
 
 
@@ -27,12 +30,15 @@ class Comparison:
         first, second: their names.
         difference: mean of score(first) − score(second); below 0 the first is better.
         interval: 95 % interval of the difference; None where it cannot be told.
+        p: how likely a difference as large is by chance where there is none; None as above. It is
+            of this comparison by itself, not corrected for how many there are.
     """
 
     first: str
     second: str
     difference: float
     interval: Bounds | None
+    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ class Verdict:
     """The answer.
 
     Attributes:
-        kind: "winner", "no clear winner", "nothing beats naive", "naive is better" or "failed".
+        kind: "winner", "no clear winner", "best so far" (too few seeds for a winner), "nothing
+            beats naive", "naive is better" or "failed".
         best: the contestant that won or has the lowest error; a naive one where a naive one wins.
         recommended: the cell to take, or None.
         smallest: of the cells that cannot be told from the best, the one to take for its size.
@@ -48,7 +55,7 @@ class Verdict:
         times: what rests on measured time: {"fastest": a cell or None, "sentences": […]}.
     """
 
-    kind: Literal["winner", "no clear winner", "nothing beats naive", "naive is better", "failed"]
+    kind: Kind
     best: str
     recommended: str | None
     sentences: list[str]

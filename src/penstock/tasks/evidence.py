@@ -21,6 +21,8 @@ class Evidence:
             foretold in a test window; None where there are no times that sequences share.
         like_groups: columns whose values several sequences share, and that were not named; None
             where the data are not sequences with labels.
+        memory, tested: for how many steps errors of forecasts go together, and how many steps of
+            time the test has; None where the test is no stretch of time of few series.
         irregular: whether there is no step between times that most rows keep; None without times.
     """
 
@@ -30,4 +32,6 @@ class Evidence:
     trained_until: Any = None
     tested_from: Any = None
     like_groups: tuple[str, ...] | None = None
+    memory: int | None = None
+    tested: int | None = None
     irregular: bool | None = None

@@ -1,7 +1,9 @@
 """What is to be learned and how well it was, and test windows to draw: two parts of a task."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -18,11 +20,13 @@ class Measured:
         metrics: the task's metrics by name.
         blocks: [K] the task's score over each of K consecutive stretches of test time, or groups
             of test sequences, for paired comparisons.
+        weights: [K] how much was measured in each; the score is the mean of blocks by weight.
         profile: [P] the score at each of `Problem.profile_names`.
     """
 
     metrics: dict[str, float]
     blocks: tuple[float, ...]
+    weights: tuple[float, ...]
     profile: tuple[float, ...]
 
 
@@ -58,12 +62,14 @@ class Problem(ABC):
 
     The first of `metrics` is the score by which contestants are ranked and compared; lower is
     better. `profile_of` says of what the profile is, one value each. `chance` names the baselines
-    that never look at the input.
+    that never look at the input. `promised` holds the metrics that are shares of values outside an
+    interval, and the share that is promised to be.
     """
 
     metrics: ClassVar[tuple[str, ...]]
     profile_of: ClassVar[str]
     chance: ClassVar[tuple[str, ...]] = ()
+    promised: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     @abstractmethod
     def size(self, part: str) -> int:

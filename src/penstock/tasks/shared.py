@@ -18,10 +18,10 @@ def spread(size: int, most: int = EXAMPLES) -> Tensor:
     return torch.arange(count) * (size - 1) // max(count - 1, 1)
 
 
-def group_means(scores: Tensor) -> tuple[float, ...]:
-    """Return the means of up to ten consecutive groups of scores [W], of nearly equal size."""
-    count = min(_MOST_BLOCKS, len(scores))
-    return tuple(float(group.double().mean()) for group in torch.tensor_split(scores, count))
+def groups(scores: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the means of up to ten consecutive groups of scores [W], and how many are in each."""
+    several = torch.tensor_split(scores.double(), min(_MOST_BLOCKS, len(scores)))
+    return tuple(float(one.mean()) for one in several), tuple(float(len(one)) for one in several)
 
 
 def pieces_note(offsets: NDArray[np.int64], longest: int) -> tuple[str, ...]:

@@ -171,9 +171,13 @@ class Training:
             self.progress.round += 1
             self._finish_round(self._train_round(), start)
             report(self.progress)
+        self.keep_best()
+        return self.progress
+
+    def keep_best(self) -> None:
+        """Put the best weights into the network, and it on the CPU."""
         self.network.load_state_dict(self.best)
         self.network.to("cpu")
-        return self.progress
 
     def _train_round(self) -> float:
         """Take the steps of a round and return their mean loss."""

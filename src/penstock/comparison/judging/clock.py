@@ -21,11 +21,11 @@ Outcomes = Sequence[tuple[Job, Trial]]
 
 
 def round_seconds(outcomes: Outcomes) -> float | None:
-    """Return the seconds of a cell's quickest whole round; None where no trial finished."""
+    """Return the seconds of a cell's quickest whole round; None where no trial was measured."""
     budget = outcomes[0][0].budget
     whole = max(1, budget.steps // budget.round_steps)  # the last round may be shorter
-    finished = [trial.times["rounds"] for _, trial in outcomes if trial.status == "finished"]
-    return min((s for rounds in finished for s in rounds[1 : whole + 1]), default=None)
+    timed = [trial.times["rounds"] for _, trial in outcomes if trial.measured]
+    return min((s for rounds in timed for s in rounds[1 : whole + 1]), default=None)
 
 
 def same_clock(
@@ -43,7 +43,7 @@ def same_clock(
 
 
 def _within(task: Task, outcomes: Outcomes, rounds: int, root: Path) -> dict[str, Any]:
-    rows = [_metrics(task, j, t, rounds, root) for j, t in outcomes if t.status == "finished"]
+    rows = [_metrics(task, j, t, rounds, root) for j, t in outcomes if t.measured]
     estimates = {
         m: mean_over_seeds(np.array([row[m] for row in rows])) for m in task.problem.metrics
     }

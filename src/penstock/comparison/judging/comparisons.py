@@ -1,58 +1,93 @@
 """Each contestant against each other: paired differences, and how to say them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import numpy as np
 
-from penstock.comparison.judging.statistics import paired_difference
-from penstock.record.contestants import BaselineContestant, Contestant, baselines_among
+from penstock.comparison.judging.statistics import LEVEL, Table, difference, holm
+from penstock.record.contestants import (
+    BaselineContestant,
+    CellContestant,
+    Contestant,
+    baselines_among,
+    cells_among,
+)
 from penstock.record.results import Comparison
+
+DOUBT = 1 - LEVEL
+
+Pair = tuple[str, str]
 
 
 def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
-    """Return each contestant against each other; those without a finished trial left out."""
+    """Return each contestant against each other; those without a result left out."""
     ranked = [one for one in contestants if one.rank is not None]
     return [_compare(one, other) for one in ranked for other in ranked if one is not other]
 
 
 def _compare(one: Contestant, other: Contestant) -> Comparison:
-    """Pair by block, and by seed where both have trials of the same seeds."""
-    rows = [_by_seed(one), _by_seed(other)]
-    seeds = [seed for seed in rows[0] if None in rows[1] or seed in rows[1]]
-    if not seeds:  # each diverged where the other finished: pair the means
-        first, second = (np.mean([*row.values()], axis=0, keepdims=True) for row in rows)
-    else:
-        first, second = (np.array([row.get(s, row.get(None)) for s in seeds]) for row in rows)
-    difference = paired_difference(first - second)
-    return Comparison(one.name, other.name, difference.mean, difference.interval)
+    """Pair by block, and by seed where both have the same; a naive method has none of its own.
+
+    Where a seed of one is missing in the other, all of both count, as in the table.
+    """
+    cells = cells_among([one, other])
+    paired = len(cells) < 2 or alike(cells)
+    found = difference(table(one), table(other), weights(one), paired=paired)
+    return Comparison(one.name, other.name, found.mean, found.interval, found.p)
 
 
-def _by_seed(one: Contestant) -> dict[int | None, list[float]]:
-    """Return a cell's blocks by seed; a naive method's under None, for all seeds."""
+def alike(cells: Iterable[CellContestant]) -> bool:
+    """Whether cells have results of the same seeds."""
+    return len({tuple(sorted(trial.seed for trial in one.measured)) for one in cells}) == 1
+
+
+def table(one: Contestant) -> Table:
+    """Return the scores [S, K] of a contestant, its seeds in order."""
     if isinstance(one, BaselineContestant):
-        return {None: one.blocks[0]}
-    return {trial.seed: trial.blocks for trial in one.finished}
+        return np.array(one.blocks, np.float64)
+    return np.array([t.blocks for t in sorted(one.measured, key=lambda t: t.seed)], np.float64)
+
+
+def weights(one: Contestant) -> Table:
+    """Return the weight of each block [K]."""
+    return np.array(one.weights or np.ones(len(one.blocks[0])), np.float64)
 
 
 class Differences:
-    """Comparisons looked up by the two names, and put into words."""
+    """Comparisons looked up by the two names, corrected for how many there are, and in words.
+
+    By Holm's method: cells among each other; naive methods among each other; and for each naive
+    method the cells that may be better, and those that may be worse.
+    """
 
     def __init__(
         self, contestants: Sequence[Contestant], comparisons: Sequence[Comparison]
     ) -> None:
+        ranked = [one for one in contestants if one.rank is not None]
         self.score = next(iter(contestants[0].metrics))
-        self.naive = [one.name for one in baselines_among(contestants)]
+        self.naive = [one.name for one in baselines_among(ranked)]
+        self.cells = [one.name for one in cells_among(ranked)]
         self._pairs = {(one.first, one.second): one for one in comparisons}
+        same_kind = [*combinations(self.cells, 2)], [*combinations(self.naive, 2)]
+        families = [[self._downward(pair) for pair in pairs] for pairs in same_kind]
+        for method in self.naive:
+            families.append([(cell, method) for cell in self.cells])
+            families.append([(method, cell) for cell in self.cells])
+        self._corrected = {pair: p for family in families for pair, p in self._holm(family)}
+
+    def useful(self) -> list[str]:
+        """Return the cells that beat every naive method beyond doubt, of however many cells."""
+        worst = [max(self._better(cell, one) for one in self.naive) for cell in self.cells]
+        return [cell for cell, p in zip(self.cells, holm(worst), strict=True) if p < DOUBT]
 
     def below(self, first: str, second: str) -> bool:
-        """Whether the first is surely better."""
-        interval = self._pairs[first, second].interval
-        return interval is not None and interval[1] < 0
+        """Whether the first is better beyond doubt."""
+        return self._corrected.get((first, second), 1.0) < DOUBT
 
     def above(self, first: str, second: str) -> bool:
-        """Whether the first is surely worse."""
-        interval = self._pairs[first, second].interval
-        return interval is not None and interval[0] > 0
+        """Whether the first is worse beyond doubt."""
+        return self.below(second, first)
 
     def words(self, first: str, second: str) -> str:
         """Return "MASE lower by 0.20 than 'drift' (95 % interval 0.10 to 0.30)"."""
@@ -65,7 +100,24 @@ class Differences:
         if pair.interval is None:
             return f"{text} (too few test windows for an interval)"
         low, high = sorted(sign * bound for bound in pair.interval)
-        return f"{text} (95 % interval {low:.3g} to {high:.3g})"
+        many = ", which is not beyond doubt among so many comparisons"
+        sure = self.below(first, second) or self.above(first, second)
+        chance = many if low > 0 and not sure else ""
+        return f"{text} (95 % interval {low:.3g} to {high:.3g}{chance})"
+
+    def _downward(self, pair: Pair) -> Pair:
+        """Return a pair with the better one first."""
+        first, second = pair
+        return pair if self._pairs[pair].difference <= 0 else (second, first)
+
+    def _holm(self, family: Sequence[Pair]) -> Iterable[tuple[Pair, float]]:
+        """Return each pair with the corrected p-value of its first being better."""
+        return zip(family, holm([self._better(*pair) for pair in family]), strict=True)
+
+    def _better(self, first: str, second: str) -> float:
+        """Return the p-value of the first being better; 1 where it is not, or nobody knows."""
+        pair = self._pairs[first, second]
+        return 1.0 if pair.p is None or pair.difference >= 0 else pair.p
 
 
 def names(several: Sequence[str]) -> str:

@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 
 from penstock.comparison.judging.clock import Outcomes, round_seconds
-from penstock.comparison.judging.statistics import mean_over_seeds
+from penstock.comparison.judging.statistics import Estimate, mean_over_seeds, over_seeds_and_blocks
 from penstock.comparison.trials.budget import count_parameters, flops_per_step
-from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
+from penstock.record.contestants import (
+    BaselineContestant,
+    Bounds,
+    CellContestant,
+    Contestant,
+    Trial,
+)
 from penstock.tasks.task import Task
 
 
@@ -20,17 +26,19 @@ def cell_contestant(
     job, _ = outcomes[0]
     trials = [trial for _, trial in outcomes]
     network = task.network(job.cell, job.width)
-    finished = [trial for trial in trials if trial.status == "finished"]
-    scores = {m: np.array([t.metrics[m] for t in finished]) for m in task.problem.metrics}
-    estimates = {m: mean_over_seeds(s) for m, s in scores.items() if finished}
+    measured = [trial for trial in trials if trial.measured]
+    blocks, weights = [trial.blocks for trial in measured], block_weights(task)
+    scores = {m: np.array([t.metrics[m] for t in measured]) for m in task.problem.metrics}
+    means = {m: mean_over_seeds(s) for m, s in scores.items() if measured}
     best = best_trial(trials)
     return CellContestant(
         name=job.cell,
         rank=None,
-        metrics={metric: one.mean for metric, one in estimates.items()},
-        intervals={metric: one.interval for metric, one in estimates.items()},
-        blocks=[trial.blocks for trial in finished],
-        profile=np.mean([t.profile for t in finished], axis=0).tolist() if finished else [],
+        metrics={metric: one.mean for metric, one in means.items()},
+        intervals={**_intervals(means), **_of_score(task, blocks, weights)},
+        blocks=blocks,
+        weights=weights,
+        profile=np.mean([t.profile for t in measured], axis=0).tolist() if measured else [],
         predictions=best.predictions if best else [],
         bands=best.bands if best else [],
         width=job.width,
@@ -44,13 +52,33 @@ def cell_contestant(
     )
 
 
+def block_weights(task: Task) -> list[float]:
+    """Return how much of the test is in each block: the same for all who are measured on it."""
+    baseline = next(iter(task.baselines.values()))
+    return list(task.problem.measure(baseline.predict()).weights)
+
+
+def _intervals(means: dict[str, Estimate]) -> dict[str, Bounds | None]:
+    return {metric: one.interval for metric, one in means.items()}
+
+
+def _of_score(
+    task: Task, blocks: list[list[float]], weights: list[float]
+) -> dict[str, Bounds | None]:
+    """Return the interval of the score, by its name: of what seeds and test data change."""
+    if not blocks:
+        return {}
+    found = over_seeds_and_blocks([np.array(blocks)], np.array(weights))
+    return {task.problem.metrics[0]: found.interval}
+
+
 def _times(outcomes: Outcomes, same_clock: dict[str, Any] | None) -> dict[str, Any]:
     pace = round_seconds(outcomes)
     if pace is None:
         return {}
-    finished = [trial.times for _, trial in outcomes if trial.status == "finished"]
-    train = float(np.mean([times["train"] for times in finished]))
-    predict = min(times["predict"] for times in finished)
+    measured = [trial.times for _, trial in outcomes if trial.measured]
+    train = float(np.mean([times["train"] for times in measured]))
+    predict = min(times["predict"] for times in measured)
     budget = outcomes[0][0].budget
     steps = min(budget.round_steps, budget.steps)
     return {"train": train, "predict": predict, "step": pace / steps, "same_clock": same_clock}
@@ -58,8 +86,8 @@ def _times(outcomes: Outcomes, same_clock: dict[str, Any] | None) -> dict[str, A
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """Return the trial with the best validation loss; test data have no say."""
-    finished = [trial for trial in trials if trial.status == "finished"]
-    return min(finished, key=lambda trial: trial.best_loss, default=None)
+    measured = [trial for trial in trials if trial.measured]
+    return min(measured, key=lambda trial: trial.best_loss, default=None)
 
 
 def baseline_contestants(task: Task) -> Iterator[BaselineContestant]:
@@ -71,8 +99,12 @@ def baseline_contestants(task: Task) -> Iterator[BaselineContestant]:
             name=name,
             rank=None,
             metrics=measured.metrics,
-            intervals=dict.fromkeys(measured.metrics),
+            intervals={
+                **dict.fromkeys(measured.metrics),
+                **_of_score(task, [list(measured.blocks)], list(measured.weights)),
+            },
             blocks=[list(measured.blocks)],
+            weights=list(measured.weights),
             profile=list(measured.profile),
             predictions=task.examples.predicted(predictions),
             bands=task.examples.bands(predictions),
@@ -81,7 +113,7 @@ def baseline_contestants(task: Task) -> Iterator[BaselineContestant]:
 
 
 def ranked(contestants: Sequence[Contestant], score: str) -> list[Contestant]:
-    """Return the contestants ranked by a metric; those without a finished trial come last."""
+    """Return the contestants ranked by a metric; those without a result come last."""
     able = sorted((c for c in contestants if c.metrics), key=lambda c: c.metrics[score])
     numbered = [replace(one, rank=rank) for rank, one in enumerate(able, start=1)]
     return numbered + [one for one in contestants if not one.metrics]

@@ -1,20 +1,36 @@
-"""Means and their 95 % intervals."""
+"""Means and their 95 % intervals: over seeds, and over seeds and blocks of test data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit  # scipy.stats takes a second to import
+from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 LEVEL = 0.95
+_ROUNDING = 1e-12  # of the largest score: what is below it is no spread
+
+Table = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, and its interval (None where the data cannot tell)."""
+    """A mean, its interval, and how likely one as far from 0 is by chance where the truth is 0.
+
+    Interval and p (two-sided) are None where the data cannot tell.
+    """
 
     mean: float
     interval: tuple[float, float] | None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class _Share:
+    """A part of the variance of a mean, and its degrees of freedom."""
+
+    value: float
+    freedom: float
 
 
 def t_quantile(freedom: float, level: float = LEVEL) -> float:
@@ -22,7 +38,7 @@ def t_quantile(freedom: float, level: float = LEVEL) -> float:
     return float(stdtrit(freedom, (1 + level) / 2))
 
 
-def mean_over_seeds(values: NDArray[np.float64]) -> Estimate:
+def mean_over_seeds(values: Table) -> Estimate:
     """Return the mean of [S] values; one value has no interval."""
     mean, count = float(values.mean()), len(values)
     if count < 2:
@@ -31,25 +47,92 @@ def mean_over_seeds(values: NDArray[np.float64]) -> Estimate:
     return _estimate(mean, spread / count, count - 1)
 
 
-def paired_difference(differences: NDArray[np.float64]) -> Estimate:
-    """Return the mean of paired differences D [S, K] over S seeds and K blocks of test time.
+def over_seeds_and_blocks(tables: Sequence[Table], weights: Table) -> Estimate:
+    """Return the sum of the means of tables [Sᵢ, K] over seeds and blocks, blocks by weight [K].
 
-    SE² = var_seeds / S + var_blocks / K, of the means over blocks and over seeds; degrees of
-    freedom by Welch and Satterthwaite. One seed: the spread over seeds is unknown and left out.
-    One block: no interval.
+    Each x_sk = μ + seed_s + block_k + e_sk. Seeds of different tables are independent, blocks are
+    the same for all. Var = σ²_seed/S + σ²_block/K + σ²_e/(S K) with the components by analysis of
+    variance, (MS_seed + MS_block − MS_e)/(S K), none of them below 0. Degrees of freedom are the
+    harmonic mean of S − 1 and K − 1 by share of the variance: never more than Satterthwaite's,
+    which find a difference of nothing in 7 % of cases with three seeds, where these do in 5 %.
+    With one seed the spread over seeds is unknown and left out. No interval from one block, or
+    where nothing varies.
     """
-    S, K = differences.shape
-    mean = float(differences.mean())
+    share, K = weights / weights.sum(), len(weights)
+    mean = float(sum((table.mean(axis=0) * share).sum() for table in tables))
     if K < 2:
         return Estimate(mean, None)
-    blocks = float(differences.mean(axis=0).var(ddof=1)) / K
-    seeds = float(differences.mean(axis=1).var(ddof=1)) / S if S > 1 else 0.0
-    if not blocks + seeds:
-        return Estimate(mean, (mean, mean))
-    spread = blocks**2 / (K - 1) + (seeds**2 / (S - 1) if S > 1 else 0.0)
-    return _estimate(mean, blocks + seeds, (blocks + seeds) ** 2 / spread)
+    blocks = _blocks(tables, share)
+    seeds = [_Share(float((x @ share).var(ddof=1)) / len(x), len(x) - 1) for x in _several(tables)]
+    rest = sum(_interaction(table, share) for table in _several(tables))
+    variance = max(_total(seeds), rest) + max(blocks.value, rest) - rest
+    if variance <= (_ROUNDING * max(float(np.abs(table).max()) for table in tables)) ** 2:
+        return Estimate(mean, None)
+    parts = [blocks, *seeds]
+    return _estimate(
+        mean, variance, _total(parts) / sum(part.value / part.freedom for part in parts)
+    )
+
+
+def difference(first: Table, second: Table, weights: Table, *, paired: bool) -> Estimate:
+    """Return the mean of the first less that of the second, tables of scores [S, K] and [S', K].
+
+    Paired: rows of both have the same seeds, or one of them has a single row, without a seed.
+    """
+    largest = max(float(np.abs(first).max()), float(np.abs(second).max()))
+    return contrast([first - second] if paired else [first, -second], weights, largest)
+
+
+def contrast(tables: Sequence[Table], weights: Table, largest: float) -> Estimate:
+    """Return as `over_seeds_and_blocks`, where the sum of the means is a difference of scores.
+
+    What is nothing beside the largest score is rounding, and counts as 0. Where the difference
+    never varies, K + 1 blocks are assumed of which one would show none, as in the rule of
+    succession: SE = |mean| / √(K (K + 1)).
+    """
+    rounding, K = _ROUNDING * largest, len(weights)
+    clean = [np.where(np.abs(table) > rounding, table, 0.0) for table in tables]
+    found = over_seeds_and_blocks(clean, weights)
+    if found.interval or K < 2 or abs(found.mean) <= rounding:
+        return found
+    return _estimate(found.mean, found.mean**2 / (K * (K + 1)), K - 1)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number (Holm 1979)."""
+    order = np.argsort(p, kind="stable")
+    steps = np.asarray(p)[order] * np.arange(len(p), 0, -1)
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return [float(value) for value in corrected]
+
+
+def _several(tables: Sequence[Table]) -> list[Table]:
+    return [table for table in tables if len(table) > 1]
+
+
+def _total(parts: Sequence[_Share]) -> float:
+    return sum(part.value for part in parts)
+
+
+def _blocks(tables: Sequence[Table], share: Table) -> _Share:
+    """Return σ²_block/K + σ²_e/(S K); a block's part in the mean is K · share · its deviation."""
+    means, K = np.sum([table.mean(axis=0) for table in tables], axis=0), len(share)
+    parts = K * share * (means - means @ share)
+    return _Share(float((parts**2).sum()) / (K - 1) / K, K - 1)
+
+
+def _interaction(table: Table, share: Table) -> float:
+    """Return σ²_e/(S K)."""
+    S, K = len(table), len(share)
+    seeds, blocks = table @ share, table.mean(axis=0)
+    rest = K * share * (table - seeds[:, None] - blocks + blocks @ share)
+    freedom = (S - 1) * (K - 1)
+    return float((rest**2).sum()) / freedom / (S * K)
 
 
 def _estimate(mean: float, squared_error: float, freedom: float) -> Estimate:
-    half = t_quantile(freedom) * float(np.sqrt(squared_error))
-    return Estimate(mean, (mean - half, mean + half))
+    error = float(np.sqrt(squared_error))
+    half = t_quantile(freedom) * error
+    p = 2 * float(stdtr(freedom, -abs(mean) / error)) if error else None
+    return Estimate(mean, (mean - half, mean + half), p)

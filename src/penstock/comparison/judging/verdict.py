@@ -1,17 +1,21 @@
 """Contestants and comparisons → the verdict in words.
 
-A cell is of use if it beats every naive method beyond doubt: its interval against each lies below
-0. It wins if that holds against every other cell too. Where it does not, the cells that cannot be
-told from the best are equals, and of equals the smallest or the fastest may be the one to take.
+A cell is of use if it beats every naive method beyond doubt, by Holm's correction for the number of
+cells. It wins if it beats every other cell too, and the model confidence set holds it alone. Where
+it does not, the cells that cannot be told from the best are equals, and of equals the smallest or
+the fastest may be the one to take. Below three seeds of each cell nobody wins: the lowest error is
+that of the best so far.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock.comparison.judging.comparisons import Differences, names
+from penstock.comparison.judging.equals import equals_of_best
 from penstock.record.contestants import CellContestant, Contestant, cells_among
-from penstock.record.results import Comparison, Finding, Verdict
+from penstock.record.results import Comparison, Finding, Kind, Verdict
 
+FEWEST_SEEDS = 3  # with fewer no cell wins: luck may decide
 _SAME_SIZE = 1.05  # widths are whole numbers, so equal budgets differ by some per cent
 _SAME_SPEED = 1.2
 _MISSED = " missed"  # ends the name of a metric: the share of values outside an interval
@@ -27,16 +31,15 @@ def judge(
 ) -> Verdict:
     """Return the verdict on contestants in the order of their rank.
 
-    Of naive methods that cannot be told apart, the first of `simplest` stands for all. What a
-    check found that puts the whole comparison in doubt comes before the answer, and what a check
-    has to say for the verdict right behind it.
+    The naive method to take is the one with the lowest error, and of equal ones the first of
+    `simplest`. What a check found that puts the whole comparison in doubt comes before the
+    answer, and what a check has to say for the verdict right behind it.
     """
     cells = [one for one in cells_among(contestants) if one.rank is not None]
     differences = Differences(contestants, comparisons)
-    naive = _best_naive(simplest, differences)
-    useful = [
-        cell for cell in cells if all(differences.below(cell.name, n) for n in differences.naive)
-    ]
+    naive = _best_naive(simplest, contestants, differences.score)
+    able = differences.useful()
+    useful = [cell for cell in cells if cell.name in able]
     if not cells:
         verdict = _failed(contestants, naive)
     elif not useful:
@@ -77,16 +80,21 @@ def _cell_wins(
     useful: Cells,
     differences: Differences,
 ) -> Verdict:
-    best = useful[0]
-    equals = [c for c in useful if c is best or not differences.below(best.name, c.name)]
-    rivals = [c for c in cells if c is not best and not differences.below(best.name, c.name)]
+    best, alike = useful[0], equals_of_best(cells)
+    rivals = [
+        c
+        for c in cells
+        if c is not best and (c.name in alike or not differences.below(best.name, c.name))
+    ]
+    equals = [c for c in useful if c is best or c in rivals]
     smallest, closest = _smallest(best, equals), differences.naive[0]
+    kind, answer = _answer(best, cells, rivals, differences)
     return Verdict(
-        kind="no clear winner" if rivals else "winner",
+        kind=kind,
         best=best.name,
         recommended=best.name,
         sentences=[
-            _unclear(best, rivals, differences) if rivals else _clear(best, cells, differences),
+            answer,
             *_missing_words(contestants),
             f"{best.name} beats every naive method: {differences.words(best.name, closest)}.",
             *_lost_words(contestants),
@@ -100,23 +108,43 @@ def _cell_wins(
     )
 
 
-def _best_naive(simplest: Sequence[str], differences: Differences) -> str:
-    """Return the first naive method that no other beats beyond doubt."""
-    return next(
-        name
-        for name in simplest
-        if not any(differences.below(other, name) for other in simplest if other != name)
+def _best_naive(simplest: Sequence[str], contestants: Sequence[Contestant], score: str) -> str:
+    """Return the naive method with the lowest error; the simplest of those that have the same."""
+    errors = {one.name: one.metrics[score] for one in contestants if one.metrics}
+    return min(simplest, key=lambda name: errors[name])
+
+
+def _answer(
+    best: CellContestant, cells: Cells, rivals: Cells, differences: Differences
+) -> tuple[Kind, str]:
+    if few := [cell for cell in cells if len(cell.measured) < FEWEST_SEEDS]:
+        return "best so far", _so_far(best, cells, few, differences)
+    if rivals:
+        return "no clear winner", _unclear(best, rivals, differences)
+    return "winner", _clear(best, cells, differences)
+
+
+def _so_far(best: CellContestant, cells: Cells, few: Cells, differences: Differences) -> str:
+    against = _against(best, cells, differences)
+    counts = names([f"{len(cell.measured)} of {cell.name}" for cell in few])
+    return (
+        f"Best so far: {best.name}{against}. This is no winner yet, as luck may decide below "
+        f"{FEWEST_SEEDS} seeds of each cell; measured were {counts}."
     )
 
 
+def _against(best: CellContestant, cells: Cells, differences: Differences) -> str:
+    words = "; ".join(differences.words(best.name, c.name) for c in cells if c is not best)
+    return f", {words}" if words else ", the only cell compared"
+
+
 def _clear(best: CellContestant, cells: Cells, differences: Differences) -> str:
-    against = "; ".join(differences.words(best.name, c.name) for c in cells if c is not best)
-    return f"Winner: {best.name}" + (f", {against}." if against else ", the only cell compared.")
+    return f"Winner: {best.name}{_against(best, cells, differences)}."
 
 
 def _missing_words(contestants: Sequence[Contestant]) -> list[str]:
     missing = [one.name for one in contestants if one.rank is None]
-    return [f"Not compared, as no trial finished: {names(missing)}."] if missing else []
+    return [f"Not compared, as no trial was measured: {names(missing)}."] if missing else []
 
 
 def _unclear(best: CellContestant, rivals: Cells, differences: Differences) -> str:
@@ -132,7 +160,7 @@ def _naive_wins(
     differences: Differences,
 ) -> Verdict:
     reasons = [f"{c.name}: {differences.words(c.name, naive)}." for c in cells]
-    take = f"Take '{naive}': it needs no training. More data may change this."
+    take = f"Take '{naive}', which has the lowest error of the naive methods."
     sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells)]
     sentences += [*_interval_words(cells), *_health_words(cells), take]
     if all(differences.above(cell.name, naive) for cell in cells):
@@ -140,22 +168,33 @@ def _naive_wins(
         return Verdict(
             kind="naive is better", best=naive, recommended=None, sentences=[head, *sentences]
         )
-    head = f"Nothing beats the naive method '{naive}' beyond doubt."
+    head = _unbeaten(cells, naive, differences)
     return Verdict(
         kind="nothing beats naive", best=naive, recommended=None, sentences=[head, *sentences]
     )
 
 
+def _unbeaten(cells: Cells, naive: str, differences: Differences) -> str:
+    """Say that no cell beats all; which one stands in the way where it is not the best by error."""
+    if not any(differences.below(cell.name, naive) for cell in cells):
+        return f"Nothing beats the naive method '{naive}' beyond doubt."
+    best = cells[0].name
+    others = [f"'{name}'" for name in differences.naive if not differences.below(best, name)]
+    why = f": {best} cannot be told from {names(others)}" if others else ""
+    return f"No cell beats every naive method beyond doubt{why}."
+
+
 def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
-    """Say which trials have no result."""
+    """Say which trials came to no end of their own, and what was made of them."""
     sentences = []
     for status, head in (("diverged", "diverged"), ("failed", "failed"), ("cut", "were cut short")):
-        counts = {
-            one.name: sum(trial.status == status for trial in one.trials)
-            for one in cells_among(contestants)
-        }
-        if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
-            sentences.append(f"Trials that {head}: {', '.join(lost)}.")
+        for measured, what in ((False, ""), (True, ", measured with their best weights")):
+            counts = {
+                one.name: sum(t.status == status and t.measured == measured for t in one.trials)
+                for one in cells_among(contestants)
+            }
+            if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
+                sentences.append(f"Trials that {head}{what}: {', '.join(lost)}.")
     return sentences
 
 

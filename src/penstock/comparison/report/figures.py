@@ -17,12 +17,12 @@ _SHOWN = 3  # contestants drawn at first in crowded pictures; the legend brings 
 
 
 def errors(results: Record) -> go.Figure:
-    """Return each contestant's score with its interval over seeds, best on top."""
+    """Return each contestant's score with its interval, best on top."""
     score, figure = results.metrics[0], blank(results.metrics[0], "")
     able = _able(results)
     for one in able:
         if isinstance(one, CellContestant):
-            seeds = [trial.metrics[score] for trial in one.finished]
+            seeds = [trial.metrics[score] for trial in one.measured]
             figure.add_scatter(
                 x=seeds,
                 y=[one.name] * len(seeds),

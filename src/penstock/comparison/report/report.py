@@ -93,7 +93,7 @@ def _picks(results: Record) -> list[tuple[str, str, str]]:
     """Return what to take under each aim; equals of the best alone are taken for an aim."""
     verdict = results.verdict
     if verdict.recommended is None:
-        return [("take", verdict.best, "a naive method: no training, no model")]
+        return [("take", verdict.best, "the naive method with the lowest error")]
     picks = [
         ("best", verdict.best, f"lowest {results.metrics[0]}"),
         ("smallest", verdict.smallest, "of those that cannot be told from the best"),
@@ -102,10 +102,21 @@ def _picks(results: Record) -> list[tuple[str, str, str]]:
     return [(aim, name, why) for aim, name, why in picks if name is not None]
 
 
+_QUIET = {
+    "silent": "checks found nothing",
+    "not applicable": "could not be applied, which is no pass",
+    "skipped": "were switched off",
+}
+
+
 def _checks(results: Record) -> dict[str, Any]:
     fired = [one for one in results.checks if one.status == "fired"]
     rest = [one for one in results.checks if one.status != "fired"]
-    head = f"{len(rest)} checks have nothing to say" if fired else "Nothing found"
+    head = "; ".join(
+        f"{count} {words}"
+        for status, words in _QUIET.items()
+        if (count := sum(one.status == status for one in rest))
+    )
     quiet = [f"{one.code} {one.name} ({_why(one)}): {one.about}" for one in rest]
     return {"fired": fired, "quiet_head": head, "quiet": quiet}
 
@@ -133,9 +144,9 @@ def _figures(results: Record) -> Iterator[Figure]:
     yield Figure(
         "errors",
         figures.errors(results),
-        f"{score} of each contestant with its 95 % interval over seeds (no bar: one seed, or a "
-        "naive method). Lower is better. Circles are cells, small ones a seed each; diamonds are "
-        "naive methods.",
+        f"{score} of each contestant with its 95 % interval, of what other seeds and other test "
+        "data would change (no bar: it cannot be told). Lower is better. Circles are cells, small "
+        "ones a seed each; diamonds are naive methods.",
     )
     cells = cells_among(results.contestants)
     if any(one.times for one in cells):
@@ -186,5 +197,8 @@ def _example(results: Record, number: int) -> Figure:
 
 def _trials(results: Record) -> Grid:
     rows = table.trial_rows(results)
-    kinds = ["" if row[3] == "finished" else "lost" for row in rows]
+    kinds = [
+        "" if trial.status == "finished" or trial.measured else "lost"
+        for _, _, trial in table.trials(results)
+    ]
     return Grid("Trials", table.TRIAL_HEADS, rows, kinds)

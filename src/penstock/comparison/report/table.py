@@ -37,17 +37,19 @@ class Column:
 def columns(results: Record) -> list[Column]:
     """Return the columns of the table of contestants."""
     score, *others = results.metrics
-    spread = "mean over seeds ± half its 95 % interval" if len(results.seeds) > 1 else "one seed"
+    seeds = "mean over seeds" if len(results.seeds) > 1 else "one seed"
+    other = "other seeds and other" if len(results.seeds) > 1 else "other"
+    spread = f"{seeds} ± half the 95 % interval of what {other} test data would change"
     steps = "of matrix products in one time step of one sequence"
     return [
         Column("contestant", f"a cell or a naive method, by {score}", lambda one: one.name),
-        Column(score, f"{spread}, on the test windows", lambda one: _score(one, score)),
+        Column(score, f"on the test windows: {spread}", lambda one: _score(one, score)),
         Column("same clock", f"{score} in the time the fastest cell trains", _at_clock(score)),
         *(
             Column(metric, "mean over seeds, on the test windows", _plain(metric), place > 0)
             for place, metric in enumerate(others)
         ),
-        Column("trials", "that finished, of those begun", _of_cell(_trials), wide=True),
+        Column("trials", "that were measured, of those begun", _of_cell(_trials), wide=True),
         Column("params", "learned values of the whole network", _of_cell(_parameters)),
         Column("FLOPs/step", steps, _of_cell(_flops)),
         Column("rate", "the learning rate that validation chose", _of_cell(_rate), wide=True),
@@ -75,9 +77,14 @@ def trial_rows(results: Record) -> list[list[str]]:
             _loss(trial),
             f"{trial.metrics[score]:.4g}" if trial.metrics else _DASH,
         ]
-        for one in cells_among(results.contestants)
-        for purpose, trial in _trials_of(one)
+        for one, purpose, trial in trials(results)
     ]
+
+
+def trials(results: Record) -> Iterator[tuple[CellContestant, str, Trial]]:
+    """Give each trial with its cell and what it was for, as in the table of trials."""
+    for one in cells_among(results.contestants):
+        yield from ((one, purpose, trial) for purpose, trial in _trials_of(one))
 
 
 TRIAL_HEADS = ("cell", "for", "rate", "status", "ended by", "validation loss", "score")
@@ -142,7 +149,7 @@ def _time(name: str, unit: float = 1) -> Callable[[Contestant], str]:
 
 
 def _trials(one: CellContestant) -> str:
-    return f"{len(one.finished)} of {len(one.trials)}"
+    return f"{len(one.measured)} of {len(one.trials)}"
 
 
 def _parameters(one: CellContestant) -> str:

@@ -60,7 +60,7 @@ def _check_result(task: Task, job: Job, root: Path) -> None:
         raise DataError("it is the result of no such trial")
     if job.purpose == "tuning":
         return
-    if trial.status == "finished":
+    if trial.status == "finished" or trial.measured:
         same_length("metrics", {*trial.metrics} & {*task.problem.metrics}, task.problem.metrics)
     for number in best_rounds(trial):
         kept_network(task, job, number, root)

@@ -87,11 +87,12 @@ def best_rates(
 ) -> dict[str, float]:
     """Return each cell's learning rate with the lowest validation loss.
 
-    That of `otherwise` for a cell none of whose tuning trials finished.
+    That of `otherwise` for a cell none of whose tuning trials finished, or got better before it was
+    cut.
     """
     best = dict.fromkeys(cells, (float("inf"), otherwise))
     for job, trial in tuned:
-        if trial.status == "finished":
+        if trial.status in ("finished", "cut") and trial.losses:
             best[job.cell] = min(best[job.cell], (trial.best_loss, trial.learning_rate))
     return {cell: rate for cell, (_, rate) in best.items()}
 
@@ -103,10 +104,13 @@ def cut_words(
     begun = {job for job, _ in done}
     rates = [rung[0].budget.learning_rate for rung in tuning if rung[0] not in begun]
     seeds = [rung[0].seed for rung in testing if rung[0] not in begun]
-    stopped = [f"{job.cell} ({_what(job)})" for job, trial in done if trial.status == "cut"]
+    cut = [(f"{job.cell} ({_what(job)})", trial) for job, trial in done if trial.status == "cut"]
+    used = [name for name, trial in cut if trial.losses]
+    stopped = [name for name, trial in cut if not trial.losses]
     words = {
         f"Learning rates not tried, as time was short: {_list(rates)} of {len(tuning)}": rates,
         f"Seeds not trained, as time was short: {_list(seeds)} of {len(testing)}": seeds,
+        f"Trials stopped when time was up, used with their best weights: {', '.join(used)}": used,
         f"Trials stopped when time was up, and not used: {', '.join(stopped)}": stopped,
     }
     return [f"{sentence}." for sentence, applies in words.items() if applies]

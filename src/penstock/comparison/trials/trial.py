@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ from penstock.training.loop import (
 )
 
 RESULT, CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
+_TIME_UP = "the time of the run was up"
 
 Purpose = Literal["tuning", "test"]
 Report = Callable[["Job", Progress], None]
@@ -44,10 +45,13 @@ class Job:
     Attributes:
         cell: its name.
         width: hidden units.
-        seed: what weights and batches depend on.
+        seed: the number of the trial among those alike, from which and from `lot` all its random
+            numbers come.
         budget: what it may use, the learning rate with it.
         purpose: "tuning" sees training and validation data alone; "test" is measured in the end.
         digest: a hash of all that the result depends on beside cell and seed.
+        lot: of the data: the same data draw the same, and others something else. A seed that is
+            lucky for one cell would else be lucky on every data set.
     """
 
     cell: str
@@ -56,6 +60,7 @@ class Job:
     budget: Budget
     purpose: Purpose
     digest: str
+    lot: int = 0
 
     @classmethod
     def make(
@@ -69,17 +74,23 @@ class Job:
         purpose: Purpose,
     ) -> "Job":
         """Return the job of a task on the data with that fingerprint."""
+        lot = int.from_bytes(hashlib.sha256(data.encode()).digest()[:4])
         depends = {
             "penstock": __version__,
             "torch": torch.__version__,
             "task": [task.name, task.settings],
-            "data": data,
+            "data": [data, lot],
             "cell": [cell, width, equations_digest(find_cell(cell))],
             "budget": asdict(budget),
             "purpose": purpose,
         }
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
-        return cls(cell, width, seed, budget, purpose, digest[:16])
+        return cls(cell, width, seed, budget, purpose, digest[:16], lot)
+
+    @property
+    def luck(self) -> int:
+        """What weights and batches depend on: the same for all cells."""
+        return derive_seed(self.lot, self.seed)
 
     def folder(self, root: Path) -> Path:
         """Return where the trial is kept: root/<digest>/<cell>-<seed>."""
@@ -114,7 +125,8 @@ def attempt(
 
     The deadline is one of `time.monotonic()`, which all processes of a machine share. A trial that
     failed or was cut leaves no result behind: the same run started again tries it again, a cut one
-    from its last checkpoint. One whose result is there takes no time, so that no deadline counts.
+    from its last checkpoint. One that was cut is measured with the best weights of that checkpoint.
+    One whose result is there takes no time, so that no deadline counts.
     """
 
     def in_time() -> None:
@@ -126,9 +138,26 @@ def attempt(
             in_time()
         return run_trial(task, job, root, make_fabric(), partial(report, job), in_time)
     except OutOfTimeError:
-        return job.unfinished("cut", "the time of the run was up")
+        return _cut(task, job, root)
     except Exception as error:  # a row in the table, not the end of the other trials
         return job.unfinished("failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+
+
+def _cut(task: Task, job: Job, root: Path) -> Trial:
+    """Return what a trial had reached by its last checkpoint, if it had got better at all."""
+    nothing = job.unfinished("cut", _TIME_UP)
+    if not (job.folder(root) / CHECKPOINT).exists():
+        return nothing
+    try:
+        training = make_training(task, job, root, make_fabric())
+        training.restore()
+        if not training.progress.best_round:
+            return nothing
+        training.keep_best()
+        trial = _result(task, job, training.network, training.progress)
+    except Exception:  # time is up: the others count all the same
+        return nothing
+    return replace(trial, status="cut", ended=_TIME_UP)
 
 
 def conclude(task: Task, job: Job, root: Path) -> Trial:
@@ -151,7 +180,7 @@ def run_trial(
     folder = job.folder(root)
     if stored(job, root):
         return kept_trial(job, root)
-    fabric.seed_everything(derive_seed(job.seed), verbose=False)
+    fabric.seed_everything(job.luck, verbose=False)
     training = make_training(task, job, root, fabric)
     trial = _result(task, job, training.network, training.run(report, pulse))
     write_json(folder / RESULT, asdict(trial))
@@ -164,7 +193,7 @@ def make_training(task: Task, job: Job, root: Path, fabric: Fabric) -> Training:
     return Training(
         task.problem,
         task.network(job.cell, job.width),
-        seed=job.seed,
+        seed=job.luck,
         budget=job.budget,
         path=job.folder(root) / CHECKPOINT,
         trail=None if job.purpose == "tuning" else job.trail(root),
@@ -210,7 +239,7 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
         progress.best_round,
         times={"train": sum(rounds), "rounds": rounds},
     )
-    if progress.diverged or job.purpose == "tuning":
+    if job.purpose == "tuning" or (progress.diverged and not progress.best_round):
         return trial
     start = time.process_time()  # the network is on the CPU again
     predictions = task.problem.predict(network)

@@ -23,7 +23,7 @@ from penstock.tasks.following.frames_codec import (
 )
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
-from penstock.tasks.shared import check_parts, group_means, pieces_note, spread
+from penstock.tasks.shared import check_parts, groups, pieces_note, spread
 from penstock.tasks.task import Parts, TaskKind
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
@@ -92,8 +92,8 @@ class FramesProblem(Problem):
         """Return the metrics, and the NLL of each column."""
         target = self.following("test").double()
         losses = frame_losses(predictions, target)
-        blocks, profile = group_means(losses.sum(dim=1)), tuple(losses.mean(dim=0).tolist())
-        return Measured(scores(predictions, target), blocks, profile)
+        profile = tuple(losses.mean(dim=0).tolist())
+        return Measured(scores(predictions, target), *groups(losses.sum(dim=1)), profile)
 
     def members(self, part: str) -> list[str]:
         """Return the sequences of a part, or which of their frames."""

@@ -12,7 +12,7 @@ from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.following.text_codec import bits_of, scores
 from penstock.tasks.problem import Measured, Problem
-from penstock.tasks.shared import group_means
+from penstock.tasks.shared import groups
 
 STEPS = 64  # symbols of a training window: the gradient goes back that far
 _VALIDATION_STEPS = 256
@@ -98,7 +98,7 @@ class TextProblem(Problem):
         bits = bits_of(predictions)
         here = self.test_codes()
         profile = tuple(float(bits[here == code].mean()) for code in self._frequent())
-        return Measured(scores(predictions, self.data.unit), group_means(bits), profile)
+        return Measured(scores(predictions, self.data.unit), *groups(bits), profile)
 
     def members(self, part: str) -> list[str]:
         """Return which symbols of the text are in a part."""

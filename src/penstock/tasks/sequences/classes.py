@@ -18,7 +18,7 @@ from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
 from penstock.tasks.problem import Measured
 from penstock.tasks.sequences.problem import SequenceProblem
-from penstock.tasks.shared import group_means
+from penstock.tasks.shared import groups
 
 METRICS = ("error rate", "balanced error", "log loss")
 
@@ -41,7 +41,7 @@ def measure(predictions: Tensor, targets: Tensor) -> Measured:
             "balanced error": float(1 - recall.mean()),
             "log loss": float(nll_loss(predictions, targets)),
         },
-        group_means(wrong),
+        *groups(wrong),
         tuple((1 - recall).tolist()),
     )
 

@@ -15,8 +15,10 @@ from penstock.data.labelled.pieces import whole
 from penstock.data.labelled.sequences import Sequences, read_sequences
 from penstock.data.splits import Members
 from penstock.errors import DataError
+from penstock.tasks.methods import Method
 from penstock.tasks.sequences.baselines.linear import logistic
 from penstock.tasks.sequences.baselines.methods import Constant, OnSummaries
+from penstock.tasks.sequences.baselines.positions import ByPosition, fits
 from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.classes import ClassesProblem, score
 from penstock.tasks.sequences.codec import SequenceCodec
@@ -43,6 +45,27 @@ class ClassifyProblem(ClassesProblem):
         return cross_entropy(network(*inputs), target)
 
 
+@dataclass(frozen=True)
+class ClassBaselines:
+    """Those on summaries; and where all training sequences are as long, one on each position."""
+
+    problem: ClassifyProblem
+    sizes: dict[str, Any]
+    summaries: SummaryBaselines
+
+    def __call__(self) -> dict[str, Method]:
+        """Return all that there can be, fitted."""
+        fitted, problem = self.summaries(), self.problem
+        lengths = problem.parts["train"].lengths
+        if (lengths == lengths[0]).all() and fits(int(lengths[0]), self.sizes):
+            every = problem.inputs("train", torch.arange(problem.size("train")))
+            targets = problem.labels("train")
+            fitted["naive Bayes by position"] = ByPosition.fit(
+                self.sizes, every.numbers, every.symbols, targets
+            )
+        return fitted
+
+
 def _bind(data: Sequences) -> Parts:
     """Return the parts on classes of at least three sequences, split and encoded."""
     classes, members = _classes(data)
@@ -53,9 +76,10 @@ def _bind(data: Sequences) -> Parts:
     }
     problem = ClassifyProblem(*encoded(data, parts), targets, classes)
     spec = make_spec(problem, problem.prior(), classes=list(classes))
-    baselines = SummaryBaselines(
+    sizes = CODEC.sizes(spec)
+    summaries = SummaryBaselines(
         problem,
-        CODEC.sizes(spec),
+        sizes,
         {"most frequent class": problem.prior()},
         "logistic on summaries",
         partial(logistic, count=len(classes)),
@@ -63,6 +87,7 @@ def _bind(data: Sequences) -> Parts:
     one_hot = (targets[:, None] == torch.arange(len(classes))).double()
     examples = Bars(problem, list(classes), "probability", one_hot, torch.exp)
     settings = {"classes": list(classes), **sequence_settings(problem)}
+    baselines = ClassBaselines(problem, sizes, summaries)
     return Parts(problem, baselines, examples, settings, (*data.notes, *_notes(problem)), spec)
 
 
@@ -108,7 +133,11 @@ def _table(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> pl.DataFra
 CODEC = SequenceCodec(
     "classify",
     ClassifyProblem,
-    {"most frequent class": Constant, "logistic on summaries": OnSummaries},
+    {
+        "most frequent class": Constant,
+        "logistic on summaries": OnSummaries,
+        "naive Bayes by position": ByPosition,
+    },
     _table,
     score,
 )

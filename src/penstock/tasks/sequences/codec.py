@@ -88,6 +88,7 @@ class SequenceCodec(Codec):
             "numbers": numbers,
             "symbols": len(encoding.sizes),
             "codes": encoding.sizes,
+            "all_codes": sum(encoding.sizes),
             "summaries": count_summaries(numbers, encoding.sizes),
             "place": 1,
         }

@@ -21,7 +21,7 @@ from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.codec import SequenceCodec
 from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.sequences.whole import Bars, SummaryBaselines, left_out, sequence_settings
-from penstock.tasks.shared import group_means
+from penstock.tasks.shared import groups
 from penstock.tasks.task import Parts, TaskKind
 
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
@@ -71,7 +71,7 @@ class RegressProblem(SequenceProblem):
         quarters = torch.tensor_split(target.argsort(), len(self.profile_names()))
         return Measured(
             _metrics(error),
-            group_means(error),
+            *groups(error),
             tuple(float(error[quarter].mean()) for quarter in quarters),
         )
 

@@ -11,6 +11,7 @@ the sunspots, whose last years are not, it made 40 % missed into 43 %. So what t
 """
 
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,11 @@ from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
 from penstock.tasks.series.backtest import scores
+from penstock.tasks.series.blocks import blocks_of
 from penstock.tasks.series.codec import ForecastCodec
 from penstock.tasks.series.evidence import forecast_evidence
 from penstock.tasks.series.naive import METHODS, pinball
-from penstock.tasks.series.selection import Selection, blocks_of, select
+from penstock.tasks.series.selection import Selection, select
 from penstock.tasks.shared import spread
 from penstock.tasks.task import Parts, TaskKind
 
@@ -55,6 +57,7 @@ class ForecastProblem(Problem):
 
     metrics = ("MASE", "MAE", "pinball", "80 % missed")
     profile_of = "step ahead"
+    promised = MappingProxyType({"80 % missed": 0.2})
 
     def size(self, part: str) -> int:
         """Return the number of windows of a part."""
@@ -96,13 +99,12 @@ class ForecastProblem(Problem):
         unit = self._of_owner([scale.std for scale in self.selection.scales])
         weight = unit / self._of_owner(self.selection.naive_errors)
         scaled = (predictions[..., MEDIAN] - target).abs() * weight
-        blocks = blocks_of(self.selection, self.parts["test"])
+        number = blocks_of(self.selection, self.parts["test"])
+        inside = [(number == block)[:, None] & observed for block in torch.unique(number)]
         return Measured(
             scores(predictions, target, observed, unit, weight),
-            tuple(
-                float(scaled[blocks == block][observed[blocks == block]].mean())
-                for block in torch.unique(blocks)
-            ),
+            tuple(float(scaled[block].mean()) for block in inside),
+            tuple(float(block.sum()) for block in inside),
             tuple(
                 float(step[seen].mean()) for step, seen in zip(scaled.T, observed.T, strict=True)
             ),

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from penstock.data import Dataset, Series
-from penstock.data.forecasting.windows import Windows
 from penstock.data.scaling import Scale, fit_scale, naive_error, refilled
 from penstock.data.splits import TEST_SHARE, VALIDATION_SHARE, Split, rows_needed, split
 from penstock.data.time.season import find_season
@@ -19,7 +17,6 @@ SHORTEST_CONTEXT = 8
 _LONGEST_CONTEXT = 96
 _SHORTEST_WANTED = 16
 _LONGEST_DEFAULT_HORIZON = 12
-_MOST_BLOCKS = 10
 
 
 @dataclass(frozen=True)
@@ -73,18 +70,6 @@ def select(dataset: Dataset, horizon: int | None = None) -> Selection:
     context = max(season, min(wanted, _LONGEST_CONTEXT, room))
     kept = [one for one in varied if _cut(dataset, one, horizon).train >= context + horizon]
     return _selection(dataset, kept, horizon, context, season, _left_out(dataset, kept, varied))
-
-
-def blocks_of(chosen: Selection, test: Windows) -> Tensor:
-    """Return the block of each test window [W]: a stretch of time of at least a horizon.
-
-    Where the test parts are too short for two such stretches, groups of series.
-    """
-    stretches = max(cut.end - cut.validation for cut in chosen.splits) // chosen.horizon - 1
-    count = min(_MOST_BLOCKS, stretches)
-    if count >= 2 or len(chosen.series) == 1:
-        return (test.place * max(count, 2)).long()
-    return test.owner * min(_MOST_BLOCKS, len(chosen.series)) // len(chosen.series)
 
 
 def _checked_horizon(dataset: Dataset, horizon: int | None) -> int:

@@ -55,7 +55,7 @@ def time_overlap(case: Case) -> Iterator[str]:
     """Fires where training windows reach into the time that is tested, of other sequences.
 
     What moves all sequences at once is then known before it is foretold. Cut all sequences at the
-    same time.
+    same time. Numbers of rows are no times.
     """
     until, start = case.evidence.trained_until, case.evidence.tested_from
     if until is None or start is None:
@@ -85,7 +85,7 @@ def too_little_data(case: Case) -> Iterator[str]:
     """Fires where the test is too small for an interval, or the training for a network.
 
     That is, at under 30 test windows or under 6 stretches of test time that do not overlap, or at
-    under 50 training windows, or where a cell has one finished trial alone. Intervals may then be
+    under 50 training windows, or where a cell has one trial alone. Intervals may then be
     wrong, not only wide.
     """
     tests, lessons = case.task.problem.size("test"), case.task.problem.size("train")
@@ -94,9 +94,24 @@ def too_little_data(case: Case) -> Iterator[str]:
         yield f"the test has {tests:,} windows in {blocks} stretches that do not overlap"
     if lessons < _FEW_LESSONS:
         yield f"there are {lessons:,} training windows"
-    lone = [one.name for one in case.cells if len(one.finished) == 1]
+    lone = [one.name for one in case.cells if len(one.measured) == 1]
     if lone:
-        yield f"one finished trial alone says nothing about other seeds: {names(lone)}"
+        yield f"one trial alone says nothing about other seeds: {names(lone)}"
+
+
+@check("P015", "short-test")
+def short_test(case: Case) -> Iterator[str]:
+    """Fires where the test of a series is too short for two stretches that are independent.
+
+    Errors that come one after the other go together there for longer than such a stretch: what is
+    tested is one state of the world, and another may have another winner. Intervals are then too
+    narrow. Give a longer series, or several.
+    """
+    memory, tested = case.evidence.memory, case.evidence.tested
+    if memory is None or tested is None:
+        raise NotApplicable("the data are not a single series")
+    if tested < 3 * memory:
+        yield f"errors go together for {memory:,} steps, and the test has {tested:,}"
 
 
 @check("P012", "ungrouped")

@@ -31,10 +31,10 @@ def step_limit(case: Case) -> Iterator[str]:
     """
     for cell in case.cells_with_result:
         late = [
-            t for t in cell.finished if t.ended == "steps" and t.best_round > _LATE * case.rounds
+            t for t in cell.measured if t.ended == "steps" and t.best_round > _LATE * case.rounds
         ]
-        if len(late) > len(cell.finished) / 2:
+        if len(late) > len(cell.measured) / 2:
             yield (
                 f"{cell.name} was still getting better when its steps were used up, in "
-                f"{len(late)} of {len(cell.finished)} trials"
+                f"{len(late)} of {len(cell.measured)} trials"
             )
