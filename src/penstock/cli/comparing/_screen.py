@@ -94,9 +94,9 @@ def show(results: Record, out: Path) -> None:
     console.print(_about(results), *(f"Note: {note}." for note in results.notes), sep="\n")
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     columns = [column for column in table.columns(results) if not column.wide]
-    for number, column in enumerate(columns):
-        narrow = column.head.replace(" ", "\n").replace("/", "/\n")  # all fits 80 columns
-        grid.add_column(narrow, justify="right" if number else "left", no_wrap=True)
+    for number, column in enumerate(columns):  # all fits 80 columns: names go on below
+        narrow = column.head.replace(" ", "\n").replace("/", "/\n")
+        grid.add_column(narrow, justify="right" if number else "left", no_wrap=number > 0)
     for one in results.contestants:
         grid.add_row(*(column.cell(one) for column in columns))
     console.print(grid)
