@@ -1,5 +1,6 @@
 """--time: how durations are written, and that they count from the start of the process."""
 
+import ast
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import penstock
 from penstock.cli.main import run
 from penstock.cli.started import process_start
 from penstock.comparison import run as run_module
@@ -74,3 +76,17 @@ def test_a_wall_clock_that_is_set_changes_nothing(
     schedule = Schedule(60.0, tmp_path, cells=3)
     monkeypatch.setattr(time, "time", lambda: 1e12)
     assert list(schedule.testing([[], []])) == []
+
+
+def test_only_the_age_of_files_is_by_the_wall_clock() -> None:
+    """It may be set while we wait; how old a file is, no other clock tells."""
+    source = Path(penstock.__file__).parent
+    uses = {
+        str(path.relative_to(source))
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Attribute) and ast.unparse(node) in ("time.time", "datetime.now"))
+        or (isinstance(node, ast.ImportFrom) and node.module == "time"
+            and any(alias.name == "time" for alias in node.names))
+    }  # fmt: skip
+    assert uses == {"compiler/runtime/cache.py"}

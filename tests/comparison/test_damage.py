@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -188,3 +189,10 @@ def test_a_temporary_file_follows_no_link(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(FileExistsError):
         write(tmp_path / "file", "new")
     assert (tmp_path / "theirs").read_text() == "kept"
+
+
+def test_the_name_of_a_temporary_file_cannot_be_foreseen(tmp_path: Path) -> None:
+    with atomic.replacing(tmp_path / "a") as one, atomic.replacing(tmp_path / "a") as other:
+        names = [re.fullmatch(r"\.([0-9a-f]{16})\.tmp", path.name) for path in (one, other)]
+        assert all(names)
+        assert one != other
