@@ -188,7 +188,9 @@ def test_make_fx_records_the_equations(cell):
 
 @every_cell
 def test_fake_tensors(cell):
+    """Also where the first layer of such a cell and such sizes is made of them."""
     with FakeTensorMode():
+        penstock.Recurrent(cell, 11, 13, **OPTIONS.get(cell, {}))
         output, _ = make(cell)(torch.randn(T, B, I))
     assert output.shape == (T, B, make(cell).output_size)
     weights = make(cell)

@@ -81,7 +81,20 @@ def check_uses(cls: type[Equations], uses: Iterable[Usage]) -> None:
 
 
 def probe(cell: Equations, place: Place) -> Usage:
-    """Run the equations once on a batch of no rows, noting what they use."""
+    """Run the equations once on a batch of no rows, noting what they use.
+
+    Nobody follows that: it may come first while torch fakes tensors or records a graph.
+    """
+    if not torch._C._len_torch_dispatch_stack():
+        return _probe(cell, place)
+    # Imported late, as it brings torch's compiler along.
+    from torch.utils._python_dispatch import _disable_current_modes  # noqa: PLC0415
+
+    with _disable_current_modes():
+        return _probe(cell, place)
+
+
+def _probe(cell: Equations, place: Place) -> Usage:
     cls, shapes = type(cell), Shapes(cell, place)
     x, states, below = shapes.inputs(
         lambda _kind, _name, width: _empty(0, cell.size_of(width, place)), place.lowest
