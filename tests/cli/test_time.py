@@ -90,3 +90,9 @@ def test_only_the_age_of_files_is_by_the_wall_clock() -> None:
             and any(alias.name == "time" for alias in node.names))
     }  # fmt: skip
     assert uses == {"compiler/runtime/cache.py"}
+
+
+def test_where_the_clocks_do_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that was moved: a start a year ago is none."""
+    monkeypatch.setattr(time, "clock_gettime", lambda _: 1e9)
+    assert time.monotonic() - process_start() < 3600
