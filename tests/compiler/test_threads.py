@@ -18,6 +18,7 @@ import penstock
 from penstock.cells import cells
 from penstock.compiler.backends.c import kernel as c
 from penstock.compiler.backends.c import threads as pool
+from penstock.compiler.runtime import tiles
 
 needs_pool = pytest.mark.skipif(pool.pool() is None, reason="torch has no OpenMP pool here")
 # T, B, I, H and whether rows or columns are shared; odd sizes, and enough work for two threads
@@ -127,6 +128,21 @@ def test_the_same_bits_whatever_torch_is_told(cell, dtype):
             torch.set_num_threads(threads)
             results.append(everything(layer, x, masks))
         assert all(same_bits(results[0], other) for other in results[1:]), shape
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_products_around_the_loop_for_many_threads(dtype):
+    torch.manual_seed(0)
+    for rows, inner, columns in ((7, 61, 16), (100, 61, 33), (1066, 7, 100), (1066, 100, 100)):
+        a, b = torch.randn(rows, inner, dtype=dtype), torch.randn(rows, columns, dtype=dtype)
+        weight, bias = torch.randn(inner, columns, dtype=dtype), torch.randn(columns, dtype=dtype)
+        results = []
+        for threads in (1, 8, 24, 32):
+            torch.set_num_threads(threads)
+            out = torch.empty(rows, columns, dtype=dtype)
+            tiles.multiply(a, weight, out, bias)
+            results.append([out, tiles.sum_products(a, b)])
+        assert all(same_bits(results[0], other) for other in results[1:]), (rows, inner, columns)
 
 
 @needs_pool

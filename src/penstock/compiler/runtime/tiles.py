@@ -1,4 +1,4 @@
-"""Products of matrices with the same bits for any number of threads.
+"""Products of matrices with the same bits for any number of threads up to 32.
 
 MKL shares a product among threads, and adds up in another order where one gets part of a tile, or
 where there are few rows. So, where there would be such parts, many rows are cut into pieces, each
@@ -13,7 +13,7 @@ from torch.nn.functional import linear, pad
 
 _TILE = 16  # columns of MKL's tiles, and rows enough to be shared as whole tiles
 _FEW = range(5, _TILE)  # rows; 5, 6, 7, 9, 10 and 11 have been seen to differ, 1 to 4 have not
-_PIECES = 16
+_PIECES = 32  # with more threads than pieces, several would share one
 _LONG = 1024  # rows
 
 
