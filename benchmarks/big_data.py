@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from penstock.record.structure import Structure
+
 ROWS = 1_000_000
 
 
@@ -135,7 +137,7 @@ def measure(path: Path, options: dict[str, tuple[str, ...]]) -> dict[str, float 
         for baseline in task.baselines.values():
             task.problem.measure(baseline.predict())
         note("baselines")
-        task.problem.predict(task.network("gru", 16))
+        task.problem.predict(task.network("gru", Structure(16)))
         note("predict")
         found["wall seconds"] = round(time.perf_counter() - start, 2)
     found["peak MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -37,14 +37,20 @@ from penstock.comparison.run import run_comparison
 from penstock.data import Options, Source
 from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
 from penstock.record.results import Record, Verdict
+from penstock.record.structure import Setting, Structure
 from penstock.tasks import find_task
 from penstock.training.loop import Budget
+
+SETTING = Setting(1e-3, 4000)
 
 SEEDS, CELLS, BLOCKS = (1, 2, 3, 5, 10), (2, 3, 10, 44), 10
 _MOST_SEEDS = 5  # that are trained; fewer are a part of these
 _QUICK = Budget(steps=60, round_steps=10, batch_size=32, learning_rate=1e-2)
 ENTRANT: Any = {"rank": 1, "intervals": {}, "profile": [], "predictions": []}
-COST: Any = {"width": 1, "parameters": 0, "flops_per_step": 0, "learning_rate": 1e-3}
+COST: Any = {
+    "structure": Structure(1), "parameters": 0, "recurrent_parameters": 0, "flops_per_step": 0,
+    "setting": SETTING,
+}  # fmt: skip
 
 Counts = dict[str, list[int]]  # of cases that were false, and of all
 
@@ -59,7 +65,7 @@ def wilson(count: int, of: int, z: float = 1.96) -> tuple[float, float]:
 
 def cell(name: str, rows: np.ndarray) -> CellContestant:
     """Return a cell whose scores are rows [S, K]."""
-    trials = [Trial(s, 1e-3, "finished", "", blocks=row.tolist()) for s, row in enumerate(rows)]
+    trials = [Trial(s, SETTING, "finished", "", blocks=row.tolist()) for s, row in enumerate(rows)]
     mean = {"score": float(rows.mean())}
     return CellContestant(
         **ENTRANT, **COST, name=name, metrics=mean, blocks=rows.tolist(), trials=trials

@@ -38,7 +38,7 @@ def run_comparison(
     **asked: Any,
 ) -> Record:
     """Compare on data that a task has read."""
-    request = Request(out=out, **asked)
+    request = Request(out=out, **{"size": "small", **asked})
     prepared = find_task(task).prepare(data, horizon)
     return run.run_comparison(prepared, request, budget=budget, pool=pool, watcher=watcher)
 

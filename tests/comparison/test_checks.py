@@ -26,10 +26,13 @@ from penstock.data.samples import sample
 from penstock.errors import ArgumentError
 from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
 from penstock.record.results import Finding, Record
+from penstock.record.structure import Setting, Structure
 from penstock.tasks import find_task
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.series.forecast import FORECAST
 from penstock.tasks.task import Task
+
+SETTING = Setting(1e-3, 4000)
 
 TWO = ("mean", "by step")
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2, 0.9, 1.0])
@@ -44,7 +47,10 @@ def fake_task(*chance: str, **evidence: Any) -> Any:
 
 
 ENTRANT: Any = {"rank": 1, "intervals": {}, "profile": [], "predictions": []}
-COST: Any = {"width": 1, "parameters": 0, "flops_per_step": 0, "learning_rate": 1e-3}
+COST: Any = {
+    "structure": Structure(1), "parameters": 0, "recurrent_parameters": 0, "flops_per_step": 0,
+    "setting": SETTING,
+}  # fmt: skip
 
 
 def naive(name: str, level: float) -> BaselineContestant:
@@ -58,7 +64,7 @@ def cell(name: str, levels: Sequence[float], **changes: Any) -> CellContestant:
     rng = np.random.default_rng(len(name))
     rows = [(BLOCKS + level + 0.01 * rng.standard_normal(7)).tolist() for level in levels]
     trials = [
-        replace(Trial(seed, 1e-3, "finished", "patience", blocks=row), **changes)
+        replace(Trial(seed, SETTING, "finished", "patience", blocks=row), **changes)
         for seed, row in enumerate(rows)
     ]
     mean = {"s": float(np.mean(rows))}
@@ -109,13 +115,13 @@ def test_seeds_disagree() -> None:
 @pytest.mark.parametrize("status", ["diverged", "failed"])
 def test_trials_lost(status: str) -> None:
     whole = cell("a", [0.0, 0.0])
-    lost = replace(whole, trials=[*whole.trials, Trial(2, 1e-3, status, "it")])  # type: ignore[arg-type]
+    lost = replace(whole, trials=[*whole.trials, Trial(2, SETTING, status, "it")])  # type: ignore[arg-type]
     assert look("trials-lost", lost, naive("drift", 1)) == [f"a: 1 of 3 trials {status}"]
     assert not look("trials-lost", whole, naive("drift", 1))
 
 
 def test_edge_of_range() -> None:
-    tried = [Trial(9, rate, "finished", "steps") for rate in (1e-3, 1e-2, 1e-1)]
+    tried = [Trial(9, Setting(rate, 4000), "finished", "steps") for rate in (1e-3, 1e-2, 1e-1)]
     one = replace(cell("a", [0.0]), tuning=tried)
     for rate, words in ((1e-3, "smallest"), (1e-1, "largest")):
         (found,) = look("edge-of-range", replace(one, learning_rate=rate), naive("drift", 1))

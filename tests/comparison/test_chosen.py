@@ -1,6 +1,5 @@
 """What is made of the best trials: an error or a lack of time costs that alone, and is said."""
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -16,10 +15,14 @@ from penstock.comparison import run as module
 from penstock.comparison.keeping.chosen import of_each
 from penstock.comparison.trials.trial import Job
 from penstock.data import sunspots
+from penstock.record.checked import parsed
 from penstock.record.contestants import Trial
 from penstock.record.results import Record
+from penstock.record.structure import Setting
 from penstock.training import checkpoint
 from penstock.training.loop import Budget
+
+SETTING = Setting(1e-3, 4000)
 
 SAME: dict[str, Any] = {"cells": ["rnn", "gru"], "seeds": 2, "rates": RATES}
 
@@ -33,7 +36,7 @@ def out(finished: tuple[Record, Path], tmp_path: Path) -> Path:
 def trail(out: Path) -> Path:
     """Return where the weights of gru's best trial are."""
     folders = [p.parent for p in out.glob("trials/*/gru-*/trial.json") if "1000000" not in str(p)]
-    trials = {p: Trial(**json.loads((p / "trial.json").read_text())) for p in folders}
+    trials = {p: parsed(Trial, (p / "trial.json").read_bytes()) for p in folders}
     best = min(folders, key=lambda p: trials[p].best_loss)
     return best / "trail" / f"{trials[best].best_round}.safetensors"
 
@@ -111,7 +114,7 @@ def test_none_begins_that_would_not_end(monkeypatch: pytest.MonkeyPatch) -> None
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     job = Job("gru", 3, 0, Budget(), "test", "")
-    chosen = {cell: (job, Trial(0, 1e-3, "finished", "")) for cell in "abcd"}
+    chosen = {cell: (job, Trial(0, SETTING, "finished", "")) for cell in "abcd"}
 
     def slow(*_: Any) -> float:
         now[0] += 4

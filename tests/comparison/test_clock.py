@@ -10,6 +10,7 @@ from comparing import QUICK
 from penstock.cells import find_cell
 from penstock.comparison.judging.clock import round_seconds, same_clock
 from penstock.comparison.trials.design import Design
+from penstock.comparison.trials.space import Space
 from penstock.comparison.trials.trial import Job, attempt
 from penstock.data import sunspots
 from penstock.record.contestants import Trial
@@ -24,10 +25,12 @@ BUDGET = replace(QUICK, steps=18)  # four whole rounds and half a one
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Design, Path, dict[str, list[Pair]]]:
     root = tmp_path_factory.mktemp("trials")
     task = FORECAST.prepare(sunspots())
-    design = Design(task, {n: find_cell(n) for n in ("rnn", "gru")}, 2, BUDGET, (1e-2,))
-    rates = dict.fromkeys(design.cells, 1e-2)
+    design = Design(
+        task, {n: find_cell(n) for n in ("rnn", "gru")}, 2, BUDGET, Space((1e-2,), (4000,))
+    )
+    settings = dict.fromkeys(design.cells, design.space.first())
     found: dict[str, list[Pair]] = {cell: [] for cell in design.cells}
-    for job in (job for rung in design.testing(rates) for job in rung):
+    for job in (job for rung in design.testing(settings) for job in rung):
         trial = attempt(task, job, root)
         found[job.cell].append((job, trial))
     return design, root, found
@@ -73,7 +76,7 @@ def test_a_slower_cell_is_measured_at_the_round_that_it_reached(
     for job, trial in found["gru"]:
         reached = [loss for _, loss in trial.losses[:3]]
         best = reached.index(min(reached))  # type: ignore[type-var]
-        network = design.task.network(job.cell, job.width)
+        network = design.task.network(job.cell, job.structure)
         weights, _ = checkpoint.load(job.trail(root) / f"{best}.safetensors")
         network.load_state_dict(weights)
         with torch.inference_mode():

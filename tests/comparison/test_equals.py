@@ -5,10 +5,15 @@ import pytest
 
 from penstock.comparison.judging.equals import equals_of_best
 from penstock.record.contestants import CellContestant, Trial
+from penstock.record.structure import Setting
+
+SETTING = Setting(1e-3, 4000)
 
 
 def cell(name: str, rows: np.ndarray, first: int = 0) -> CellContestant:
-    trials = [Trial(s, 1e-3, "finished", "", blocks=r.tolist()) for s, r in enumerate(rows, first)]
+    trials = [
+        Trial(s, SETTING, "finished", "", blocks=r.tolist()) for s, r in enumerate(rows, first)
+    ]
     return CellContestant(
         name=name, rank=1, metrics={"s": float(rows.mean())}, intervals={}, profile=[],
         blocks=rows.tolist(), predictions=[], width=1, parameters=0, flops_per_step=0,

@@ -28,8 +28,8 @@ def test_the_numbers_are_those_of_the_model(finished, inspected):
     assert len(inspected.flow.norms) == len(inspected.effects.effects) == context
     (gates,) = inspected.gates
     assert list(gates) == ["r", "z", "n", "h"]
-    assert {tuple(v.shape) for v in gates.values()} == {(context, about["width"])}
-    before = torch.cat([torch.zeros(1, about["width"]), gates["h"][:-1]])
+    assert {tuple(v.shape) for v in gates.values()} == {(context, about["structure"]["width"])}
+    before = torch.cat([torch.zeros(1, about["structure"]["width"]), gates["h"][:-1]])
     new = (1 - gates["z"]) * gates["n"] + gates["z"] * before
     torch.testing.assert_close(gates["h"], new)
     assert len(inspected.descent.norms) == 50

@@ -202,8 +202,8 @@ def test_a_width_that_a_file_only_claims(tmp_path: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_AS, (size + 1500 * 2**20,) * 2); "
         "sys.exit(run(['predict', sys.argv[1], 'sunspots']))"
     )
-    for width, code in ((about["width"], 0), (20_000, 2)):
-        model.write_text(json.dumps({**about, "width": width}))
+    for width, code in ((about["structure"]["width"], 0), (20_000, 2)):
+        model.write_text(json.dumps({**about, "structure": {**about["structure"], "width": width}}))
         command = [sys.executable, "-c", script, str(model)]
         eager = {**os.environ, "PENSTOCK_BACKEND": "eager"}  # no compiler under a limit
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=eager)

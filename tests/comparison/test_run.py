@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from penstock.cells import cells, find_cell
 from penstock.comparison.keeping.files import find_model, load_model
 from penstock.comparison.trials import trial as trial_module
 from penstock.comparison.trials.budget import (
-    PARAMETERS,
-    choose_width,
-    count_parameters,
+    count_recurrent,
     flops_per_step,
+    structure_of,
 )
 from penstock.data import read, sunspots
 from penstock.errors import ArgumentError, DataError, ModelFileError
@@ -26,6 +26,7 @@ from penstock.layers.recurrent import Recurrent
 from penstock.record.contestants import cells_among
 from penstock.record.reading import load_results
 from penstock.record.results import Record
+from penstock.record.structure import Setting, Structure
 from penstock.tasks.series.forecast import FORECAST, ForecastProblem
 from penstock.training.loop import Budget
 
@@ -128,9 +129,11 @@ def test_a_cell_of_ones_own_is_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cell", [name for name in cells() if name != "leaky"])
 def test_every_cell_gets_the_same_number_of_parameters(cell: str) -> None:
     task = FORECAST.prepare(sunspots())
-    width = choose_width(task, cell, PARAMETERS)
-    counts = [count_parameters(task.network(cell, width + d)) for d in (-1, 0, 1)]
-    assert abs(counts[1] - PARAMETERS) == min(abs(count - PARAMETERS) for count in counts)
+    for asked in (4000, 64_000):
+        width = structure_of(task, cell, Setting(1e-3, asked)).width
+        networks = [task.network(cell, Structure(width + d)) for d in (-1, 0, 1)]
+        counts = [count_recurrent(network) for network in networks]
+        assert abs(counts[1] - asked) == min(abs(count - asked) for count in counts)
 
 
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
@@ -164,7 +167,7 @@ def test_the_model_of_a_folder_is_the_one_to_take(finished: tuple[Record, Path])
     ("change", "words"),
     [
         ({"schema": "penstock.model/9"}, "penstock.model/9"),
-        ({"width": 3}, "size mismatch|cannot be used"),
+        ({"structure": asdict(Structure(3))}, "size mismatch|cannot be used"),
         ({"name": "gruu"}, "did you mean 'gru'"),
         ({"spec": {}}, "cannot be used"),
         ({"task": "forcast"}, "did you mean 'forecast'"),

@@ -9,17 +9,21 @@ import pytest
 from comparing import QUICK, RATES, run_comparison, stored
 
 from penstock.comparison.trials import schedule as module
-from penstock.comparison.trials.schedule import Schedule, best_rates, cut_words
+from penstock.comparison.trials.design import TUNING_SEED
+from penstock.comparison.trials.schedule import Schedule, cut_words
 from penstock.comparison.trials.trial import Job
 from penstock.data import sunspots
 from penstock.record.contestants import Trial, cells_among
 from penstock.record.results import Record
+from penstock.record.structure import Setting, Structure
 from penstock.training.loop import Budget
+
+SETTING = Setting(1e-3, 4000)
 
 
 def job(cell: str, seed: int, rate: float = 1e-3) -> Job:
-    purpose = "tuning" if seed == module.TUNING_SEED else "test"
-    return Job(cell, 4, seed, Budget(learning_rate=rate), purpose, "digest")
+    purpose = "tuning" if seed == TUNING_SEED else "test"
+    return Job(cell, Structure(4), seed, Budget(learning_rate=rate), purpose, 4000, "digest")
 
 
 RUNGS = [[job(cell, seed) for cell in ("rnn", "gru")] for seed in range(5)]
@@ -36,7 +40,8 @@ def run(schedule: Schedule, jobs: Iterator[Job], clock: SimpleNamespace, took: f
     done = []
     for one in jobs:
         clock.seconds += took
-        schedule.note(one)
+        losses: list[list[float | None]] = [[None, 1.0]] * (1 + one.budget.rounds)
+        schedule.note(one, Trial(one.seed, SETTING, "finished", "steps", losses))
         done.append(one)
     return done
 
@@ -59,14 +64,14 @@ def test_whole_rungs_are_left_out(tmp_path: Path, clock: SimpleNamespace) -> Non
     done = run(schedule, schedule.testing(RUNGS), clock, 4.0)
     assert done == [one for rung in RUNGS[:3] for one in rung]
     assert clock.seconds <= 31
-    outcomes = [(one, Trial(one.seed, 1e-3, "finished", "steps")) for one in done]
-    assert cut_words([], RUNGS, outcomes) == ["Seeds not trained, as time was short: 3, 4 of 5."]
+    outcomes = [(one, Trial(one.seed, SETTING, "finished", "steps")) for one in done]
+    assert cut_words(0, 0, RUNGS, outcomes) == ["Seeds not trained, as time was short: 3, 4 of 5."]
 
 
 def test_tuning_takes_its_share(tmp_path: Path, clock: SimpleNamespace) -> None:
     schedule = Schedule(100.0, tmp_path, 0.0)
-    assert len(run(schedule, schedule.tuning(RUNGS), clock, 8.0)) == 4  # 32 of 40 seconds
-    assert len(run(schedule, schedule.testing(RUNGS), clock, 8.0)) == 6  # 80 of 92 seconds
+    assert len(run(schedule, schedule.tuning(RUNGS), clock, 8.0)) == 6  # 48 of 50 seconds
+    assert len(run(schedule, schedule.testing(RUNGS), clock, 8.0)) == 4  # 80 of 92 seconds
 
 
 def test_one_rung_always_runs(tmp_path: Path, clock: SimpleNamespace) -> None:
@@ -82,31 +87,12 @@ def test_trials_that_are_there_take_no_time(tmp_path: Path, clock: SimpleNamespa
     assert len(run(schedule, schedule.testing(RUNGS), clock, 0.0)) >= 8
 
 
-def test_validation_chooses_the_rate_and_lost_trials_have_no_say() -> None:
-    def tried(cell: str, rate: float, loss: float, status: Any = "finished") -> tuple[Job, Trial]:
-        one = Trial(module.TUNING_SEED, rate, status, "steps", [[None, loss]])
-        return job(cell, module.TUNING_SEED, rate), one
-
-    tuned = [
-        tried("rnn", 1e-3, 0.5),
-        tried("rnn", 1e-2, 0.4),
-        tried("gru", 1e-3, 0.3),
-        tried("gru", 1e-2, 0.2, "diverged"),
-        tried("lstm", 1e-2, 0.1, "failed"),
-    ]
-    assert best_rates(["rnn", "gru", "lstm"], tuned, 3e-3) == {
-        "rnn": 1e-2,
-        "gru": 1e-3,
-        "lstm": 3e-3,
-    }
-
-
 def test_a_run_that_is_cut_says_so_and_goes_on(
     finished: tuple[Record, Path], tmp_path: Path
 ) -> None:
     same: dict[str, Any] = {"cells": ["rnn", "gru"], "budget": QUICK, "rates": RATES}
     found = run_comparison(sunspots(), tmp_path, seeds=2, time=0.01, **same)
-    assert found.cut[0].startswith("Learning rates not tried, as time was short: 0.01")
+    assert found.cut[0].startswith("Trainings of 1 steps")
     statuses = {trial.status for one in cells_among(found.contestants) for trial in one.trials}
     assert statuses == {"cut"}
     assert found.verdict.kind == "failed"

@@ -10,18 +10,24 @@ from penstock.comparison.judging.statistics import t_quantile
 from penstock.comparison.judging.verdict import judge
 from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
 from penstock.record.results import Verdict
+from penstock.record.structure import Setting, Structure
+
+SETTING = Setting(1e-3, 4000)
 
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2])  # hard and easy stretches, the same for everyone
 
 
 ENTRANT: Any = {"rank": 1, "intervals": {}, "profile": [], "predictions": []}
-COST: Any = {"width": 1, "parameters": 0, "flops_per_step": 0, "learning_rate": 1e-3}
+COST: Any = {
+    "structure": Structure(1), "parameters": 0, "recurrent_parameters": 0, "flops_per_step": 0,
+    "setting": SETTING,
+}  # fmt: skip
 
 
 def cell(name: str, level: float, spread: float = 0.01, seeds: int = 3) -> CellContestant:
     rng = np.random.default_rng(len(name))
     blocks = BLOCKS + level + spread * rng.standard_normal((seeds, 5))
-    trials = [Trial(s, 1e-3, "finished", "steps", blocks=list(b)) for s, b in enumerate(blocks)]
+    trials = [Trial(s, SETTING, "finished", "steps", blocks=list(b)) for s, b in enumerate(blocks)]
     rows, mean = blocks.tolist(), {"MASE": float(blocks.mean())}
     return CellContestant(**ENTRANT, **COST, name=name, metrics=mean, blocks=rows, trials=trials)
 
@@ -92,7 +98,7 @@ def test_one_seed_is_said() -> None:
 @pytest.mark.parametrize("lost", [1, 3])
 def test_diverged_trials_are_said(lost: int) -> None:
     whole = cell("a", 0.0)
-    dead = [Trial(s, 1e-3, "diverged", "diverged") for s in range(lost)]
+    dead = [Trial(s, SETTING, "diverged", "diverged") for s in range(lost)]
     trials = [*dead, *whole.trials[lost:]]
     rank = 1 if lost < 3 else None
     broken = replace(whole, rank=rank, blocks=whole.blocks[lost:], trials=trials)
@@ -148,9 +154,11 @@ def test_a_cell_without_a_result_is_named() -> None:
 def test_pairing_by_seed_removes_what_seeds_share() -> None:
     shared = np.array([[0.0], [2.0], [4.0]])
     rows = BLOCKS + shared
-    trials = [Trial(s, 1e-3, "finished", "steps", blocks=list(b)) for s, b in enumerate(rows)]
+    trials = [Trial(s, SETTING, "finished", "steps", blocks=list(b)) for s, b in enumerate(rows)]
     one = replace(cell("a", 0.0), blocks=rows.tolist(), trials=trials)
-    better = [Trial(s, 1e-3, "finished", "steps", blocks=list(b - 0.1)) for s, b in enumerate(rows)]
+    better = [
+        Trial(s, SETTING, "finished", "steps", blocks=list(b - 0.1)) for s, b in enumerate(rows)
+    ]
     other = replace(cell("b", 0.0), blocks=(rows - 0.1).tolist(), trials=better[::-1])
     (first, *_) = compare_all([other, one])
     half = t_quantile(4) * 0.1 / 30**0.5  # seeds and blocks are gone; the rule of succession
@@ -182,7 +190,8 @@ def test_cells_without_a_seed_in_common_keep_their_spread_over_seeds() -> None:
             cell(name, 0.0),
             blocks=rows.tolist(),
             trials=[
-                Trial(s, 1e-3, "finished", "steps", blocks=b.tolist()) for s, b in enumerate(rows)
+                Trial(s, SETTING, "finished", "steps", blocks=b.tolist())
+                for s, b in enumerate(rows)
             ],
         )
         for name, rows in zip(
@@ -213,7 +222,7 @@ def luck(p: float) -> Contestant:
     noise -= noise.mean()
     t = -stdtrit(4, p / 2)
     rows = BLOCKS + noise - t * noise.std(ddof=1) / 5**0.5
-    trials = [Trial(s, 1e-3, "finished", "steps", blocks=rows.tolist()) for s in range(3)]
+    trials = [Trial(s, SETTING, "finished", "steps", blocks=rows.tolist()) for s in range(3)]
     one = cell("lucky", 0.0)
     mean = {"MASE": float(rows.mean())}
     return replace(one, metrics=mean, blocks=[t.blocks for t in trials], trials=trials)

@@ -16,13 +16,13 @@ from comparing import QUICK, RATES, run_comparison, stored
 
 from penstock.comparison.trials import trial
 from penstock.comparison.trials.damage import discard_damaged
-from penstock.comparison.trials.schedule import best_rates
 from penstock.comparison.trials.trial import Job, OutOfTimeError, attempt, conclude
 from penstock.comparison.trials.workers import Bench, Processes
 from penstock.comparison.watcher import Watcher
 from penstock.data import sunspots
 from penstock.record.contestants import Trial, cells_among
 from penstock.record.results import Record
+from penstock.record.structure import Structure
 from penstock.tasks.series.forecast import FORECAST
 from penstock.training import checkpoint
 from penstock.training.loop import Progress, Training, weights_at
@@ -88,7 +88,7 @@ def _stand_still() -> Sleeper:
 
 
 def test_a_trial_is_ended_when_time_is_up_whatever_it_does(tmp_path: Path) -> None:
-    jobs = [Job("gru", 3, seed, QUICK, "test", "digest") for seed in range(3)]
+    jobs = [Job("gru", Structure(3), seed, QUICK, "test", 4000, "digest") for seed in range(3)]
     bench = Bench(Sleeper(), tmp_path, time.monotonic() + 1, lambda *_: None)  # type: ignore[arg-type]
     with Processes(2).open(bench) as run:
         found = dict(run(iter(jobs)))
@@ -116,7 +116,7 @@ def test_a_round_is_cut_where_time_is_up(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     rounds = []
     task = FORECAST.prepare(sunspots())
-    job = Job("rnn", 3, 0, replace(QUICK, round_steps=12), "tuning", "digest")
+    job = Job("rnn", Structure(3), 0, replace(QUICK, round_steps=12), "tuning", 4000, "digest")
     found = attempt(task, job, tmp_path, deadline=8.5, report=lambda *said: rounds.append(said))
     assert (found.status, next(clock), rounds) == ("cut", 10, [])
 
@@ -129,16 +129,15 @@ def until_the_third_round(*said: Any) -> None:
 @pytest.mark.parametrize("purpose", ["test", "tuning"])
 def test_a_trial_that_was_cut_counts_with_its_best_weights(tmp_path: Path, purpose: Any) -> None:
     task, long = FORECAST.prepare(sunspots()), replace(QUICK, steps=400, learning_rate=1e-2)
-    job = Job("rnn", 3, 0, long, purpose, "digest")
+    job = Job("rnn", Structure(3), 0, long, purpose, 4000, "digest")
     cut = attempt(task, job, tmp_path, report=until_the_third_round)
     assert (cut.status, cut.ended) == ("cut", "the time of the run was up")
     assert len(cut.losses) == 4
     assert cut.best_round > 0
     assert cut.measured == (purpose == "test")
     assert conclude(task, job, tmp_path).metrics == cut.metrics
-    assert best_rates(["rnn"], [(job, cut)], 3e-3) == {"rnn": 1e-2}
     if cut.measured:  # as its weights say, and not for good: it can go on
-        network = task.network(job.cell, job.width)
+        network = task.network(job.cell, job.structure)
         weights = weights_at(job.trail(tmp_path), cut.best_round)
         network.load_state_dict(checkpoint.load(weights)[0])
         assert task.problem.measure(task.problem.predict(network)).metrics == cut.metrics
@@ -150,7 +149,7 @@ def test_a_trial_that_diverged_counts_with_its_best_weights(
 ) -> None:
     task, losses = FORECAST.prepare(sunspots()), iter([3.0, 2.0, float("nan")])
     monkeypatch.setattr(Training, "_validate", lambda _: next(losses))
-    job = Job("rnn", 3, 0, replace(QUICK, steps=400), "test", "digest")
+    job = Job("rnn", Structure(3), 0, replace(QUICK, steps=400), "test", 4000, "digest")
     found = attempt(task, job, tmp_path, report=lambda *_: None)
     assert (found.status, found.best_round, found.measured) == ("diverged", 1, True)
     assert not discard_damaged(task, job, tmp_path)
@@ -161,7 +160,7 @@ def test_a_trial_that_never_got_better_has_no_result(
 ) -> None:
     task, losses = FORECAST.prepare(sunspots()), iter([3.0, 4.0, 4.0, 4.0, float("nan")])
     monkeypatch.setattr(Training, "_validate", lambda _: next(losses))
-    job = Job("rnn", 3, 0, replace(QUICK, steps=400), "test", "digest")
+    job = Job("rnn", Structure(3), 0, replace(QUICK, steps=400), "test", 4000, "digest")
     cut = attempt(task, job, tmp_path, report=until_the_third_round)
     assert (cut.status, cut.measured, cut.losses) == ("cut", False, [])
     diverged = attempt(task, job, tmp_path, report=lambda *_: None)

@@ -15,6 +15,7 @@ from penstock.data.forecasting.readers import read_series
 from penstock.data.labelled.sequences import Layout, read_sequences
 from penstock.data.series import Options
 from penstock.errors import ArgumentError, DataError
+from penstock.record.structure import Structure
 from penstock.tasks import find_task
 
 START = datetime(2024, 1, 1)
@@ -89,7 +90,7 @@ def test_a_forecast_is_for_the_times_given() -> None:
     assert task.spec["columns"]["elapsed"] == "elapsed"
     assert task.spec["columns"]["known"] == ["elapsed"]
     torch.manual_seed(0)
-    network = task.network("gru", 8)
+    network = task.network("gru", Structure(8))
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(0.3 * torch.randn_like(weight))

@@ -5,6 +5,7 @@ import polars as pl
 import torch
 
 from penstock.data import Options, Source
+from penstock.record.structure import Structure
 from penstock.tasks import find_task
 
 
@@ -18,7 +19,7 @@ def test_a_known_column_that_jumps_after_training_changes_no_forecast() -> None:
         task = kind.prepare(kind.read(Source("a", frame), Options(known=("price",))), 4)
         assert "constant in training, and so not used: price" in task.notes
         torch.manual_seed(0)
-        network = task.network("gru", 8)
+        network = task.network("gru", Structure(8))
         with torch.no_grad():
             for weight in network.parameters():
                 weight.add_(0.3 * torch.randn_like(weight))

@@ -17,6 +17,7 @@ from penstock.data import Options, Source, sunspots
 from penstock.data.samples import sample, samples
 from penstock.data.understanding import understand
 from penstock.errors import ArgumentError, DataError
+from penstock.record.structure import Structure
 from penstock.tasks import find_task, tasks
 from penstock.tasks.methods import Method
 from penstock.tasks.series.forecast import NaiveForecasts
@@ -164,7 +165,7 @@ def test_a_naive_forecast_needs_no_columns_ahead() -> None:
     told = Options(target=("y",), known=("promo",), task="forecast")
     task = kind.prepare(kind.read(source, told))
     with pytest.raises(DataError, match="rows after its last value"):
-        task.codec.apply(task.network("rnn", 3), task.spec, source)
+        task.codec.apply(task.network("rnn", Structure(3)), task.spec, source)
     frame, _ = kind.codec.apply(task.baselines["seasonal naive"].method, task.spec, source)
     assert frame["unique_id"].n_unique() == 8
     rows = source.rows().filter(pl.col("unique_id") == "shop 0")["y"].to_list()

@@ -12,6 +12,7 @@ from penstock.data.files import Source
 from penstock.data.samples import sample
 from penstock.data.series import Options
 from penstock.errors import DataError
+from penstock.record.structure import Structure
 from penstock.tasks import find_task, tasks
 
 SAMPLES = {
@@ -30,7 +31,7 @@ def prepared(name):
 def models(task):
     """Return a network that says something of its own, and every naive and linear method."""
     torch.manual_seed(0)
-    network = task.network("gru", 5)
+    network = task.network("gru", Structure(5))
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(0.3 * torch.randn_like(weight))

@@ -12,6 +12,7 @@ from penstock import tasks as package
 from penstock.data import Dataset, Source, read, sunspots
 from penstock.errors import ArgumentError, DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster
+from penstock.record.structure import Structure
 from penstock.tasks import find_task, tasks
 from penstock.tasks.series.codec import extend
 from penstock.tasks.series.forecast import FORECAST
@@ -40,12 +41,12 @@ def test_tasks_are_found_by_looking() -> None:
 def test_an_untrained_network_forecasts_the_last_value() -> None:
     task = FORECAST.prepare(sunspots())
     expected = task.baselines["last value"].predict()[..., MEDIAN]
-    found = task.problem.predict(task.network("gru", 5))
+    found = task.problem.predict(task.network("gru", Structure(5)))
     assert all(torch.equal(found[..., q], expected) for q in range(len(QUANTILES)))
 
 
 def test_a_level_never_seen_in_training_changes_little() -> None:
-    network = FORECAST.prepare(sunspots()).network("gru", 5)
+    network = FORECAST.prepare(sunspots()).network("gru", Structure(5))
     torch.nn.init.normal_(network.head.weight)  # type: ignore[union-attr, arg-type]
     context = torch.randn(4, 24)
     with torch.no_grad():
@@ -103,7 +104,9 @@ def test_values_of_the_test_part_leak_nowhere() -> None:
         torch.manual_seed(0)
         budget = Budget(steps=8, round_steps=4)
         losses.append(
-            Training(task.problem, task.network("rnn", 3), seed=0, budget=budget).run().losses
+            Training(task.problem, task.network("rnn", Structure(3)), seed=0, budget=budget)
+            .run()
+            .losses
         )
     assert losses[0] == losses[1]
 
@@ -119,7 +122,7 @@ def test_missing_targets_are_never_scored() -> None:
     assert not observed.all()
     batch = task.problem.batch("test", torch.arange(task.problem.size("test")))
     spoilt = (batch[0], torch.where(batch[2], batch[1], torch.tensor(1e9)), *batch[2:])
-    network = task.network("rnn", 3)
+    network = task.network("rnn", Structure(3))
     assert torch.equal(task.problem.loss(network, batch), task.problem.loss(network, spoilt))
 
 
@@ -181,7 +184,9 @@ def test_extend_forecasts_beyond_each_end() -> None:
         }
     )
     task = FORECAST.prepare(dataset(y=noise(100)), 2)
-    found, short = extend(task.network("rnn", 4), read(frame), {**task.spec, "context": 10})
+    found, short = extend(
+        task.network("rnn", Structure(4)), read(frame), {**task.spec, "context": 10}
+    )
     assert short == ["short"]
     assert found["ds"].to_list() == [30, 31, 60, 62]
     assert found["step"].to_list() == [1, 2, 1, 2]
@@ -233,7 +238,7 @@ def test_windows_hold_the_columns_beside(kind: str) -> None:
 
 def trained(task: Any) -> torch.nn.Module:
     torch.manual_seed(0)
-    network = task.network("gru", 8)
+    network = task.network("gru", Structure(8))
     Training(task.problem, network, seed=0, budget=Budget(steps=200, learning_rate=1e-2)).run()
     return network
 
@@ -248,7 +253,7 @@ def test_what_is_known_ahead_is_used_and_what_is_not_cannot_be() -> None:
 
 def test_columns_ahead_reach_their_own_step_alone() -> None:
     task = with_beside(known=("promo",))
-    network = task.network("gru", 5)
+    network = task.network("gru", Structure(5))
     torch.nn.init.normal_(network.head.weight)
     context, _, _, past, known = task.problem.batch("test", torch.arange(3))
     changed = known.clone()
@@ -321,7 +326,7 @@ def test_intervals_cover_what_they_say() -> None:
 
 def test_quantiles_are_in_order_and_drawn_as_bands() -> None:
     task = FORECAST.prepare(sunspots())
-    network = task.network("rnn", 5)
+    network = task.network("rnn", Structure(5))
     torch.nn.init.normal_(network.head.weight)
     found = task.problem.predict(network)
     assert (found.diff(dim=-1) >= 0).all()

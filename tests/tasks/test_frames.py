@@ -11,6 +11,7 @@ from penstock.data import Options, Source, load
 from penstock.data.following.frames import read_frames
 from penstock.data.samples import sample
 from penstock.errors import DataError
+from penstock.record.structure import Structure
 from penstock.tasks.following.frames import FRAMES
 
 
@@ -64,12 +65,12 @@ def test_scores(canon: Any) -> None:
 
 
 def test_an_untrained_network_has_the_frequencies_of_columns(canon: Any) -> None:
-    found = canon.problem.predict(canon.network("lstm", 4))
+    found = canon.problem.predict(canon.network("lstm", Structure(4)))
     assert torch.allclose(found, canon.baselines["column frequencies"].predict(), atol=1e-6)
 
 
 def test_the_loss_is_that_of_the_frames_inside(canon: Any) -> None:
-    network = canon.network("rnn", 4)
+    network = canon.network("rnn", Structure(4))
     torch.nn.init.normal_(network.head.weight)  # type: ignore[union-attr, arg-type]
     index = torch.arange(canon.problem.size("test"))
     expected = canon.problem.measure(canon.problem.predict(network)).metrics["NLL per frame"]
@@ -78,7 +79,7 @@ def test_the_loss_is_that_of_the_frames_inside(canon: Any) -> None:
 
 
 def test_the_next_frame_after_each_sequence(canon: Any) -> None:
-    network = canon.network("rnn", 4)
+    network = canon.network("rnn", Structure(4))
     torch.nn.init.normal_(network.head.weight)  # type: ignore[union-attr, arg-type]
     frame, _ = canon.codec.apply(network, canon.spec, sample("canon"))
     assert frame["id"].to_list() == list(canon.data.ids)

@@ -15,6 +15,7 @@ from penstock.data.labelled.pieces import whole
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError, DataError
 from penstock.models.reader import Inputs, SequenceNetwork
+from penstock.record.structure import Structure
 from penstock.tasks import find_task
 from penstock.tasks.sequences import classes as scores
 from penstock.tasks.sequences.baselines.linear import logistic, ridge
@@ -72,12 +73,12 @@ def test_no_sequence_is_in_two_parts(task: Any) -> None:
 
 def test_an_untrained_network_is_the_naive_prediction(task: Any) -> None:
     naive = {"classify": "most frequent class", "regress": "median", "tag": "most frequent label"}
-    found = task.problem.predict(task.network("gru", 5)).double()
+    found = task.problem.predict(task.network("gru", Structure(5))).double()
     assert torch.allclose(found, task.baselines[naive[task.name]].predict(), atol=1e-6)
 
 
 def test_padding_does_not_count(task: Any) -> None:
-    network = task.network("gru", 4)
+    network = task.network("gru", Structure(4))
     torch.nn.init.normal_(network.head.weight)
     together = task.problem.predict(network)
     pieces, alone = task.problem.parts["test"], []
@@ -94,7 +95,7 @@ def test_padding_does_not_count(task: Any) -> None:
 
 
 def test_predictions_on_a_file_are_those_of_the_task(task: Any) -> None:
-    network = task.network("rnn", 4)
+    network = task.network("rnn", Structure(4))
     torch.nn.init.normal_(network.head.weight)
     source = sample(SAMPLES[task.name])
     label = task.data.layout.label
@@ -323,7 +324,7 @@ def test_steps_without_a_label_are_never_scored() -> None:
     wrong = predictions.clone()
     wrong[unknown] = -1e9
     assert task.problem.measure(wrong) == task.problem.measure(predictions)
-    network = task.network("rnn", 3)
+    network = task.network("rnn", Structure(3))
     index = torch.arange(20)
     *inputs, target = task.problem.batch("train", index)
     expected = cross_entropy(network(*inputs)[target >= 0], target[target >= 0])

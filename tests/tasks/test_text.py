@@ -11,6 +11,7 @@ from penstock.data import Options, Source
 from penstock.data.following.text import read_text
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError, DataError
+from penstock.record.structure import Structure
 from penstock.tasks import find_task
 from penstock.tasks.following.ngram import NGram
 from penstock.tasks.following.text import TEXT
@@ -79,7 +80,7 @@ def test_bits_and_perplexity() -> None:
 
 
 def test_an_untrained_network_has_the_frequencies_of_characters(rhyme: Any) -> None:
-    found = rhyme.problem.predict(rhyme.network("gru", 4))
+    found = rhyme.problem.predict(rhyme.network("gru", Structure(4)))
     counts = (
         np.bincount(
             rhyme.problem.codes[: rhyme.problem.parts.train],
@@ -99,7 +100,7 @@ def spoilt(network: torch.nn.Module) -> torch.nn.Module:
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_the_state_is_carried_from_batch_to_batch(rhyme: Any, cell: str) -> None:
-    network = spoilt(rhyme.network(cell, 5)).train()
+    network = spoilt(rhyme.network(cell, Structure(5))).train()
     index = rhyme.problem.draw(3, 4)
     assert torch.equal(index[1:], (index[:-1] + 64) % rhyme.problem.size("train"))
     batches = [rhyme.problem.batch("train", row) for row in index]
@@ -113,7 +114,7 @@ def test_the_state_is_carried_from_batch_to_batch(rhyme: Any, cell: str) -> None
 
 
 def test_gradients_end_where_a_batch_ends(rhyme: Any) -> None:
-    network = spoilt(rhyme.network("gru", 5)).train()
+    network = spoilt(rhyme.network("gru", Structure(5))).train()
     for row in rhyme.problem.draw(2, 4):
         network.zero_grad()
         rhyme.problem.loss(
@@ -122,7 +123,7 @@ def test_gradients_end_where_a_batch_ends(rhyme: Any) -> None:
 
 
 def test_rows_that_do_not_go_on_begin_at_zero(rhyme: Any) -> None:
-    network = spoilt(rhyme.network("gru", 5)).train()
+    network = spoilt(rhyme.network("gru", Structure(5))).train()
     first, second = rhyme.problem.draw(1, 4)[0], rhyme.problem.draw(1, 4)[0] + 1
     network(*rhyme.problem.batch("train", first)[::2])
     codes, _, starts = rhyme.problem.batch("train", second)
@@ -136,13 +137,13 @@ def test_training_goes_on_as_if_undisturbed(rhyme: Any, tmp_path: Path) -> None:
     for stops in (False, True):
         path = tmp_path / f"{stops}.safetensors"
         torch.manual_seed(0)
-        network = rhyme.network("gru", 5)
+        network = rhyme.network("gru", Structure(5))
         training = Training(rhyme.problem, network, seed=0, budget=budget, path=path)
         if stops:
             with pytest.raises(KeyboardInterrupt):
                 training.run(_stop)
             training = Training(
-                rhyme.problem, rhyme.network("gru", 5), seed=0, budget=budget, path=path
+                rhyme.problem, rhyme.network("gru", Structure(5)), seed=0, budget=budget, path=path
             )
         losses.append(training.run().losses)
     assert losses[0] == losses[1]
@@ -153,7 +154,7 @@ def _stop(_: object) -> None:
 
 
 def test_test_characters_are_read_in_their_context(rhyme: Any) -> None:
-    network = spoilt(rhyme.network("gru", 5)).eval()
+    network = spoilt(rhyme.network("gru", Structure(5))).eval()
     found = rhyme.problem.predict(network)
     with torch.inference_mode():
         logits, _ = network.read(rhyme.problem.codes[None], None)  # type: ignore[operator]
@@ -181,7 +182,7 @@ def test_bytes_and_characters() -> None:
 def test_a_model_goes_on_writing(task: str) -> None:
     found = prepared("abc " * 400, task)
     frame, _ = found.codec.apply(
-        found.network("rnn", 3), found.spec, Source("b.txt", text=b"abc abc ab")
+        found.network("rnn", Structure(3)), found.spec, Source("b.txt", text=b"abc abc ab")
     )
     assert frame.columns == ["step", found.data.unit, "probability"]
     shown = {found.data.show(code) for code in found.problem.alphabet} | {
@@ -189,7 +190,7 @@ def test_a_model_goes_on_writing(task: str) -> None:
     }
     assert {*frame[found.data.unit]} <= shown
     again, _ = found.codec.apply(
-        found.network("rnn", 3), found.spec, Source("b.txt", text=b"abc abc ab")
+        found.network("rnn", Structure(3)), found.spec, Source("b.txt", text=b"abc abc ab")
     )
     assert frame.equals(again)
 

@@ -40,6 +40,15 @@ def compare(
     seeds: int = DEFAULT_SEEDS,
     steps: int | None = None,
     rates: Sequence[float] | None = None,
+    size: str = "auto",
+    parameters: int | None = None,
+    layers: int | None = None,
+    bidirectional: bool = False,
+    dropout: float | None = None,
+    context: int | None = None,
+    batch_size: int | None = None,
+    patience: int | None = None,
+    weight_decay: float = 0.0,
     time: float | str | None = None,
     out: str | Path | None = None,
     workers: int | None = None,
@@ -70,13 +79,16 @@ def compare(
     model.predict(sales)                # what comes next
     ```
 
-    Every cell gets the same number of parameters, of steps at most, the same patience and the same
-    learning rates to try. Test data are used once, at the end of each trial that is measured.
+    Every cell gets the same search: as many settings of learning rate, size, layers, dropout and
+    context, as many steps at most, the same patience. Validation data choose; then as many seeds of
+    each cell's best setting are trained. Test data are used once, at the end of each trial that is
+    measured.
 
     Args:
         data: the path of a file or a folder, the name of a sample, a dataframe of any library,
             a dict or list of arrays, an array, or a pair of arrays and their labels.
-        cells: names, classes, or classes in files: ``"mine.py:MyCell"``, a file that is run.
+        cells: names, classes, or classes in files: ``"mine.py:MyCell"``, a file that is run;
+            "all" is a tournament of every cell, of which the best few are searched and measured.
         task: what to learn; told by the data if left out.
         target: columns to learn: values or labels.
         horizon: steps to forecast.
@@ -94,6 +106,16 @@ def compare(
         seeds: trainings of each cell that are measured.
         steps: of a training at most.
         rates: learning rates to try for each cell; a single one is taken as it is.
+        size: of the recurrent layers: "small" (4,000 parameters), "medium" (64,000) and "large"
+            (1,000,000) are one layer without dropout, of which the rate alone is searched; "auto"
+            searches size, layers, dropout and context too, up to what data and time allow.
+        parameters: of the recurrent layers; the head and embeddings are not counted.
+        layers, dropout, context: fixed, instead of searched; the context is the steps that a
+            forecast looks at, or those that the gradient goes back in text and frames.
+        bidirectional: whether layers read from the end as well; of whole sequences alone.
+        batch_size: windows or sequences a step.
+        patience: validations without a better one before a training stops.
+        weight_decay: decoupled from the gradient, as in AdamW.
         time: for all, in seconds or as "10m": what does not fit is left out, and said.
         out: the folder to write to; a run that was cut off goes on from there. If left out, one
             that is removed with the results.
@@ -109,8 +131,10 @@ def compare(
     """
     request = Request(
         cells=(cells,) if isinstance(cells, str) else tuple(cells), task=task, horizon=horizon,
-        seeds=seeds, steps=steps, rates=rates, time=time, out=None if out is None else Path(out),
-        workers=workers, ray=ray, skip_checks=skip_checks,
+        seeds=seeds, steps=steps, rates=rates, size=size, parameters=parameters, layers=layers,
+        bidirectional=bidirectional, dropout=dropout, context=context, batch_size=batch_size,
+        patience=patience, weight_decay=weight_decay, time=time,
+        out=None if out is None else Path(out), workers=workers, ray=ray, skip_checks=skip_checks,
     )  # fmt: skip
     request.classes  # noqa: B018  (what is wrong with a class is said before the data are read)
     options = Options(
@@ -128,7 +152,8 @@ def carry_out(
     """Do what is asked, on data that are read and understood; see `compare`."""
     watcher.understood(data.understood)
     kind = find_task(request.task or data.understood.task)
-    task = kind.prepare(kind.read(data.source, data.options, data.understood), request.horizon)
+    read = kind.read(data.source, data.options, data.understood)
+    task = kind.prepare(read, request.horizon, request.context)
     pool = _pool(request.workers, request.ray)
     record = run_comparison(task, request, pool=pool, watcher=watcher)
     return Results(record, request.folder, native, kept=request.out is not None)

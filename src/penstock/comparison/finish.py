@@ -1,7 +1,7 @@
 """The end of a run: each cell's best trial is saved as a model and looked into."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class Finish:
                 "kind": "cell",
                 "name": job.cell,
                 **self._known(trial.metrics),
-                "width": job.width,
+                "structure": asdict(job.structure),
                 "seed": job.seed,
                 **written(self.design.cells[job.cell]),
             }

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from penstock.cells import cell_name, check_name, find_cell
+from penstock.cells import cells as every_cell
 from penstock.comparison.duration import seconds
 from penstock.comparison.judging.checks import find_checks
 from penstock.comparison.keeping.folder import check_folder
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
 DEFAULT_SEEDS = 5
+ALL = "all"  # cells: a tournament of every one
 # In the order in which they are tried: from the middle outwards, evenly on a logarithmic scale.
+SIZES = ("auto", "small", "medium", "large")
 LEARNING_RATES = (3e-3, 1e-3, 1e-2, 3e-4, 3e-2)
 
 
@@ -39,6 +42,15 @@ class Request:
     seeds: int = DEFAULT_SEEDS
     steps: int | None = None
     rates: Sequence[float] | None = None
+    size: str = "auto"
+    parameters: int | None = None
+    layers: int | None = None
+    bidirectional: bool = False
+    dropout: float | None = None
+    context: int | None = None
+    batch_size: int | None = None
+    patience: int | None = None
+    weight_decay: float = 0.0
     time: float | str | None = None
     out: Path | None = None
     workers: int | None = None
@@ -50,9 +62,19 @@ class Request:
         self.ends  # noqa: B018  (it raises)
         self._check_cells()
         _check_rates(self.learning_rates)
-        numbers = {"horizon": self.horizon, "the number of seeds": self.seeds}
-        for name, number in {**numbers, "steps": self.steps, "workers": self.workers}.items():
+        numbers = {
+            "horizon": self.horizon, "the number of seeds": self.seeds, "steps": self.steps,
+            "workers": self.workers, "parameters": self.parameters, "layers": self.layers,
+            "context": self.context, "the batch size": self.batch_size, "patience": self.patience,
+        }  # fmt: skip
+        for name, number in numbers.items():
             _check_above_0(name, number)
+        if self.size not in SIZES:
+            raise ArgumentError(f"the size is {self.size!r}; it is one of {', '.join(SIZES)}")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise ArgumentError(f"dropout is {self.dropout}; it is a share, from 0 to below 1")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ArgumentError(f"the weight decay is {self.weight_decay}; it is 0 or more")
         find_checks(self.skip_checks)
         if self.task is not None:
             check_task(self.task)
@@ -80,6 +102,8 @@ class Request:
             UnknownCellError: there is no cell of a name, or a class is none.
             ArgumentError: a file cannot be read or run, or two cells have one name.
         """
+        if self.tournament:
+            return every_cell()
         classes = [find_cell(cell) for cell in self.cells]
         _check_named_once([cell_name(cell) for cell in classes])
         named = {cell_name(cell): cell for cell in classes}
@@ -89,6 +113,11 @@ class Request:
                     f"another cell is named {name} too; give one class another name"
                 )
         return named
+
+    @property
+    def tournament(self) -> bool:
+        """Whether all cells are to be compared, most of them only until they fall behind."""
+        return tuple(self.cells) == (ALL,)
 
     @cached_property
     def folder(self) -> Path:
@@ -105,6 +134,10 @@ class Request:
         if not self.cells:
             raise ArgumentError("no cell to compare; name some, such as rnn,lstm,gru")
         names = [cell for cell in self.cells if isinstance(cell, str)]
+        if ALL in names:
+            if len(self.cells) > 1:
+                raise ArgumentError("all is every cell; give it alone, or name some")
+            return
         for name in names:
             check_name(name)
         _check_named_once(names)

@@ -21,13 +21,15 @@ from penstock.comparison.judging.contestants import (
 )
 from penstock.comparison.judging.verdict import judge
 from penstock.comparison.keeping.folder import make_folder
+from penstock.comparison.plan import FINALISTS, STEPS, Plan, make_plan, make_space, planned
 from penstock.comparison.report.report import write_reports
 from penstock.comparison.request import Request
 from penstock.comparison.trials.damage import discard_damaged
-from penstock.comparison.trials.design import Design
-from penstock.comparison.trials.schedule import Rung, Schedule, best_rates, cut_words
-from penstock.comparison.trials.trial import Job
-from penstock.comparison.trials.workers import Bench, Here, Pool, Run
+from penstock.comparison.trials.design import Design, Rung
+from penstock.comparison.trials.schedule import Schedule, cut_words
+from penstock.comparison.trials.search import Search
+from penstock.comparison.trials.trial import Job, drop
+from penstock.comparison.trials.workers import Bench, Here, Outcome, Pool, Run
 from penstock.comparison.watcher import Watcher
 from penstock.data.splits import PARTS
 from penstock.errors import ArgumentError
@@ -45,13 +47,13 @@ def run_comparison(
     pool: Pool | None = None,
     watcher: Watcher | None = None,
 ) -> Record:
-    """Train cells under equal budgets, measure them against naive forecasts, and judge.
+    """Search for each cell's setting, train its seeds, measure against baselines, and judge.
 
-    Every cell gets the same number of parameters (its width is chosen so), of steps at most, the
-    same patience, and the same learning rates to try: a trial each, among which validation data
-    choose. Then each is trained with the same seeds. Test windows are used once, at the end of a
-    trial, and in none that tunes; of a cell slower than the fastest once more, for what it reaches
-    in that one's time (see `penstock.comparison.judging.clock`).
+    Every cell gets the same search (see `penstock.comparison.trials.search`): validation data
+    choose among as many settings, of as many steps at most, with the same patience. Then each is
+    trained with the same seeds. Test windows are used once, at the end of a trial, and in none of
+    the search; of a cell slower than the fastest once more, for what it reaches in that one's time
+    (see `penstock.comparison.judging.clock`).
 
     Leaves in the request's folder: results.json, results.csv, report.html, report.md,
     models/<cell>.safetensors and .json, and the trials in trials/. A run that was cut off goes on
@@ -59,9 +61,10 @@ def run_comparison(
 
     Args:
         task: bound to its data.
-        request: what is asked. Rates and seeds are left out where its time is short.
-        budget: what each trial may use, but for the learning rate; the request's steps, and
-            otherwise what is usual, if left out.
+        request: what is asked. What its time is too short for is left out; see
+            `penstock.comparison.plan`.
+        budget: what each trial may use, but for the learning rate; what is asked, and otherwise
+            what is usual, if left out.
         pool: where trials run; in this process if left out.
         watcher: hears how the run goes on.
 
@@ -69,19 +72,45 @@ def run_comparison(
         ArgumentError: an argument cannot work.
     """
     started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
-    budget = budget or (Budget() if request.steps is None else Budget(steps=request.steps))
-    cells, out = request.classes, request.folder
-    check_names(task, cells)
-    design = Design(task, cells, request.seeds, budget, request.learning_rates)
-    design.widths  # noqa: B018  (a cell that cannot be built fails here, before anything is written)
+    out, design = request.folder, _design(task, request, budget or _budget(request))
     make_folder(out)
+    plan = make_plan(design, request, out / "trials" / "plan.json", pool.workers)
     seconds = None if request.ends is None else request.ends - started
-    schedule = Schedule(seconds, out / "trials", started, len(cells))
-    run = _Run(design, out, schedule, pool, watcher, find_checks(request.skip_checks))
+    schedule = Schedule(seconds, out / "trials", started, len(design.cells), plan.measuring)
+    skip = find_checks(request.skip_checks)
+    run = _Run(planned(design, plan), plan, out, schedule, pool, watcher, skip)
     results = run.results()
     results.save(out / "results.json")  # first: of it the reports can be made anew
     write_reports(results, out)
     return results
+
+
+def _budget(request: Request) -> Budget:
+    """Return what each trial may use, as far as it is asked."""
+    usual = Budget()
+    return Budget(
+        steps=request.steps or STEPS[request.size],
+        patience=request.patience or usual.patience,
+        batch_size=request.batch_size or usual.batch_size,
+        weight_decay=request.weight_decay,
+    )
+
+
+def _design(task: Task, request: Request, budget: Budget) -> Design:
+    """Return the design of all that is asked.
+
+    A cell that cannot be built fails here, before anything is written.
+    """
+    cells = request.classes
+    check_names(task, cells)
+    space = make_space(task, request, budget)
+    design = Design(
+        task, cells, request.seeds, budget, space, bidirectional=request.bidirectional,
+        entrants=FINALISTS if request.tournament else None,
+    )  # fmt: skip
+    for cell in cells:
+        design.structure(cell, space.first())
+    return design
 
 
 def check_names(task: Task, cells: Iterable[str]) -> None:
@@ -99,6 +128,7 @@ class _Run:
     """One comparison on its way from a design to results."""
 
     design: Design
+    plan: Plan
     out: Path
     schedule: Schedule
     pool: Pool
@@ -113,8 +143,10 @@ class _Run:
     def results(self) -> Record:
         """Train, measure, check and judge."""
         design, task = self.design, self.design.task
-        tuning, testing, tuned, tested = self._trials()
-        outcomes = {cell: [one for one in tested if one[0].cell == cell] for cell in design.cells}
+        search, testing, tested = self._trials()
+        tuned = list(search.trials.values())
+        finalists = [job.cell for job in testing[0]]
+        outcomes = {cell: [one for one in tested if one[0].cell == cell] for cell in finalists}
         clock, entrants = self._contestants(outcomes, tuned)
         about = task.data.about()
         until, columns = self.schedule.ending, about["columns"]
@@ -124,6 +156,7 @@ class _Run:
         naive = list(task.baselines)
         case = Case(task, contestants, comparisons, naive, design.budget.rounds)
         findings = run_checks(case, self.skip)
+        left_out = cut_words(search.tried(finalists), search.asked, testing, [*tuned, *tested])
         return Record(
             task=task.name,
             metrics=list(task.problem.metrics),
@@ -138,10 +171,11 @@ class _Run:
             comparisons=comparisons,
             verdict=judge(contestants, comparisons, naive, findings),
             checks=findings,
-            cut=[*cut_words(tuning, testing, [*tuned, *tested]), *lacking],
+            cut=[*self.plan.words, *left_out, *lacking],
             examples=[one.record() for one in task.examples.shown()],
             versions={"penstock": __version__, "torch": torch.__version__},
             parts={part: task.problem.members(part) for part in PARTS},
+            tournament=search.standings,
             times={
                 "total": time.monotonic() - self.schedule.started,
                 "clock": clock,
@@ -149,23 +183,27 @@ class _Run:
             },
         )
 
-    def _trials(self) -> tuple[list[Rung], list[Rung], Outcomes, Outcomes]:
-        """Return the rungs that tune and that are measured, and what came out of each."""
-        design, tuning = self.design, self.design.tuning()
-        self.watcher.begins((len(tuning) + design.seeds) * len(design.cells))
+    def _trials(self) -> tuple[Search, list[Rung], Outcomes]:
+        """Return the search, the rungs that are measured, and what came out of these."""
+        design = self.design
         with self.pool.open(self.bench) as run:
-            self._discard_damaged(tuning)
-            tuned = self._train(run, self.schedule.tuning(tuning))
-            testing = design.testing(best_rates([*design.cells], tuned, design.learning_rates[0]))
+
+            def train(rungs: Sequence[Rung]) -> list[Outcome]:
+                self._discard_damaged(rungs)
+                return self._train(run, self.schedule.tuning(rungs))
+
+            search = Search(design, train, lambda job: drop(job, self.bench.root))
+            self.watcher.begins(search.expected() + design.seeds * search.finalists)
+            testing = design.testing(search.best())
             self._discard_damaged(testing)
-            return tuning, testing, tuned, self._train(run, self.schedule.testing(testing))
+            return search, testing, self._train(run, self.schedule.testing(testing))
 
     def _discard_damaged(self, rungs: Sequence[Rung]) -> None:
         for job in (job for rung in rungs for job in rung):
             if why := discard_damaged(self.design.task, job, self.bench.root):
                 self.watcher.discarded(why)
 
-    def _train(self, run: Run, jobs: Iterator[Job]) -> Outcomes:
+    def _train(self, run: Run, jobs: Iterator[Job]) -> list[Outcome]:
         """Run jobs and return them with their trials, in the order of the jobs."""
         begun: list[Job] = []
 
@@ -176,13 +214,13 @@ class _Run:
 
         trials = {}
         for job, trial in run(noted()):
-            self.schedule.note(job)
+            self.schedule.note(job, trial)
             self.watcher.ends(job, trial)
             trials[job] = trial
         return [(job, trials[job]) for job in begun]
 
     def _contestants(
-        self, outcomes: Mapping[str, Outcomes], tuned: Outcomes
+        self, outcomes: Mapping[str, Outcomes], tuned: Sequence[Outcome]
     ) -> tuple[float | None, list[Contestant]]:
         """Return the clock, and the contestants by rank."""
         task = self.design.task

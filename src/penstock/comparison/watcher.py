@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from penstock import plain
+from penstock.comparison.trials.schedule import in_words
 from penstock.comparison.trials.trial import Job
 from penstock.data.understanding.understanding import Understanding
 from penstock.record.contestants import Trial
@@ -58,6 +59,4 @@ def watcher_here() -> Watcher:
 def label(job: Job) -> str:
     """Return a trial in words."""
     name = plain.one_line(job.cell)
-    if job.purpose == "tuning":
-        return f"{name}, learning rate {job.budget.learning_rate:g}"
-    return f"{name}, seed {job.seed}"
+    return f"{name}, {in_words(job.setting) if job.purpose == 'tuning' else f'seed {job.seed}'}"

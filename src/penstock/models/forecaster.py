@@ -1,6 +1,6 @@
 """The forecasting network.
 
-A recurrent layer reads x_t = (y_t − y_T, tanh y_t), t = 1 … T, y in scaled units. A linear map V
+Recurrent layers read x_t = (y_t − y_T, tanh y_t), t = 1 … T, y in scaled units. A linear map V
 of its last output o_T gives the changes from the last value: ŷ_{T+k} = y_T + (V o_T + b)_k, with
 V = 0 and b = 0 at first. An untrained network is therefore the forecast "last value", and what it
 learns is what is better than that. Each ŷ is three: the quantiles of `QUANTILES`.
@@ -19,8 +19,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from penstock.cells import Cell, Place, find_cell
-from penstock.layers.recurrent import Recurrent
+from penstock.cells import Cell
+from penstock.models.stack import stack
+from penstock.record.structure import Structure
 
 QUANTILES = (0.1, 0.5, 0.9)
 MEDIAN = 1
@@ -53,13 +54,21 @@ class Forecaster(nn.Module):
     """
 
     def __init__(
-        self, cell: str | type[Cell], width: int, horizon: int, past: int = 0, known: int = 0
+        self,
+        cell: str | type[Cell],
+        structure: Structure,
+        horizon: int,
+        past: int = 0,
+        known: int = 0,
     ) -> None:
         super().__init__()
         inputs, self.horizon, self.known = _INPUTS + past + known, horizon, known
-        features = find_cell(cell)().usage(Place(inputs, width)).output_size
-        self.recurrent = Recurrent(cell, inputs, width, batch_first=True)
-        self.head = nn.Linear(features, len(QUANTILES) * (1 if known else horizon))
+        self.context = structure.context
+        self.recurrent = stack(cell, inputs, structure)
+        self.dropout = nn.Dropout(structure.dropout)
+        self.head = nn.Linear(
+            self.recurrent.output_size, len(QUANTILES) * (1 if known else horizon)
+        )
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -78,13 +87,17 @@ class Forecaster(nn.Module):
         self, context: Tensor, past: Tensor | None = None, known: Tensor | None = None
     ) -> Tensor:
         """Return the changes from the last value, for each step ahead and quantile."""
+        skipped = 0 if self.context is None else max(0, context.shape[1] - self.context)
+        context = context[:, skipped:]
         inputs = torch.stack([context - context[:, -1:], context.tanh()], dim=-1)
         if past is not None:
-            inputs = torch.cat([inputs, past], dim=-1)
+            inputs = torch.cat([inputs, past[:, skipped:]], dim=-1)
         if known is not None and self.known:
             held = inputs[:, -1:].expand(-1, self.horizon, -1)
-            inputs = torch.cat([torch.cat([inputs, held], dim=1), known], dim=-1)
+            inputs = torch.cat([torch.cat([inputs, held], dim=1), known[:, skipped:]], dim=-1)
         output, _ = self.recurrent(inputs)
         ahead = output[:, -self.horizon :] if self.known else output[:, -1]
-        changes: Tensor = self.head(ahead).reshape(len(context), self.horizon, len(QUANTILES))
+        changes: Tensor = self.head(self.dropout(ahead)).reshape(
+            len(context), self.horizon, len(QUANTILES)
+        )
         return changes

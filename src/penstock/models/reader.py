@@ -6,16 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from penstock.cells import Cell, Place, find_cell
-from penstock.layers.recurrent import Recurrent
+from penstock.cells import Cell
+from penstock.models.stack import stack
+from penstock.record.structure import Structure
 
 _WIDEST_EMBEDDING = 8
-
-
-def edge_parameters(sizes: Sequence[int], outputs: int, numbers: int = 0) -> int:
-    """Return how many learned values embeddings, outputs and inputs take at 16 hidden units."""
-    embedded = sum(size * min(size, _WIDEST_EMBEDDING) for size in sizes)
-    return embedded + 16 * (outputs + numbers)
 
 
 class Inputs(NamedTuple):
@@ -44,7 +39,7 @@ class Inputs(NamedTuple):
 
 
 class SequenceNetwork(nn.Module):
-    """A recurrent layer between embeddings and a linear map: ŷ = V o + b.
+    """Recurrent layers between embeddings and a linear map: ŷ = V o + b.
 
     V = 0 at first and b is given: an untrained network says what is most likely without looking
     (a class's logarithmic share, say), and what it learns is what is better than that.
@@ -52,18 +47,20 @@ class SequenceNetwork(nn.Module):
     Legend: B batch, T time, F numbers, C symbols, O outputs.
 
     Args:
-        cell: of the recurrent layer.
-        width: H.
+        cell: of the recurrent layers.
+        structure: of the recurrent layers.
         numbers: F, the inputs that are numbers.
         sizes: [C] the number of codes of each symbol; it becomes an embedding of at most 8.
         start: [O], b at first.
-        every_step: an output for every step, instead of one after the last.
+        every_step: an output for every step, instead of one after the last; o is then what the
+            last step gives, and where layers read from the end as well, what that gives at the
+            first.
     """
 
     def __init__(
         self,
         cell: str | type[Cell],
-        width: int,
+        structure: Structure,
         numbers: int,
         sizes: Sequence[int],
         start: Sequence[float],
@@ -75,9 +72,9 @@ class SequenceNetwork(nn.Module):
             nn.Embedding(size, min(size, _WIDEST_EMBEDDING)) for size in sizes
         )
         inputs = numbers + sum(min(size, _WIDEST_EMBEDDING) for size in sizes)
-        features = find_cell(cell)().usage(Place(inputs, width)).output_size
-        self.recurrent = Recurrent(cell, inputs, width, batch_first=True)
-        self.head = nn.Linear(features, len(start))
+        self.recurrent = stack(cell, inputs, structure)
+        self.dropout = nn.Dropout(structure.dropout)
+        self.head = nn.Linear(self.recurrent.output_size, len(start))
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
             self.head.bias.copy_(torch.tensor(start))
@@ -87,14 +84,22 @@ class SequenceNetwork(nn.Module):
         output, _ = self.recurrent(self.encoded(numbers, symbols), lengths=lengths)
         if not self.every_step:
             assert lengths is not None
-            output = output[torch.arange(len(output), device=output.device), lengths - 1]
-        outputs: Tensor = self.head(output)
+            output = self._ends(output, lengths)
+        outputs: Tensor = self.head(self.dropout(output))
         return outputs
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Return [B, O], or [B, T, O]; the steps before a row's first are not seen."""
         outputs: Tensor = self(inputs.numbers, inputs.symbols, inputs.lengths)
         return outputs
+
+    def _ends(self, output: Tensor, lengths: Tensor) -> Tensor:
+        """Return what each direction gives after all steps [B, F]; output [B, T, F]."""
+        last = output[torch.arange(len(output), device=output.device), lengths - 1]
+        if not self.recurrent.bidirectional:
+            return last
+        half = output.shape[-1] // 2
+        return torch.cat([last[:, :half], output[:, 0, half:]], dim=-1)
 
     def encoded(self, numbers: Tensor, symbols: Tensor) -> Tensor:
         """Return what the recurrent layer reads: numbers and embedded symbols [B, T, I]."""

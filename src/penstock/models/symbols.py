@@ -39,7 +39,7 @@ class SymbolNetwork(SequenceNetwork):
         """Return logits [B, T, V] and the state after the last of codes [B, T]."""
         nothing = torch.empty(*codes.shape, 0, device=codes.device)
         output, state = self.recurrent(self.encoded(nothing, codes[..., None]), state)
-        return self.head(output), state
+        return self.head(self.dropout(output)), state
 
     def log_probabilities(self, codes: Tensor, warm: int) -> Tensor:
         """Return ln p of each symbol given those before it, but for a row's first `warm` + 1.

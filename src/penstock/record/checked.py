@@ -32,12 +32,29 @@ class DataRecord(TypedDict):
     sha256: str
 
 
+class Tried(TypedDict):
+    """What the search could choose from."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    learning_rate: list[float]
+    parameters: list[int]
+
+
+class Standing(TypedDict):
+    """How far a cell came in a tournament."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    cell: str
+    rounds: int
+    loss: float | None
+
+
 class Trained(TypedDict):
     """What each trial could use."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
-    parameters: int
     round_steps: int
+    tried: Tried
 
 
 class Versions(TypedDict):

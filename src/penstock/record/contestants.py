@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from penstock.record.structure import Setting, Structure
+
 Bounds = tuple[float, float]
 
 
@@ -13,24 +15,26 @@ class Trial:
 
     Attributes:
         seed: what its weights and batches depend on.
-        learning_rate: of Adam.
-        status: "finished"; "diverged" where a loss was not finite; "failed" where an error or the
+        setting: what the search decided for it.
+        status: "finished"; "pruned" where the search dropped it before its end; "diverged" where a
+            loss was not finite; "failed" where an error or the
             end of its process stopped it; "cut" where the time of the whole run was up. One that
             diverged or was cut is measured too, with the best weights that it had, if it got better
             at all.
-        ended: why training stopped: "patience", "steps", "diverged", or what failed, in words.
+        ended: why training stopped: "patience", "steps", "diverged", "search", or what failed, in
+            words.
         losses: (training, validation) loss of each round; the first is before any step.
         best_round: the round whose weights were kept.
         metrics, blocks, profile: as `penstock.tasks.problem.Measured`; empty unless it was
-            measured. A trial that tunes the learning rate has none: it never sees test data.
+            measured. A trial of the search has none: it never sees test data.
         predictions, bands: for the windows of `Record.examples`, in the data's unit; bands are
             intervals, and empty where the task has none.
         times: seconds of the processor, {"train": …, "predict": …, "rounds": […]}.
     """
 
     seed: int
-    learning_rate: float
-    status: Literal["finished", "diverged", "failed", "cut"]
+    setting: Setting
+    status: Literal["finished", "pruned", "diverged", "failed", "cut"]
     ended: str
     losses: list[list[float | None]] = field(default_factory=list)
     best_round: int = 0
@@ -94,13 +98,15 @@ class CellContestant(Entrant):
     """A cell with its trials.
 
     Attributes:
-        width: hidden units.
+        structure: of its recurrent layers.
         parameters: of the whole network.
+        recurrent_parameters: of its recurrent layers alone, which are as many for every cell that
+            was given as many.
         flops_per_step: of matrix products in one step of the recurrent layers, for one sequence
             (a multiply-add counts 2; elementwise work is not counted).
-        learning_rate: of the trials, chosen among those of `tuning`.
+        setting: of the trials, chosen among those of `tuning`.
         trials: that are measured.
-        tuning: a trial for each learning rate tried.
+        tuning: a trial for each setting that the search tried.
         health: of the trial with the best validation loss; see `penstock.comparison.inspection`.
         times: seconds of the processor, {"train": mean of a trial, "predict": all test windows,
             "step": one optimisation step, both at their quickest}, and "same_clock": {"rounds",
@@ -108,10 +114,11 @@ class CellContestant(Entrant):
     """
 
     kind: Literal["cell"] = "cell"
-    width: int
+    structure: Structure
     parameters: int
+    recurrent_parameters: int
     flops_per_step: int
-    learning_rate: float
+    setting: Setting
     trials: list[Trial]
     tuning: list[Trial] = field(default_factory=list)
     health: dict[str, float | None] = field(default_factory=dict)

@@ -39,6 +39,7 @@ def _checked(results: Record) -> Record:
         (checked.Versions, "versions"),
         (checked.Times, "times"),
         (list[checked.Example], "examples"),
+        (list[checked.Standing], "tournament"),
     ):
         checked.check(kind, getattr(results, part), part)
     verdict = results.verdict

@@ -1,4 +1,4 @@
-"""What a comparison leaves behind: the schema of results.json, version penstock.results/3.
+"""What a comparison leaves behind: the schema of results.json, version penstock.results/4.
 
 The file is a `Record` as JSON: an object's keys are the attributes below. All that is a time is
 under a key `times`, so that two runs with the same seeds differ nowhere else. No torch is needed
@@ -14,7 +14,7 @@ from pydantic import Field
 from penstock.atomic import write_json
 from penstock.record.contestants import Bounds, Contestant
 
-SCHEMA = "penstock.results/3"
+SCHEMA = "penstock.results/4"
 
 Kind = Literal[
     "winner", "no clear winner", "best so far", "nothing beats naive", "naive is better", "failed"
@@ -105,8 +105,8 @@ class Record:
         profile_names: the name of each value of a profile.
         data: name, rows, missing values, columns, and a hash of the values.
         settings: what the task decided (`Task.settings`).
-        budget: what each trial could use (`Budget`), the common number of parameters, and the
-            learning rates to try.
+        budget: what each trial could use (`Budget`), and "tried": of each part of a `Setting`, the
+            choices that the search had.
         seeds: of the trials of each cell.
         notes: what the user should know about the data.
         contestants: by rank.
@@ -116,6 +116,8 @@ class Record:
         cut: what was left out as time was up, or because of an error, a sentence each.
         examples: test windows to draw.
         versions: of penstock and torch.
+        tournament: where many cells began, how far each came: {"cell", "rounds" of training, the
+            best validation "loss"}, the best first.
         parts: the members of training, validation and test: sequences, or spans of time.
         times: seconds, {"total": of this run, "clock": the time in which the fastest cell takes
             all its steps}, and "workers", the trials at a time.
@@ -139,6 +141,7 @@ class Record:
     examples: list[dict[str, Any]]
     versions: dict[str, str]
     parts: dict[str, list[str]] = field(default_factory=dict)
+    tournament: list[dict[str, Any]] = field(default_factory=list)
     times: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 

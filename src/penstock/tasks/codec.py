@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from penstock.cells import Cell
 from penstock.data.files import Source
+from penstock.record.structure import Structure
 from penstock.tasks.methods import Method, load
 
 Evaluated = tuple[dict[str, float], tuple[str, ...]]  # metrics by name, and notes on them
@@ -23,8 +24,10 @@ class Codec(ABC):
 
     Attributes:
         methods: the type of each baseline by name.
+        reads_whole: whether a prediction may rest on what comes later in its sequence.
     """
 
+    reads_whole: ClassVar[bool] = False
     methods: Mapping[str, type[Method]]
 
     @abstractmethod
@@ -40,8 +43,10 @@ class Codec(ABC):
         """Return the sizes that a specification fixes, by the names that `Method.shapes` uses."""
 
     @abstractmethod
-    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> nn.Module:
-        """Return an untrained network around layers of a cell with `width` hidden units."""
+    def rebuild(
+        self, spec: dict[str, Any], cell: str | type[Cell], structure: Structure
+    ) -> nn.Module:
+        """Return an untrained network around recurrent layers of a cell."""
 
     @abstractmethod
     def apply(
@@ -61,13 +66,6 @@ class Codec(ABC):
             DataError: the source or one of its cells cannot be used, or holds nothing to compare
                 predictions with.
         """
-
-    def extra_parameters(self, spec: dict[str, Any]) -> int:  # noqa: ARG002
-        """Return how many learned values the data need beside those that all comparisons give.
-
-        So that many symbols, classes or columns leave a network its width.
-        """
-        return 0
 
     def rebuild_baseline(
         self, name: str, spec: dict[str, Any], weights: Mapping[str, Tensor]

@@ -75,6 +75,10 @@ class Problem(ABC):
     def size(self, part: str) -> int:
         """Return the number of windows in the part "train", "validation" or "test"."""
 
+    def learned_from(self) -> int:
+        """Return how many steps there are to learn from."""
+        return self.size("train")
+
     def draw(self, steps: int, batch_size: int) -> Tensor:
         """Return the training windows of the next steps [steps, B], from torch's random numbers."""
         return torch.randint(self.size("train"), (steps, batch_size))

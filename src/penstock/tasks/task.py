@@ -16,6 +16,7 @@ from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.understanding.understanding import Understanding
 from penstock.errors import ArgumentError
+from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, Problem
@@ -70,6 +71,8 @@ class TaskKind:
         reader: behind `read`; it is given what was understood of the source, where that is known.
         bind: from what `read` returned to the task's parts on these data; raises as `prepare`.
         has_horizon: whether steps are forecast, so that `bind` takes a horizon, or None, too.
+        has_context: whether there is a number of steps to look at, or that the gradient goes back,
+            so that `bind` takes it, or None, last.
     """
 
     name: str
@@ -78,6 +81,7 @@ class TaskKind:
     reader: Callable[[Source, Options, Understanding | None], Any]
     bind: Callable[..., "Parts"]
     has_horizon: bool = False
+    has_context: bool = False
 
     def read(
         self, source: Source, options: Options, understood: Understanding | None = None
@@ -90,16 +94,23 @@ class TaskKind:
         """
         return self.reader(source, replace(options, task=self.asks), understood)
 
-    def prepare(self, data: TaskData, horizon: int | None = None) -> "Task":
+    def prepare(
+        self, data: TaskData, horizon: int | None = None, context: int | None = None
+    ) -> "Task":
         """Return the task on what `read` returned: split, scaled, cut into windows.
 
         Raises:
             DataError: the data do not suffice.
-            ArgumentError: the horizon cannot be.
+            ArgumentError: the horizon or the context cannot be.
         """
         if horizon is not None and not self.has_horizon:
             raise ArgumentError(f"--horizon is for forecasting; --task {self.name} has none")
-        parts = self.bind(data, horizon) if self.has_horizon else self.bind(data)
+        if context is not None and not self.has_context:
+            raise ArgumentError(
+                f"--context is for tasks that read pieces; --task {self.name} reads whole sequences"
+            )
+        told = [horizon] * self.has_horizon + [context] * self.has_context
+        parts = self.bind(data, *told)
         return Task(**vars(parts), kind=self, data=data)
 
 
@@ -114,6 +125,8 @@ class Parts:
         settings: what was decided about the data, for the record (values fit for JSON).
         notes: what the user should know about these decisions, a sentence each.
         spec: what a trained model needs to be used on other data (values fit for JSON).
+        contexts: how many of the last steps a network may look at, the usual number first; none
+            where it is not for a network to choose.
     """
 
     problem: Problem
@@ -122,9 +135,10 @@ class Parts:
     settings: dict[str, Any]
     notes: tuple[str, ...]
     spec: dict[str, Any]
+    contexts: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task(Parts):
     """A task and the data that it is bound to, in one value: they cannot be mismatched.
 
@@ -146,9 +160,9 @@ class Task(Parts):
         """From a model's file to predictions."""
         return self.kind.codec
 
-    def network(self, cell: str | type[Cell], width: int) -> nn.Module:
+    def network(self, cell: str | type[Cell], structure: Structure) -> nn.Module:
         """Return an untrained network for this task."""
-        return self.codec.rebuild(self.spec, cell, width)
+        return self.codec.rebuild(self.spec, cell, structure)
 
     @cached_property
     def baselines(self) -> Mapping[str, Baseline]:

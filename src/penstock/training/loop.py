@@ -4,12 +4,12 @@ All that is random in a round comes from (seed, number of the round), so a train
 and goes on from its checkpoint gives to the bit what an undisturbed one gives.
 """
 
-import functools
 import logging
 import operator
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial, reduce
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -22,6 +22,7 @@ from penstock.record.checked import conform
 from penstock.training import checkpoint
 
 _VALIDATION_BATCH = 500
+_PACED = 3  # steps that a pace is taken from
 
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no "Seed set to 0"
 
@@ -52,6 +53,7 @@ class Budget:
         patience: rounds without a better validation loss before it stops.
         batch_size: windows a step, drawn with replacement.
         learning_rate: of Adam.
+        weight_decay: decoupled from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101).
         clip_norm: the norm to which gradients are clipped.
     """
 
@@ -60,6 +62,7 @@ class Budget:
     patience: int = 6
     batch_size: int = 64
     learning_rate: float = 3e-3
+    weight_decay: float = 0.0
     clip_norm: float = 1.0
 
     @property
@@ -117,6 +120,13 @@ def derive_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
+def _timed(work: Callable[[], object]) -> float:
+    """Return the seconds that some work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 class Training:
     """One training of one network, which can stop after any round and go on later.
 
@@ -144,9 +154,12 @@ class Training:
     ) -> None:
         self.learner, self.network, self.seed, self.budget = learner, network, seed, budget
         self.path, self.trail, self.fabric = path, trail, fabric or make_fabric()
-        adam = torch.optim.Adam(network.parameters(), lr=budget.learning_rate)
+        adam = torch.optim.AdamW(
+            network.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay
+        )
         self.model, self.optimizer = self.fabric.setup(network, adam)
         self.progress, self.best = Progress(), self._weights()
+        self._pulse: Callable[[], None] = lambda: None
 
     def _clock(self) -> float:
         return time.process_time() if self.fabric.device.type == "cpu" else time.perf_counter()
@@ -155,8 +168,9 @@ class Training:
         self,
         report: Callable[[Progress], None] = lambda _: None,
         pulse: Callable[[], None] = lambda: None,
+        until: int | None = None,
     ) -> Progress:
-        """Train to the end and leave the best weights in the network.
+        """Train to the end, or for `until` rounds in all; leave the best weights in the network.
 
         `report` is called after each round, and `pulse` before each batch; one that raises ends
         the training there.
@@ -166,13 +180,31 @@ class Training:
             self.restore()
         else:
             self._finish_round(None, self._clock())
-        while not self.progress.ended(self.budget):
+        while not self.progress.ended(self.budget) and self.progress.round != until:
             start = self._clock()
             self.progress.round += 1
             self._finish_round(self._train_round(), start)
             report(self.progress)
         self.keep_best()
         return self.progress
+
+    def pace(self, limit: float) -> tuple[float, float]:
+        """Return the seconds of a step and of a validation, measured on the network as it is.
+
+        The first step, which may build a kernel, does not count, unless it takes `limit` seconds.
+        The network is of no use afterwards.
+        """
+        size = self.learner.size("validation")
+        several = torch.split(torch.arange(size), _VALIDATION_BATCH)
+        self.model.train()
+        index = self.learner.draw(_PACED, self.budget.batch_size)
+        steps = _timed(lambda: self._step(index[0]))
+        for batch in index[1:] if steps < limit else ():
+            steps = min(steps, _timed(partial(self._step, batch)))
+        self.model.eval()
+        with torch.inference_mode():
+            validation = _timed(lambda: self._loss("validation", several[0]))
+        return steps, validation * len(several)
 
     def keep_best(self) -> None:
         """Put the best weights into the network, and it on the CPU."""
@@ -237,7 +269,7 @@ class Training:
             "optimizer": checkpoint.optimizer_tensors(self.optimizer),
         }
         tensors = [checkpoint.prefixed(part, named) for part, named in parts.items()]
-        checkpoint.save(path, functools.reduce(operator.or_, tensors), asdict(self.progress))
+        checkpoint.save(path, reduce(operator.or_, tensors), asdict(self.progress))
 
     def restore(self) -> None:
         """Take all from the checkpoint.

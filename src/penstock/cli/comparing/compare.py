@@ -11,17 +11,36 @@ from penstock.errors import ArgumentError
 
 @with_reading
 def compare(
-    context: typer.Context,
+    command: typer.Context,
     reading: ReadingOptions,
     data: DataPath = Path("sunspots"),
     cells: Annotated[
-        str, typer.Option(help="Cells, with commas between; your own as file.py:MyCell.")
+        str, typer.Option(help="Cells, with commas between, your own as file.py:MyCell; or all.")
     ] = "rnn,lstm,gru",
     seeds: Annotated[int, typer.Option(help="Trainings of each cell that are measured.")] = 5,
     steps: Annotated[int | None, typer.Option(help="Steps of a training at most.")] = None,
     rates: Annotated[
         str, typer.Option(help="Learning rates to try for each cell, with commas between.")
     ] = "",
+    size: Annotated[
+        str, typer.Option(help="Of the networks: small, medium, large, or auto, which is searched.")
+    ] = "auto",
+    parameters: Annotated[
+        int | None, typer.Option(help="Of the recurrent layers, instead of a size.")
+    ] = None,
+    layers: Annotated[int | None, typer.Option(help="One over the other.")] = None,
+    bidirectional: Annotated[
+        bool, typer.Option("--bidirectional", help="Read whole sequences from the end as well.")
+    ] = False,
+    dropout: Annotated[float | None, typer.Option(help="Share of outputs set to 0.")] = None,
+    context: Annotated[
+        int | None, typer.Option(help="Steps looked at, or that the gradient goes back.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Windows or sequences a step.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Validations without a better one before a training stops.")
+    ] = None,
+    weight_decay: Annotated[float, typer.Option(help="Of AdamW.")] = 0.0,
     time: Annotated[
         str, typer.Option(help="Time for all, as 10m: what does not fit is left out, and said.")
     ] = "",
@@ -44,8 +63,10 @@ def compare(
     # What is wrong with the command line or the data is said before torch is imported.
     request = Request(
         cells=_names(cells), task=reading.task, horizon=reading.horizon, seeds=seeds, steps=steps,
-        rates=_rates(rates), time=time or None, out=out, workers=workers, ray=ray or None,
-        skip_checks=skip_check or (), began=context.obj,
+        rates=_rates(rates), size=size, parameters=parameters, layers=layers,
+        bidirectional=bidirectional, dropout=dropout, context=context, batch_size=batch_size,
+        patience=patience, weight_decay=weight_decay, time=time or None, out=out, workers=workers,
+        ray=ray or None, skip_checks=skip_check or (), began=command.obj,
     )  # fmt: skip
     given = reading.read(data, reading.task and asked_of(reading.task))
 

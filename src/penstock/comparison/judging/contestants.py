@@ -8,7 +8,7 @@ import numpy as np
 
 from penstock.comparison.judging.clock import Outcomes, round_seconds
 from penstock.comparison.judging.statistics import Estimate, mean_over_seeds, over_seeds_and_blocks
-from penstock.comparison.trials.budget import count_parameters, flops_per_step
+from penstock.comparison.trials.budget import count_parameters, count_recurrent, flops_per_step
 from penstock.record.contestants import (
     BaselineContestant,
     Bounds,
@@ -25,7 +25,7 @@ def cell_contestant(
     """Return a cell as a contestant, from its trials."""
     job, _ = outcomes[0]
     trials = [trial for _, trial in outcomes]
-    network = task.network(job.cell, job.width)
+    network = task.network(job.cell, job.structure)
     measured = [trial for trial in trials if trial.measured]
     blocks, weights = [trial.blocks for trial in measured], block_weights(task)
     scores = {m: np.array([t.metrics[m] for t in measured]) for m in task.problem.metrics}
@@ -41,10 +41,11 @@ def cell_contestant(
         profile=np.mean([t.profile for t in measured], axis=0).tolist() if measured else [],
         predictions=best.predictions if best else [],
         bands=best.bands if best else [],
-        width=job.width,
+        structure=job.structure,
         parameters=count_parameters(network),
+        recurrent_parameters=count_recurrent(network),
         flops_per_step=flops_per_step(network),
-        learning_rate=job.budget.learning_rate,
+        setting=job.setting,
         trials=trials,
         tuning=list(tuning),
         model=f"models/{job.cell}.safetensors" if best else None,

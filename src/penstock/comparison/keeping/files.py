@@ -1,16 +1,18 @@
 """Models on disk: <name>.safetensors with the weights, <name>.json with the rest.
 
-The JSON has the keys schema ("penstock.model/3"), kind ("cell" or "baseline": a naive or linear
+The JSON has the keys schema ("penstock.model/4"), kind ("cell" or "baseline": a naive or linear
 method), name, task, spec (what the task needs to rebuild the model and to use it on other data),
 settings (as the task gave them), columns (read in training) and metrics (on the test windows). A
-cell's has width and seed too, and, where it is a user's own, written (where).
+cell's has structure (of its recurrent layers) and seed too, and, where it is a user's own, written
+(where).
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import safetensors.torch
 import torch
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from typing_extensions import TypedDict
@@ -22,10 +24,12 @@ from penstock.comparison.keeping.folder import find_model
 from penstock.errors import ArgumentError, DataError, ModelFileError, UnknownCellError
 from penstock.opening import check_plain, read_json
 from penstock.record.checked import Count, conform
+from penstock.record.structure import Structure
 from penstock.tasks import find_task
 from penstock.tasks.codec import Codec
 
-SCHEMA = "penstock.model/3"
+SCHEMA = "penstock.model/4"
+_MOST_LAYERS = 64  # each takes memory before its weights are looked at
 _TYPES = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
 Shapes = dict[str, tuple[tuple[int, ...], torch.dtype | str]]
 
@@ -50,10 +54,20 @@ class About(TypedDict):
     metrics: dict[str, float]
 
 
+class Layers(TypedDict):
+    """A `Structure` as a file has it."""
+
+    width: Count
+    layers: Annotated[int, Field(ge=1, le=_MOST_LAYERS)]
+    bidirectional: bool
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    context: Count | None
+
+
 class CellAbout(About):
     """What the file of a trained network holds."""
 
-    width: Count
+    structure: Layers
 
 
 class OwnCellAbout(CellAbout, total=False):
@@ -149,7 +163,7 @@ def _network(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:
     """
     conform(about, OwnCellAbout, "the model")
     _check_cell(about)
-    given = about["spec"], about["name"], about["width"]
+    given = about["spec"], about["name"], Structure(**about["structure"])
     with torch.device("meta"):
         state = codec.rebuild(*given).state_dict()
     wanted: Shapes = {name: (tuple(value.shape), value.dtype) for name, value in state.items()}

@@ -39,6 +39,11 @@ def markdown(results: Record) -> str:
         _table([column.head for column in columns], rows),
         _list(_text(f"{column.head}: {column.meaning}") for column in columns),
         *(["## Left out", _list(map(_text, results.cut))] if results.cut else []),
+        *(
+            ["## Tournament", _table(table.STANDING_HEADS, table.standings(results))]
+            if results.tournament
+            else []
+        ),
         "## Trials",
         _table(table.TRIAL_HEADS, table.trial_rows(results)),
         "## Data and settings",

@@ -1,6 +1,8 @@
 """The pictures of a report, as plotly figures without colours of their own ground or ink."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from math import inf
 from typing import Any
 
 import plotly.graph_objects as go
@@ -92,12 +94,16 @@ def tuning(results: Record) -> go.Figure:
     figure = blank("learning rate", "best validation loss")
     cells = cells_among(results.contestants)
     for one in cells:
-        tried = sorted((t.learning_rate, t.best_loss) for t in one.tuning if t.status == "finished")
+        tried = sorted(
+            (t.setting.learning_rate, t.best_loss) for t in one.tuning if t.best_loss < inf
+        )
         if not tried:
             continue
         rates = [rate for rate, _ in tried]
-        chosen = [12 if rate == one.learning_rate else 7 for rate in rates]
-        symbols = ["circle" if rate == one.learning_rate else "circle-open" for rate in rates]
+        chosen = [12 if rate == one.setting.learning_rate else 7 for rate in rates]
+        symbols = [
+            "circle" if rate == one.setting.learning_rate else "circle-open" for rate in rates
+        ]
         figure.add_scatter(
             x=rates,
             y=[loss for _, loss in tried],
@@ -105,8 +111,25 @@ def tuning(results: Record) -> go.Figure:
             marker={"size": chosen, "symbol": symbols},
             **_line(results, one),
         )
-    rates = sorted({t.learning_rate for one in cells for t in one.tuning})
+    rates = sorted({t.setting.learning_rate for one in cells for t in one.tuning})
     return figure.update_xaxes(type="log", tickvals=rates, ticktext=[f"{r:g}" for r in rates])
+
+
+def sizes(results: Record) -> go.Figure:
+    """Return the best validation loss at each size tried, over all that was tried with it."""
+    figure = blank("parameters of the recurrent layers", "best validation loss")
+    for one in cells_among(results.contestants):
+        tried = sorted((t.setting.parameters, t.best_loss) for t in one.tuning)
+        best = [(size, min(loss for _, loss in of)) for size, of in groupby(tried, lambda t: t[0])]
+        shown = [pair for pair in best if pair[1] < inf]
+        figure.add_scatter(
+            x=[size for size, _ in shown],
+            y=[loss for _, loss in shown],
+            mode="lines+markers",
+            **_line(results, one),
+        )
+    named = sorted(results.budget["tried"]["parameters"])
+    return figure.update_xaxes(type="log", tickvals=named, ticktext=[f"{n:,}" for n in named])
 
 
 def profile(results: Record) -> go.Figure:

@@ -56,7 +56,7 @@ def render(inspection: Inspection) -> str:
     return markup.page(
         "inspection.html",
         f"What {about['name']} does",
-        f"{about['name']} with {about['width']} hidden units · "
+        f"{about['name']} with {about['structure']['width']} hidden units · "
         f"{about['task']} on {inspection.data}",
         f"Made by Penstock {__version__} with penstock inspect.",
         summary=summary(inspection),

@@ -70,6 +70,7 @@ def render(results: Record) -> str:
         meanings=[f"{column.head}: {column.meaning}" for column in table.columns(results)],
         figures=list(_figures(results)),
         examples=[_example(results, n) for n in range(len(results.examples))],
+        tournament=Grid("Tournament", table.STANDING_HEADS, table.standings(results)),
         trials=trials,
         trials_head=f"All {len(trials.rows)} trials"
         + (f", {lost} without a result" if lost else ""),
@@ -81,7 +82,9 @@ def render(results: Record) -> str:
 def _about(results: Record) -> str:
     rows = f"{results.data['rows']:,} rows" if "rows" in results.data else ""
     trials = sum(len(c.trials) + len(c.tuning) for c in cells_among(results.contestants))
-    parts = [results.task, rows, f"{trials} trials", f"{results.budget['parameters']:,} parameters"]
+    sizes = sorted(results.budget["tried"]["parameters"])
+    size = f"{sizes[0]:,}" + (f" to {sizes[-1]:,}" if len(sizes) > 1 else "")
+    parts = [results.task, rows, f"{trials} trials", f"{size} recurrent parameters"]
     return " · ".join(part for part in parts if part)
 
 
@@ -162,6 +165,9 @@ def _figures(results: Record) -> Iterator[Figure]:
     if any(one.tuning for one in cells):
         caption = "The learning rates tried; the large filled circle is the one that was taken."
         yield Figure("tuning", figures.tuning(results), caption)
+    if len(results.budget["tried"]["parameters"]) > 1:
+        caption = "The sizes tried, and the best that was reached with each."
+        yield Figure("sizes", figures.sizes(results), caption)
 
 
 def _profile(results: Record) -> Figure:

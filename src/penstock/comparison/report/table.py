@@ -13,6 +13,7 @@ from penstock.record.contestants import (
     cells_among,
 )
 from penstock.record.results import Record
+from penstock.record.structure import Setting
 
 _DASH = "–"
 
@@ -50,7 +51,9 @@ def columns(results: Record) -> list[Column]:
             for place, metric in enumerate(others)
         ),
         Column("trials", "that were measured, of those begun", _of_cell(_trials), wide=True),
-        Column("params", "learned values of the whole network", _of_cell(_parameters)),
+        Column("params", "learned values of the recurrent layers", _of_cell(_recurrent)),
+        Column("other params", "those of embeddings and head", _of_cell(_other), wide=True),
+        Column("width", "hidden units of a layer, times layers", _of_cell(_width), wide=True),
         Column("FLOPs/step", steps, _of_cell(_flops)),
         Column("rate", "the learning rate that validation chose", _of_cell(_rate), wide=True),
         Column("ms/step", "of one optimisation step, at its quickest", _time("step", 1000)),
@@ -71,7 +74,7 @@ def trial_rows(results: Record) -> list[list[str]]:
         [
             one.name,
             f"seed {trial.seed}" if purpose == "test" else purpose,
-            f"{trial.learning_rate:g}",
+            *_setting(trial.setting),
             trial.status,
             trial.ended,
             _loss(trial),
@@ -81,13 +84,32 @@ def trial_rows(results: Record) -> list[list[str]]:
     ]
 
 
+STANDING_HEADS = ("place", "cell", "rounds", "validation loss")
+
+
+def standings(results: Record) -> list[list[str]]:
+    """Return a row for each cell of a tournament, in the order of STANDING_HEADS."""
+    return [
+        [
+            str(place),
+            one["cell"],
+            str(one["rounds"]),
+            _DASH if one["loss"] is None else f"{one['loss']:.4g}",
+        ]
+        for place, one in enumerate(results.tournament, start=1)
+    ]
+
+
 def trials(results: Record) -> Iterator[tuple[CellContestant, str, Trial]]:
     """Give each trial with its cell and what it was for, as in the table of trials."""
     for one in cells_among(results.contestants):
         yield from ((one, purpose, trial) for purpose, trial in _trials_of(one))
 
 
-TRIAL_HEADS = ("cell", "for", "rate", "status", "ended by", "validation loss", "score")
+TRIAL_HEADS = (
+    "cell", "for", "rate", "params", "layers", "dropout", "context", "status", "ended by",
+    "validation loss", "score",
+)  # fmt: skip
 
 
 def records(results: Record) -> Iterator[dict[str, Any]]:
@@ -97,13 +119,17 @@ def records(results: Record) -> Iterator[dict[str, Any]]:
         if isinstance(one, BaselineContestant):
             yield {**about, "purpose": "test", "status": "finished", **one.metrics}
             continue
-        cost = {"width": one.width, "parameters": one.parameters, "flops": one.flops_per_step}
+        cost = {
+            "recurrent_parameters": one.recurrent_parameters,
+            "all_parameters": one.parameters,
+            "flops": one.flops_per_step,
+        }
         for purpose, trial in _trials_of(one):
             yield {
                 **about,
                 "purpose": purpose,
                 "seed": trial.seed,
-                "learning_rate": trial.learning_rate,
+                **vars(trial.setting),
                 "status": trial.status,
                 "ended": trial.ended,
                 "best_round": trial.best_round,
@@ -152,8 +178,26 @@ def _trials(one: CellContestant) -> str:
     return f"{len(one.measured)} of {len(one.trials)}"
 
 
-def _parameters(one: CellContestant) -> str:
-    return f"{one.parameters:,}"
+def _recurrent(one: CellContestant) -> str:
+    return f"{one.recurrent_parameters:,}"
+
+
+def _other(one: CellContestant) -> str:
+    return f"{one.parameters - one.recurrent_parameters:,}"
+
+
+def _width(one: CellContestant) -> str:
+    return f"{one.structure.width} × {one.structure.layers}"
+
+
+def _setting(setting: Setting) -> list[str]:
+    return [
+        f"{setting.learning_rate:g}",
+        f"{setting.parameters:,}",
+        str(setting.layers),
+        f"{setting.dropout:g}",
+        _DASH if setting.context is None else str(setting.context),
+    ]
 
 
 def _flops(one: CellContestant) -> str:
@@ -161,7 +205,7 @@ def _flops(one: CellContestant) -> str:
 
 
 def _rate(one: CellContestant) -> str:
-    return f"{one.learning_rate:g}"
+    return f"{one.setting.learning_rate:g}"
 
 
 def _trials_of(one: CellContestant) -> Iterator[tuple[str, Trial]]:

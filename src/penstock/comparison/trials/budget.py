@@ -7,10 +7,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from penstock.cells import Cell
 from penstock.layers.recurrent import Recurrent
 from penstock.layers.running.function import backend
+from penstock.record.structure import Setting, Structure
 from penstock.tasks.task import Task
 
-PARAMETERS = 4000
-_WIDEST = 4096
+_WIDEST = 1 << 14
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -18,24 +18,39 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def choose_width(task: Task, cell: str | type[Cell], parameters: int) -> int:
-    """Return the width at which a cell's network comes nearest to a number of parameters.
+def count_recurrent(network: nn.Module) -> int:
+    """Return the number of learned values of the recurrent layers."""
+    return sum(map(count_parameters, recurrent_layers(network)))
 
-    What the task's data need beside them is added.
+
+def recurrent_layers(network: nn.Module) -> list[Recurrent]:
+    """Return the recurrent layers of a network."""
+    return [module for module in network.modules() if isinstance(module, Recurrent)]
+
+
+def structure_of(
+    task: Task, cell: str | type[Cell], setting: Setting, *, bidirectional: bool = False
+) -> Structure:
+    """Return the structure whose recurrent layers come nearest to a number of parameters.
+
+    Embeddings and the head are not counted: a long horizon or many symbols take nothing of what a
+    cell computes with.
     """
-    parameters += task.codec.extra_parameters(task.spec)
+
+    def structure(width: int) -> Structure:
+        return Structure(width, setting.layers, bidirectional, setting.dropout, setting.context)
 
     def count(width: int) -> int:
         with torch.device("meta"):
-            return count_parameters(task.network(cell, width))
+            return count_recurrent(task.network(cell, structure(width)))
 
     low, high = 1, 2
-    while count(high) < parameters and high < _WIDEST:
+    while count(high) < setting.parameters and high < _WIDEST:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if count(middle) < parameters else (low, middle)
-    return min((low, high), key=lambda width: abs(count(width) - parameters))
+        low, high = (middle, high) if count(middle) < setting.parameters else (low, middle)
+    return structure(min((low, high), key=lambda width: abs(count(width) - setting.parameters)))
 
 
 def flops_per_step(network: nn.Module) -> int:
@@ -46,8 +61,7 @@ def flops_per_step(network: nn.Module) -> int:
     definition is that of `penstock.compiler.ir.flops`, and the tests hold the two equal; torch
     counts here because a user's cell may run eager, without a graph.
     """
-    layers = [m for m in network.modules() if isinstance(m, Recurrent)]
-    return sum(_flops(layer, 2) - _flops(layer, 1) for layer in layers)
+    return sum(_flops(layer, 2) - _flops(layer, 1) for layer in recurrent_layers(network))
 
 
 def _flops(layer: Recurrent, steps: int) -> int:

@@ -56,7 +56,10 @@ def _check_checkpoint(task: Task, job: Job, root: Path) -> None:
 
 def _check_result(task: Task, job: Job, root: Path) -> None:
     trial = kept_trial(job, root)
-    if trial.status not in ("finished", "diverged") or trial.seed != job.seed:
+    ends = (
+        ("finished", "diverged", "pruned") if job.purpose == "tuning" else ("finished", "diverged")
+    )
+    if trial.status not in ends or trial.seed != job.seed:
         raise DataError("it is the result of no such trial")
     if job.purpose == "tuning":
         return

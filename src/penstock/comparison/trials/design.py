@@ -1,16 +1,20 @@
-"""What a comparison consists of: the same trials for every cell, as rungs of jobs."""
+"""What a comparison consists of: the same search for every cell, then the same seeds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from penstock.cells import Cell
-from penstock.comparison.trials.budget import PARAMETERS, choose_width
-from penstock.comparison.trials.schedule import TUNING_SEED, Rung
+from penstock.comparison.trials.budget import structure_of
+from penstock.comparison.trials.space import Space
 from penstock.comparison.trials.trial import Job, Purpose
+from penstock.record.structure import Setting, Structure
 from penstock.tasks.task import Task
 from penstock.training.loop import Budget
+
+Rung = Sequence[Job]
+TUNING_SEED = 1_000_000  # none of those that are measured
 
 
 @dataclass(frozen=True)
@@ -22,45 +26,58 @@ class Design:
         cells: by name.
         seeds: trials of each cell that are measured.
         budget: of each trial, but for the learning rate.
-        learning_rates: to try for each cell; a single one is taken as it is.
+        space: what the search may try.
+        generations: settings that the search tries at a time, for each cell.
+        bidirectional: whether layers read from the end as well.
+        entrants: cells that a tournament leaves for the search; None where there is none.
     """
 
     task: Task
     cells: Mapping[str, type[Cell]]
     seeds: int
     budget: Budget
-    learning_rates: tuple[float, ...]
+    space: Space
+    generations: tuple[int, ...] = (8, 4)
+    bidirectional: bool = False
+    entrants: int | None = None
 
-    @cached_property
-    def widths(self) -> dict[str, int]:
-        """The width that gives each cell the same number of parameters."""
-        return {cell: choose_width(self.task, cell, PARAMETERS) for cell in self.cells}
+    def tuning(self, cell: str, setting: Setting, until: int | None = None) -> Job:
+        """Return a trial of the search, which pauses after `until` rounds."""
+        return replace(self._job(cell, TUNING_SEED, setting, "tuning"), until=until)
 
-    def tuning(self) -> list[Rung]:
-        """Return the rungs that tune the learning rate, one a rate."""
-        if len(self.learning_rates) == 1:
-            return []
+    def testing(self, settings: Mapping[str, Setting]) -> list[Rung]:
+        """Return the rungs that are measured, one a seed, each cell with its setting."""
         return [
-            [self._job(cell, TUNING_SEED, rate, "tuning") for cell in self.cells]
-            for rate in self.learning_rates
-        ]
-
-    def testing(self, rates: Mapping[str, float]) -> list[Rung]:
-        """Return the rungs that are measured, one a seed, with each cell's learning rate."""
-        return [
-            [self._job(cell, seed, rates[cell], "test") for cell in self.cells]
+            [self._job(cell, seed, setting, "test") for cell, setting in settings.items()]
             for seed in range(self.seeds)
         ]
 
     def record(self) -> dict[str, Any]:
         """Return the budgets, for the record."""
         budget = {k: v for k, v in vars(self.budget).items() if k != "learning_rate"}
-        rates = sorted(self.learning_rates)
-        return {**budget, "parameters": PARAMETERS, "learning_rates": rates}
+        return {**budget, "tried": {k: v for k, v in asdict(self.space).items() if k != "usual"}}
 
-    def _job(self, cell: str, seed: int, rate: float, purpose: Purpose) -> Job:
-        budget, width = replace(self.budget, learning_rate=rate), self.widths[cell]
-        return Job.make(self.task, self._fingerprint, cell, width, seed, budget, purpose)
+    def structure(self, cell: str, setting: Setting) -> Structure:
+        """Return the structure of a cell's network in a setting."""
+        key = cell, setting.parameters, setting.layers
+        if key not in self._widths:
+            whole = structure_of(self.task, cell, setting, bidirectional=self.bidirectional)
+            self._widths[key] = whole.width
+        return Structure(
+            self._widths[key], setting.layers, self.bidirectional, setting.dropout, setting.context
+        )
+
+    @cached_property
+    def _widths(self) -> dict[tuple[str, int, int], int]:
+        return {}
+
+    def _job(self, cell: str, seed: int, setting: Setting, purpose: Purpose) -> Job:
+        budget = replace(self.budget, learning_rate=setting.learning_rate)
+        structure = self.structure(cell, setting)
+        return Job.make(
+            self.task, self._fingerprint, cell, structure, seed, budget, purpose,
+            setting.parameters,
+        )  # fmt: skip
 
     @cached_property
     def _fingerprint(self) -> str:

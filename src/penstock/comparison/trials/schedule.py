@@ -1,8 +1,8 @@
 """Which trials run, in which order, and what is left out when time is short.
 
-Trials come in rungs: one trial for every cell, alike but for the cell. First the rungs that tune
-the learning rate, a rate each; then the rungs that are measured, a seed each. When the time of a
-run is bounded, whole rungs are left out, so that all cells always had the same number of trials.
+Trials come in rungs: one trial for every cell, alike but for the cell. First the rungs of the
+search, a setting each; then the rungs that are measured, a seed each. When the time of a run is
+bounded, whole rungs are left out, so that all cells always had the same number of trials.
 """
 
 import time
@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from penstock.comparison.trials.design import Rung
 from penstock.comparison.trials.trial import Job, stored
 from penstock.record.contestants import Trial
+from penstock.record.structure import Setting
 
-TUNING_SEED = 1_000_000  # none of those that are measured
-_TUNING_SHARE = 0.4  # of the time
+_SEARCH_SHARE = 0.5  # of the time
 _ENDING = 3.0, 0.05  # seconds, and a share, kept back for measuring, judging and writing
 _LOOKING = 2.5, 0.1  # seconds a cell, and a share at most, kept back for looking into the models
-Rung = Sequence[Job]
 
 
 @dataclass
@@ -29,15 +29,22 @@ class Schedule:
         root: the folder of trials; those that are there take no time.
         started: when the run began, by `time.monotonic()`.
         cells: how many are compared.
-        given, done: trials to train, and those of them that have ended.
+        measuring: seconds that it takes to measure a trial.
+        given: trials to train.
+        rounds: of training, in those that have ended.
     """
 
     seconds: float | None
     root: Path
     started: float = field(default_factory=time.monotonic)
     cells: int = 0
+    measuring: float = 0.0
     given: set[Job] = field(default_factory=set)
-    done: int = 0
+    rounds: int = 0
+
+    def __post_init__(self) -> None:
+        self._reached: dict[tuple[str, str, int], int] = {}
+        self._whole: list[int] = []
 
     @property
     def deadline(self) -> float:
@@ -45,7 +52,8 @@ class Schedule:
         if self.seconds is None:
             return float("inf")
         each, most = _LOOKING
-        return self.ending - min(each * self.cells, most * self.seconds)
+        looking = min(each * self.cells, most * self.seconds)
+        return self.ending - looking - self.measuring * self.cells
 
     @property
     def ending(self) -> float:
@@ -55,14 +63,20 @@ class Schedule:
         least, share = _ENDING
         return self.started + (1 - share) * self.seconds - least
 
-    def note(self, job: Job) -> None:
-        """Count a trial that has ended."""
-        self.done += job in self.given
+    def note(self, job: Job, trial: Trial) -> None:
+        """Count the rounds of a trial that has ended, those before a pause once."""
+        if job not in self.given:
+            return
+        key, rounds = (job.digest, job.cell, job.seed), max(0, len(trial.losses) - 1)
+        self.rounds += max(0, rounds - self._reached.get(key, 0))
+        self._reached[key] = rounds
+        if job.until is None:
+            self._whole.append(rounds)
 
     def tuning(self, rungs: Sequence[Rung]) -> Iterator[Job]:
         """Give the jobs of the rungs that fit into the share for tuning; one rung at least."""
         span = 0.0 if self.seconds is None else self.seconds
-        return self._fitting(rungs, self.started + _TUNING_SHARE * span)
+        return self._fitting(rungs, self.started + _SEARCH_SHARE * span)
 
     def testing(self, rungs: Sequence[Rung]) -> Iterator[Job]:
         """Give the jobs of the rungs that fit into all that is left; one rung at least."""
@@ -78,37 +92,41 @@ class Schedule:
             yield from rung
 
     def _needed(self, fresh: set[Job]) -> float:
-        """Return the seconds that trials are thought to take, at the pace of those so far."""
-        return len(fresh) * (time.monotonic() - self.started) / max(self.done, 1)
+        """Return the seconds that trials are thought to take, at the pace of those so far.
 
-
-def best_rates(
-    cells: Sequence[str], tuned: Sequence[tuple[Job, Trial]], otherwise: float
-) -> dict[str, float]:
-    """Return each cell's learning rate with the lowest validation loss.
-
-    That of `otherwise` for a cell none of whose tuning trials finished, or got better before it was
-    cut.
-    """
-    best = dict.fromkeys(cells, (float("inf"), otherwise))
-    for job, trial in tuned:
-        if trial.status in ("finished", "cut") and trial.losses:
-            best[job.cell] = min(best[job.cell], (trial.best_loss, trial.learning_rate))
-    return {cell: rate for cell, (_, rate) in best.items()}
+        One without a pause is thought to take as many rounds as those that ended before it did.
+        """
+        whole = sum(self._whole) / len(self._whole) if self._whole else None
+        rounds = sum(
+            (job.until or whole or job.budget.rounds)
+            - self._reached.get((job.digest, job.cell, job.seed), 0)
+            for job in fresh
+        )
+        return rounds * (time.monotonic() - self.started) / max(self.rounds, 1)
 
 
 def cut_words(
-    tuning: Sequence[Rung], testing: Sequence[Rung], done: Sequence[tuple[Job, Trial]]
+    tried: int,
+    asked: int,
+    testing: Sequence[Rung],
+    done: Sequence[tuple[Job, Trial]],
 ) -> list[str]:
-    """Return what was left out, a sentence each."""
+    """Return what was left out, a sentence each.
+
+    Args:
+        tried: how many settings of each cell were trained at all.
+        asked: how many were to be.
+        testing: the rungs that were to be measured.
+        done: what came out of the trials of the search and of the seeds.
+    """
     begun = {job for job, _ in done}
-    rates = [rung[0].budget.learning_rate for rung in tuning if rung[0] not in begun]
     seeds = [rung[0].seed for rung in testing if rung[0] not in begun]
     cut = [(f"{job.cell} ({_what(job)})", trial) for job, trial in done if trial.status == "cut"]
     used = [name for name, trial in cut if trial.losses]
     stopped = [name for name, trial in cut if not trial.losses]
     words = {
-        f"Learning rates not tried, as time was short: {_list(rates)} of {len(tuning)}": rates,
+        f"Settings not tried, as time was short: {asked - tried} of {asked} for each cell": tried
+        < asked,
         f"Seeds not trained, as time was short: {_list(seeds)} of {len(testing)}": seeds,
         f"Trials stopped when time was up, used with their best weights: {', '.join(used)}": used,
         f"Trials stopped when time was up, and not used: {', '.join(stopped)}": stopped,
@@ -117,8 +135,16 @@ def cut_words(
 
 
 def _what(job: Job) -> str:
-    rate = job.budget.learning_rate
-    return f"learning rate {rate:g}" if job.purpose == "tuning" else f"seed {job.seed}"
+    return f"seed {job.seed}" if job.purpose == "test" else in_words(job.setting)
+
+
+def in_words(setting: Setting) -> str:
+    """Return a setting in words."""
+    parts = [f"rate {setting.learning_rate:g}", f"{setting.parameters:,} parameters"]
+    parts += [f"{setting.layers} layers"] * (setting.layers > 1)
+    parts += [f"dropout {setting.dropout:g}"] * (setting.dropout > 0)
+    parts += [] if setting.context is None else [f"context {setting.context}"]
+    return ", ".join(parts)
 
 
 def _list(values: Sequence[float]) -> str:

@@ -20,6 +20,7 @@ from penstock.cells.own import equations_digest
 from penstock.opening import read_json
 from penstock.record.checked import conform
 from penstock.record.contestants import Trial
+from penstock.record.structure import Setting, Structure
 from penstock.tasks.task import Task
 from penstock.training import checkpoint
 from penstock.training.loop import (
@@ -33,6 +34,7 @@ from penstock.training.loop import (
 
 RESULT, CHECKPOINT, _TRAIL = "trial.json", "checkpoint.safetensors", "trail"
 _TIME_UP = "the time of the run was up"
+_STATUS: dict[str, Literal["diverged", "pruned"]] = {"diverged": "diverged", "": "pruned"}
 
 Purpose = Literal["tuning", "test"]
 Report = Callable[["Job", Progress], None]
@@ -44,23 +46,28 @@ class Job:
 
     Attributes:
         cell: its name.
-        width: hidden units.
+        structure: of its recurrent layers.
         seed: the number of the trial among those alike, from which and from `lot` all its random
             numbers come.
         budget: what it may use, the learning rate with it.
         purpose: "tuning" sees training and validation data alone; "test" is measured in the end.
+        parameters: that the width was chosen for.
         digest: a hash of all that the result depends on beside cell and seed.
+        until: the rounds after which it pauses, so that the search may drop it; None for no pause.
+            The same trial asked for more rounds goes on from there.
         lot: of the data: the same data draw the same, and others something else. A seed that is
             lucky for one cell would else be lucky on every data set.
     """
 
     cell: str
-    width: int
+    structure: Structure
     seed: int
     budget: Budget
     purpose: Purpose
+    parameters: int
     digest: str
     lot: int = 0
+    until: int | None = None
 
     @classmethod
     def make(
@@ -68,10 +75,11 @@ class Job:
         task: Task,
         data: str,
         cell: str,
-        width: int,
+        structure: Structure,
         seed: int,
         budget: Budget,
         purpose: Purpose,
+        parameters: int,
     ) -> "Job":
         """Return the job of a task on the data with that fingerprint."""
         lot = int.from_bytes(hashlib.sha256(data.encode()).digest()[:4])
@@ -80,12 +88,20 @@ class Job:
             "torch": torch.__version__,
             "task": [task.name, task.settings],
             "data": [data, lot],
-            "cell": [cell, width, equations_digest(find_cell(cell))],
+            "cell": [cell, asdict(structure), equations_digest(find_cell(cell))],
             "budget": asdict(budget),
             "purpose": purpose,
         }
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
-        return cls(cell, width, seed, budget, purpose, digest[:16], lot)
+        return cls(cell, structure, seed, budget, purpose, parameters, digest[:16], lot)
+
+    @property
+    def setting(self) -> Setting:
+        """What the search decided for it."""
+        of = self.structure
+        return Setting(
+            self.budget.learning_rate, self.parameters, of.layers, of.dropout, of.context
+        )
 
     @property
     def luck(self) -> int:
@@ -102,7 +118,7 @@ class Job:
 
     def unfinished(self, status: Literal["failed", "cut"], why: str) -> Trial:
         """Return the row of a trial that came to no end of its own."""
-        return Trial(self.seed, self.budget.learning_rate, status, why)
+        return Trial(self.seed, self.setting, status, why)
 
 
 class OutOfTimeError(Exception):
@@ -114,8 +130,20 @@ def silent(job: Job, progress: Progress) -> None:
 
 
 def stored(job: Job, root: Path) -> bool:
-    """Whether the trial's result is there."""
-    return (job.folder(root) / RESULT).exists()
+    """Whether the trial's result is there, as far as it is to go."""
+    if not (job.folder(root) / RESULT).exists():
+        return False
+    if job.purpose == "test":
+        return True
+    trial = kept_trial(job, root)
+    return trial.status != "pruned" or (
+        job.until is not None and len(trial.losses) - 1 >= job.until
+    )
+
+
+def drop(job: Job, root: Path) -> None:
+    """Forget how to go on with a trial that the search dropped."""
+    (job.folder(root) / CHECKPOINT).unlink(missing_ok=True)
 
 
 def attempt(
@@ -182,9 +210,10 @@ def run_trial(
         return kept_trial(job, root)
     fabric.seed_everything(job.luck, verbose=False)
     training = make_training(task, job, root, fabric)
-    trial = _result(task, job, training.network, training.run(report, pulse))
+    trial = _result(task, job, training.network, training.run(report, pulse, job.until))
     write_json(folder / RESULT, asdict(trial))
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    if trial.status != "pruned":
+        drop(job, root)
     return trial
 
 
@@ -192,7 +221,7 @@ def make_training(task: Task, job: Job, root: Path, fabric: Fabric) -> Training:
     """Return the training of a trial, whose checkpoint is in its folder."""
     return Training(
         task.problem,
-        task.network(job.cell, job.width),
+        task.network(job.cell, job.structure),
         seed=job.luck,
         budget=job.budget,
         path=job.folder(root) / CHECKPOINT,
@@ -209,7 +238,7 @@ def kept_trial(job: Job, root: Path) -> Trial:
     """
     raw = read_json(job.folder(root) / RESULT)
     conform(raw, Trial, "the trial")
-    return Trial(**raw)
+    return Trial(**{**raw, "setting": Setting(**raw["setting"])})
 
 
 def kept_weights(job: Job, number: int, root: Path) -> dict[str, Tensor]:
@@ -223,18 +252,18 @@ def kept_weights(job: Job, number: int, root: Path) -> dict[str, Tensor]:
 
 def kept_network(task: Task, job: Job, number: int, root: Path) -> nn.Module:
     """Return a trial's network with the weights of a round; raises as `kept_weights`."""
-    network = task.network(job.cell, job.width)
+    network = task.network(job.cell, job.structure)
     network.load_state_dict(kept_weights(job, number, root))
     return network
 
 
 def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Trial:
-    rounds = progress.times
+    rounds, ended = progress.times, progress.ended(job.budget)
     trial = Trial(
         job.seed,
-        job.budget.learning_rate,
-        "diverged" if progress.diverged else "finished",
-        progress.ended(job.budget),
+        job.setting,
+        _STATUS.get(ended, "finished"),
+        ended or "search",
         progress.losses,
         progress.best_round,
         times={"train": sum(rounds), "rounds": rounds},

@@ -59,6 +59,10 @@ class FramesProblem(Problem):
         """Return the number of pieces."""
         return len(self.parts[part])
 
+    def learned_from(self) -> int:
+        """Return the number of training frames."""
+        return int(self.parts["train"].lengths.sum())
+
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         """Return frames [B, T, D], those that follow [B, T, D], and which are inside [B, T]."""
         rows, lengths = self.parts[part].rows(index)

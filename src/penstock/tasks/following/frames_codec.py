@@ -14,8 +14,9 @@ from penstock.data.files import Source
 from penstock.data.following.frames import Frames, read_frames
 from penstock.data.series import Options
 from penstock.errors import DataError
-from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
+from penstock.models.reader import Inputs, SequenceNetwork
 from penstock.record.checked import conform, same_length
+from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec, Evaluated, at_rest
 from penstock.tasks.methods import Method
 
@@ -68,10 +69,12 @@ class FramesCodec(Codec):
         """Return how many columns there are."""
         return {"outputs": len(spec["columns"])}
 
-    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> SequenceNetwork:
+    def rebuild(
+        self, spec: dict[str, Any], cell: str | type[Cell], structure: Structure
+    ) -> SequenceNetwork:
         """Return an untrained network with an output a column, at every step."""
         columns = len(spec["columns"])
-        return SequenceNetwork(cell, width, columns, (), spec["start"], every_step=True)
+        return SequenceNetwork(cell, structure, columns, (), spec["start"], every_step=True)
 
     def apply(
         self, model: nn.Module, spec: dict[str, Any], source: Source
@@ -100,10 +103,6 @@ class FramesCodec(Codec):
                 shares.append(logits.double().sigmoid())
                 following.append(values[1:].double())
         return scores(torch.cat(shares), torch.cat(following)), ()
-
-    def extra_parameters(self, spec: dict[str, Any]) -> int:
-        """Return what the columns take as inputs and as outputs."""
-        return edge_parameters((), len(spec["columns"]), len(spec["columns"]))
 
 
 def scores(predictions: Tensor, target: Tensor) -> dict[str, float]:

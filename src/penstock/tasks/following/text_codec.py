@@ -14,9 +14,9 @@ from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.following.text import Unit, encode, read_text
 from penstock.errors import DataError
-from penstock.models.reader import edge_parameters
 from penstock.models.symbols import SymbolNetwork
 from penstock.record.checked import conform, same_length
+from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec, Evaluated, at_rest
 from penstock.tasks.methods import Method
 
@@ -54,10 +54,12 @@ class TextCodec(Codec):
         """Return how many symbols there are."""
         return {"outputs": len(spec["start"])}
 
-    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> SymbolNetwork:
+    def rebuild(
+        self, spec: dict[str, Any], cell: str | type[Cell], structure: Structure
+    ) -> SymbolNetwork:
         """Return an untrained `SymbolNetwork`."""
         start = spec["start"]
-        return SymbolNetwork(cell, width, 0, (len(start),), start, every_step=True)
+        return SymbolNetwork(cell, structure, 0, (len(start),), start, every_step=True)
 
     def apply(
         self, model: nn.Module, spec: dict[str, Any], source: Source
@@ -84,11 +86,6 @@ class TextCodec(Codec):
         unseen = int((codes == len(alphabet)).sum())
         why = f"{unseen} {self.unit}s are none that the model knows; to it they are all one"
         return scores(known, self.unit), (why,) if unseen else ()
-
-    def extra_parameters(self, spec: dict[str, Any]) -> int:
-        """Return what the embedding and the outputs take."""
-        size = len(spec["start"])
-        return edge_parameters((size,), size)
 
 
 def scores(predictions: Tensor, unit: Unit) -> dict[str, float]:

@@ -16,8 +16,9 @@ from penstock.data.labelled.pieces import Pieces
 from penstock.data.labelled.sequences import Layout, Sequences, read_sequences
 from penstock.data.scaling import Scale
 from penstock.errors import DataError
-from penstock.models.reader import Inputs, SequenceNetwork, edge_parameters
+from penstock.models.reader import Inputs, SequenceNetwork
 from penstock.record.checked import conform, same_length
+from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec, Evaluated
 from penstock.tasks.methods import Method
 from penstock.tasks.sequences.baselines.summaries import count_summaries
@@ -60,6 +61,7 @@ class SequenceCodec(Codec):
         score: from the same to metrics, and notes on what was left out.
     """
 
+    reads_whole = True
     task: str
     problem: type[SequenceProblem]
     methods: Mapping[str, type[Method]]
@@ -93,11 +95,13 @@ class SequenceCodec(Codec):
             "place": 1,
         }
 
-    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> SequenceNetwork:
+    def rebuild(
+        self, spec: dict[str, Any], cell: str | type[Cell], structure: Structure
+    ) -> SequenceNetwork:
         """Return an untrained network, as a specification says."""
         encoding, every_step = Encoding.of_record(spec["encoding"]), self.problem.every_step
         numbers = len(encoding.scales)
-        return SequenceNetwork(cell, width, numbers, encoding.sizes, spec["start"], every_step)
+        return SequenceNetwork(cell, structure, numbers, encoding.sizes, spec["start"], every_step)
 
     def apply(
         self, model: nn.Module, spec: dict[str, Any], source: Source
@@ -119,11 +123,6 @@ class SequenceCodec(Codec):
 
     def _outputs(self, model: nn.Module, spec: dict[str, Any], data: Sequences) -> Tensor:
         return run(model, _encoded(spec, data), self.problem.every_step)
-
-    def extra_parameters(self, spec: dict[str, Any]) -> int:
-        """Return what embeddings and outputs take."""
-        sizes = Encoding.of_record(spec["encoding"]).sizes
-        return edge_parameters(sizes, len(spec["start"]))
 
 
 def _encoded(spec: dict[str, Any], data: Sequences) -> Iterator[Inputs]:

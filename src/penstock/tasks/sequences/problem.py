@@ -47,6 +47,10 @@ class SequenceProblem(Problem):
         """Return the number of sequences, or pieces of them, in a part."""
         return len(self.parts[part])
 
+    def learned_from(self) -> int:
+        """Return the steps of all training sequences."""
+        return int(self.parts["train"].lengths.sum())
+
     def inputs(self, part: str, index: Tensor) -> Inputs:
         """Return the inputs of a part at `index` [B]."""
         pieces = self.parts[part]

@@ -19,6 +19,7 @@ from penstock.data.time.calendar import continue_times, in_zone
 from penstock.errors import DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES, Forecaster
 from penstock.record.checked import Count, conform, same_length
+from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec, Evaluated
 from penstock.tasks.methods import Method
 from penstock.tasks.series.ahead import forecasts, refill, scales_beside
@@ -55,9 +56,11 @@ class ForecastCodec(Codec):
         """Return horizon and season, and how many quantiles there are."""
         return {name: spec[name] for name in ("horizon", "season")} | {"quantiles": len(QUANTILES)}
 
-    def rebuild(self, spec: dict[str, Any], cell: str | type[Cell], width: int) -> Forecaster:
+    def rebuild(
+        self, spec: dict[str, Any], cell: str | type[Cell], structure: Structure
+    ) -> Forecaster:
         """Return an untrained `Forecaster`."""
-        return Forecaster(cell, width, spec["horizon"], len(spec["past"]), len(spec["known"]))
+        return Forecaster(cell, structure, spec["horizon"], len(spec["past"]), len(spec["known"]))
 
     def apply(
         self, model: nn.Module, spec: dict[str, Any], source: Source

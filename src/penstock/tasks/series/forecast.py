@@ -210,9 +210,9 @@ class ForecastExamples(Examples):
         ]
 
 
-def _bind(data: Dataset, horizon: int | None) -> Parts:
+def _bind(data: Dataset, horizon: int | None, context: int | None = None) -> Parts:
     """Return the parts on a dataset; see `penstock.tasks.series.selection.select`."""
-    chosen = select(data, horizon)
+    chosen = select(data, horizon, context)
     check_beside(data, chosen.series, chosen.known, chosen.past)
     panel = Panel.of(chosen.series, chosen.scales, chosen.splits, chosen.known, chosen.past)
     parts = {
@@ -233,7 +233,9 @@ def _bind(data: Dataset, horizon: int | None) -> Parts:
         "score_unit": f"mean |y[t] - y[t-{chosen.season}]| of the training part",
     }
     fit = NaiveForecasts(problem, CODEC.sizes(spec))
-    return Parts(problem, fit, ForecastExamples(problem), settings, chosen.notes, spec)
+    return Parts(
+        problem, fit, ForecastExamples(problem), settings, chosen.notes, spec, chosen.contexts
+    )
 
 
 def _spec(data: Dataset, chosen: Selection) -> dict[str, Any]:
@@ -249,4 +251,6 @@ def _spec(data: Dataset, chosen: Selection) -> dict[str, Any]:
 
 
 CODEC = ForecastCodec()
-FORECAST = TaskKind("forecast", "forecast", CODEC, read_series, _bind, has_horizon=True)
+FORECAST = TaskKind(
+    "forecast", "forecast", CODEC, read_series, _bind, has_horizon=True, has_context=True
+)

@@ -26,6 +26,7 @@ class Selection:
     Attributes:
         horizon: h, the steps to forecast.
         context: L, the steps that the network sees.
+        contexts: of these steps, how many it may look at, the usual number first.
         season: m, in steps; 1 is none.
         series, splits, scales: one each.
         known, past: the scale of each column beside the values, over all series.
@@ -35,6 +36,7 @@ class Selection:
 
     horizon: int
     context: int
+    contexts: tuple[int, ...]
     season: int
     series: tuple[Series, ...]
     splits: tuple[Split, ...]
@@ -45,15 +47,17 @@ class Selection:
     notes: tuple[str, ...]
 
 
-def select(dataset: Dataset, horizon: int | None = None) -> Selection:
+def select(dataset: Dataset, horizon: int | None = None, context: int | None = None) -> Selection:
     """Return what to train on: all of it taken from the training parts alone.
 
     The horizon, unless given, is a twentieth of the median length of a series, 1 to 12. The
     context is two seasons or two horizons, whichever is longer, 16 to 96, but at most half of
-    what a training part of median length leaves beside the targets.
+    what a training part of median length leaves beside the targets; and where every series has
+    room for it, twice as much as well.
 
     Raises:
-        ArgumentError: the horizon is less than 1, or longer than every series.
+        ArgumentError: the horizon is less than 1, or longer than every series; no series is as
+            long as the context.
         DataError: every series is too short, or constant.
     """
     horizon = _checked_horizon(dataset, horizon)
@@ -66,10 +70,25 @@ def select(dataset: Dataset, horizon: int | None = None) -> Selection:
     lengths = [_cut(dataset, one, horizon).train for one in varied]
     room = max(SHORTEST_CONTEXT, (int(statistics.median(lengths)) - horizon) // 2)
     season = season if season <= room else 1
+    contexts = _contexts(lengths, horizon, season, room) if context is None else (context,)
+    kept = [one for one in varied if _cut(dataset, one, horizon).train >= contexts[0] + horizon]
+    if not kept:
+        raise ArgumentError(
+            f"the context is {context} steps; the longest training part has {max(lengths)}, of "
+            f"which {horizon} are forecast: choose a shorter one with --context"
+        )
+    notes = _left_out(dataset, kept, varied)
+    return _selection(dataset, kept, horizon, contexts, season, notes)
+
+
+def _contexts(lengths: Sequence[int], horizon: int, season: int, room: int) -> tuple[int, ...]:
+    """Return the usual context, and twice as much where every series has room for it."""
     wanted = max(2 * season, 2 * horizon, _SHORTEST_WANTED)
-    context = max(season, min(wanted, _LONGEST_CONTEXT, room))
-    kept = [one for one in varied if _cut(dataset, one, horizon).train >= context + horizon]
-    return _selection(dataset, kept, horizon, context, season, _left_out(dataset, kept, varied))
+    usual = max(season, min(wanted, _LONGEST_CONTEXT, room))
+    fits = 2 * usual <= room and all(
+        n >= 2 * usual + horizon for n in lengths if n >= usual + horizon
+    )
+    return (usual, 2 * usual) if fits else (usual,)
 
 
 def _checked_horizon(dataset: Dataset, horizon: int | None) -> int:
@@ -158,7 +177,7 @@ def _selection(
     dataset: Dataset,
     kept: Sequence[Series],
     horizon: int,
-    context: int,
+    contexts: tuple[int, ...],
     season: int,
     notes: tuple[str, ...],
 ) -> Selection:
@@ -168,7 +187,8 @@ def _selection(
     past = _beside([one.past[: len(part)] for one, (part, _) in zip(kept, parts, strict=True)])
     return Selection(
         horizon,
-        context,
+        max(contexts),
+        contexts,
         season,
         tuple(kept),
         tuple(_cut(dataset, one, horizon) for one in kept),

@@ -16,10 +16,11 @@ def edge_of_range(case: Case) -> Iterator[str]:
     if all(len(cell.tuning) < 2 for cell in case.cells_with_result):
         raise NotApplicable("one learning rate alone was given")
     for cell in case.cells_with_result:
-        rates = sorted(trial.learning_rate for trial in cell.tuning)
-        if len(rates) > 1 and cell.learning_rate in (rates[0], rates[-1]):
-            side = "smallest" if cell.learning_rate == rates[0] else "largest"
-            yield f"{cell.name}: its learning rate, {cell.learning_rate:g}, is the {side} tried"
+        rates = sorted(trial.setting.learning_rate for trial in cell.tuning)
+        rate = cell.setting.learning_rate
+        if len(rates) > 1 and rate in (rates[0], rates[-1]):
+            side = "smallest" if rate == rates[0] else "largest"
+            yield f"{cell.name}: its learning rate, {rate:g}, is the {side} tried"
 
 
 @check("P011", "step-limit")
