@@ -39,8 +39,9 @@ def _folder(tmp_path, monkeypatch):
     """Give examples a folder of their own, quick training, and a screen of 80 columns."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
-    short = lambda steps=8: Budget(steps=steps, round_steps=4)  # noqa: E731
-    monkeypatch.setattr(compare_module, "Budget", short)
+    short = lambda asked: Budget(steps=asked.steps or 8, round_steps=4)  # noqa: E731
+    monkeypatch.setattr(compare_module, "_budget", short)
+    monkeypatch.setattr(compare_module, "GENERATIONS", (2,))
     shutil.copy(Path(samples.__file__).with_name("sunspots.csv"), "sunspots.csv")
     copy_table(T=20, B=60).write_csv("copy.csv")
     own = next(blocks((ROOT / "README.md").read_text(), "python"))

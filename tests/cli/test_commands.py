@@ -30,7 +30,8 @@ SUNSPOTS = str(Path(samples.__file__).with_name("sunspots.csv"))
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few steps, in this process: starting others takes seconds."""
-    monkeypatch.setattr(compare_module, "Budget", lambda: Budget(steps=8, round_steps=4))
+    monkeypatch.setattr(compare_module, "_budget", lambda _: Budget(steps=8, round_steps=4))
+    monkeypatch.setattr(compare_module, "GENERATIONS", (2,))
     monkeypatch.setattr(command, "_pool", lambda _workers, _ray: Here())
 
 
@@ -128,7 +129,7 @@ def test_forecast_of_too_short_data_is_an_error(
     (tmp_path / "short.csv").write_text("YEAR,SUNACTIVITY\n1700,5\n1701,11\n")
     capsys.readouterr()
     assert run(["forecast", str(tmp_path / "o"), str(tmp_path / "short.csv")]) == 2
-    assert "last 24 values" in capsys.readouterr().err
+    assert "last 48 values" in capsys.readouterr().err
 
 
 def test_cells_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,10 +124,12 @@ def test_edge_of_range() -> None:
     tried = [Trial(9, Setting(rate, 4000), "finished", "steps") for rate in (1e-3, 1e-2, 1e-1)]
     one = replace(cell("a", [0.0]), tuning=tried)
     for rate, words in ((1e-3, "smallest"), (1e-1, "largest")):
-        (found,) = look("edge-of-range", replace(one, learning_rate=rate), naive("drift", 1))
+        (found,) = look(
+            "edge-of-range", replace(one, setting=Setting(rate, 4000)), naive("drift", 1)
+        )
         assert words in found
-    assert not look("edge-of-range", replace(one, learning_rate=1e-2), naive("drift", 1))
-    alone = replace(one, learning_rate=1e-3, tuning=tried[:1])
+    assert not look("edge-of-range", replace(one, setting=Setting(1e-2, 4000)), naive("drift", 1))
+    alone = replace(one, setting=SETTING, tuning=tried[:1])
     assert not look("edge-of-range", alone, naive("drift", 1))
 
 

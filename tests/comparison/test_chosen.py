@@ -18,7 +18,7 @@ from penstock.data import sunspots
 from penstock.record.checked import parsed
 from penstock.record.contestants import Trial
 from penstock.record.results import Record
-from penstock.record.structure import Setting
+from penstock.record.structure import Setting, Structure
 from penstock.training import checkpoint
 from penstock.training.loop import Budget
 
@@ -113,7 +113,7 @@ def test_no_diagnosis_begins_without_time(out: Path, monkeypatch: pytest.MonkeyP
 def test_none_begins_that_would_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    job = Job("gru", 3, 0, Budget(), "test", "")
+    job = Job("gru", Structure(3), 0, Budget(), "test", 4000, "")
     chosen = {cell: (job, Trial(0, SETTING, "finished", "")) for cell in "abcd"}
 
     def slow(*_: Any) -> float:

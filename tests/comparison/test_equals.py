@@ -5,7 +5,7 @@ import pytest
 
 from penstock.comparison.judging.equals import equals_of_best
 from penstock.record.contestants import CellContestant, Trial
-from penstock.record.structure import Setting
+from penstock.record.structure import Setting, Structure
 
 SETTING = Setting(1e-3, 4000)
 
@@ -16,8 +16,8 @@ def cell(name: str, rows: np.ndarray, first: int = 0) -> CellContestant:
     ]
     return CellContestant(
         name=name, rank=1, metrics={"s": float(rows.mean())}, intervals={}, profile=[],
-        blocks=rows.tolist(), predictions=[], width=1, parameters=0, flops_per_step=0,
-        learning_rate=1e-3, trials=trials,
+        blocks=rows.tolist(), predictions=[], structure=Structure(1), parameters=0,
+        recurrent_parameters=0, flops_per_step=0, setting=SETTING, trials=trials,
     )  # fmt: skip
 
 

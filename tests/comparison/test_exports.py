@@ -32,9 +32,9 @@ def test_markdown_says_all_that_matters(finished: tuple[Record, Path]) -> None:
     text = (out / "report.md").read_text("utf-8")
     assert all(sentence in text for sentence in results.verdict.sentences)
     assert all(message in text for one in results.checks for message in one.messages)
-    assert text.count("| finished |") == sum(
-        len(one.trials) + len(one.tuning) for one in cells_among(results.contestants)
-    )
+    cells = cells_among(results.contestants)
+    shown = text.count("| finished |") + text.count("| pruned |")
+    assert shown == sum(len(one.trials) + len(one.tuning) for one in cells)
     evil = replace(
         results, cut=["a | b"], contestants=[replace(results.contestants[0], name="x|y")]
     )

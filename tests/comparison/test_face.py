@@ -21,7 +21,7 @@ from penstock.data.understanding.describe import source_of
 from penstock.errors import ArgumentError, ModelFileError, UnknownCellError
 
 COLUMNS = {"day": list(range(120)), "sold": [t % 7 + 0.1 * (t % 11) for t in range(120)]}
-QUICK: dict[str, Any] = {"seeds": 1, "steps": 8, "rates": [0.01], "horizon": 2}
+QUICK: dict[str, Any] = {"seeds": 1, "steps": 8, "rates": [0.01], "horizon": 2, "size": "small"}
 MINE = """
 import torch, penstock
 from torch import tanh
@@ -123,7 +123,7 @@ def test_a_class_of_a_script_is_trained_in_processes(tmp_path: Path, mine: str) 
     script = MINE.replace("Leaky", "Drowsy") + (
         "data = {'day': list(range(120)), 'sold': [t % 7 + 0.1 * (t % 11) for t in range(120)]}\n"
         f"results = penstock.compare(data, [Drowsy, {mine!r}, 'gru'], seeds=1, steps=8, "
-        "rates=[0.01], horizon=2, workers=2)\n"
+        "rates=[0.01], horizon=2, workers=2, size='small')\n"
         "cells = [one for one in results.record.contestants if one.kind == 'cell']\n"
         "print([(one.name, trial.ended) for one in cells for trial in one.trials])\n"
     )

@@ -22,7 +22,7 @@ from penstock.cli.main import run
 from penstock.comparison import run as module
 from penstock.comparison.trials.workers import Here
 from penstock.training.loop import Budget
-module.Budget = lambda: Budget(steps=4, round_steps=4)
+module._budget = lambda _: Budget(steps=4, round_steps=4)
 command._pool = lambda *_: Here()
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)  # as of a disk with no more room
 sys.exit(run(["compare", *sys.argv[2:]]))
@@ -30,7 +30,18 @@ sys.exit(run(["compare", *sys.argv[2:]]))
 
 
 def on_a_small_disk(size: int, out: Path) -> tuple[int, list[str]]:
-    options = ["--cells", "rnn", "--seeds", "1", "--rates", "1e-2", "--out", str(out)]
+    options = [
+        "--cells",
+        "rnn",
+        "--seeds",
+        "1",
+        "--rates",
+        "1e-2",
+        "--size",
+        "small",
+        "--out",
+        str(out),
+    ]
     command = [sys.executable, "-c", SCRIPT, str(size), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr.splitlines()

@@ -99,7 +99,16 @@ def results(finished: tuple[Record, Path], tmp_path: Path) -> Record:
     for place, name in enumerate(finished[0].metrics):
         text = text.replace(json.dumps(name), json.dumps(f"{EVIL[place - 4]} {EVIL[place]}"))
     raw = json.loads(text)
-    known = {"cell", "baseline", "finished", "line", "bars", raw["schema"], raw["verdict"]["kind"]}
+    known = {
+        "cell",
+        "baseline",
+        "finished",
+        "pruned",
+        "line",
+        "bars",
+        raw["schema"],
+        raw["verdict"]["kind"],
+    }
     known |= {"fired", "silent", "not applicable", "skipped", *raw["metrics"]}
     names: dict[str, str] = {}
 
@@ -267,7 +276,8 @@ WRONG = {
     "a status": ("contestants", CELL, "trials", 0, "status", "<b>"),
     "a verdict": ("verdict", "kind", "maybe"),
     "rows": ("data", "rows", "<b>"),
-    "a budget": ("budget", "parameters", [1]),
+    "a budget": ("budget", "tried", [1]),
+    "a tournament": ("tournament", [{"cell": 1}]),
     "a picture": ("examples", 0, "kind", "image"),
     "a picture's place": ("examples", 0, "context", "0"),
     "times": ("times", "total", None),
@@ -275,7 +285,7 @@ WRONG = {
     "a check": ("checks", 0, "grave", "yes"),
     "half a pair of signs": ("task", "\ud800"),
     "a schema": ("schema", "\x1b[2Jpenstock.results/3"),
-    "no number": ("contestants", CELL, "learning_rate", float("nan")),
+    "no number": ("contestants", CELL, "setting", "learning_rate", float("nan")),
     "what is missing": ("metrics", []),
     "fewer values than steps": ("contestants", 0, "profile", []),
     "no metrics": ("contestants", 0, "intervals", {}),

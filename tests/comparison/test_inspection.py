@@ -24,7 +24,7 @@ def inspected(finished):
 def test_the_numbers_are_those_of_the_model(finished, inspected):
     about = json.loads((finished[1] / "models" / "gru.json").read_text())
     assert inspected.pruned[0].quality == pytest.approx(about["metrics"]["MASE"], rel=1e-6)
-    context = about["settings"]["context"]
+    context = about["structure"]["context"]
     assert len(inspected.flow.norms) == len(inspected.effects.effects) == context
     (gates,) = inspected.gates
     assert list(gates) == ["r", "z", "n", "h"]
@@ -41,7 +41,7 @@ def test_the_verdict_tells_memory_and_gradients(finished):
     words = " ".join(results.verdict.sentences)
     assert "less than 1 % after (steps): " in words
     for one in cells:
-        assert one.health["steps"] == results.settings["context"] - 1
+        assert one.health["steps"] == one.structure.context - 1
         assert f"{one.name} {one.health['growth']:.3g}" in words
     healthy = replace(cells[0], health={"span": None, "steps": 23, "growth": None})
     assert _health_words([healthy]) == [

@@ -10,13 +10,14 @@ from comparing import QUICK, walk
 
 from penstock.comparison.trials import trial
 from penstock.comparison.trials.trial import Job, make_training
+from penstock.record.structure import Structure
 from penstock.tasks.series.forecast import FORECAST
 from penstock.training.loop import make_fabric
 
 
 def job(data: str, seed: int = 0, cell: str = "rnn", **more: Any) -> Job:
     task, budget = FORECAST.prepare(walk(0)), replace(QUICK, **more)
-    return Job.make(task, data, cell, 3, seed, budget, "test")
+    return Job.make(task, data, cell, Structure(3), seed, budget, "test", 4000)
 
 
 def test_the_same_data_have_the_same_luck_and_others_have_not() -> None:

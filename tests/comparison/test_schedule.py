@@ -23,7 +23,7 @@ SETTING = Setting(1e-3, 4000)
 
 def job(cell: str, seed: int, rate: float = 1e-3) -> Job:
     purpose = "tuning" if seed == TUNING_SEED else "test"
-    return Job(cell, Structure(4), seed, Budget(learning_rate=rate), purpose, 4000, "digest")
+    return Job(cell, Structure(4), seed, Budget(learning_rate=rate), purpose, 4000, f"{rate}")
 
 
 RUNGS = [[job(cell, seed) for cell in ("rnn", "gru")] for seed in range(5)]
@@ -70,7 +70,8 @@ def test_whole_rungs_are_left_out(tmp_path: Path, clock: SimpleNamespace) -> Non
 
 def test_tuning_takes_its_share(tmp_path: Path, clock: SimpleNamespace) -> None:
     schedule = Schedule(100.0, tmp_path, 0.0)
-    assert len(run(schedule, schedule.tuning(RUNGS), clock, 8.0)) == 6  # 48 of 50 seconds
+    searched = [[job(cell, 9, rate) for cell in ("rnn", "gru")] for rate in (0.1, 0.2, 0.3, 0.4)]
+    assert len(run(schedule, schedule.tuning(searched), clock, 8.0)) == 6  # 48 of 50 seconds
     assert len(run(schedule, schedule.testing(RUNGS), clock, 8.0)) == 4  # 80 of 92 seconds
 
 
@@ -96,6 +97,6 @@ def test_a_run_that_is_cut_says_so_and_goes_on(
     statuses = {trial.status for one in cells_among(found.contestants) for trial in one.trials}
     assert statuses == {"cut"}
     assert found.verdict.kind == "failed"
-    assert "Seeds not trained" in (tmp_path / "report.md").read_text("utf-8")
+    assert "1 seeds instead of 2" in (tmp_path / "report.md").read_text("utf-8")
     run_comparison(sunspots(), tmp_path, seeds=2, **same)
     assert stored(tmp_path) == stored(finished[1])

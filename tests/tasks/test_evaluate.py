@@ -94,12 +94,12 @@ def test_an_n_gram_starts_with_what_there_is(steps):
 
 def test_forecasts_are_those_of_predict_from_each_place():
     task = prepared("forecast")
-    table = sample("shops").rows().filter(pl.col("unique_id") == "shop 3").tail(45)
+    table = sample("shops").rows().filter(pl.col("unique_id") == "shop 3").tail(65)
     values, horizon, context = table["y"].to_numpy(), task.spec["horizon"], task.spec["context"]
     row = pl.int_range(pl.len())
     for model in models(task).values():
         errors, missed, losses = [], [], []
-        for at in range(context, 45 - horizon + 1):
+        for at in range(context, 65 - horizon + 1):
             known = table.head(at + horizon).with_columns(y=pl.when(row < at).then("y"))
             ahead, _ = task.codec.apply(model, task.spec, Source("cut", known))
             came = values[at : at + horizon]

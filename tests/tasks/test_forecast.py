@@ -336,7 +336,7 @@ def test_quantiles_are_in_order_and_drawn_as_bands() -> None:
 
 
 def test_beyond_the_end_the_network_reads_the_last_values_and_what_is_known() -> None:
-    network = Forecaster("gru", 4, horizon=2, past=1, known=1)
+    network = Forecaster("gru", Structure(4), horizon=2, past=1, known=1)
     torch.nn.init.normal_(network.head.weight)
     context, past, known = torch.randn(1, 3), torch.randn(1, 3, 1), torch.randn(1, 5, 1)
     y, rows = context[0], []

@@ -335,7 +335,7 @@ def test_steps_without_a_label_are_never_scored() -> None:
 
 @pytest.mark.parametrize("every_step", [False, True])
 def test_a_reader_reads_each_sequence_to_its_own_end(every_step: bool) -> None:
-    network = SequenceNetwork("gru", 4, 2, (3,), [0.0, 1.0], every_step)
+    network = SequenceNetwork("gru", Structure(4), 2, (3,), [0.0, 1.0], every_step)
     torch.nn.init.normal_(network.head.weight)
     numbers, symbols = torch.randn(2, 5, 2), torch.randint(0, 3, (2, 5, 1))
     lengths = torch.tensor([5, 3])

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,6 +31,7 @@ from penstock.training.loop import Budget, Training, make_fabric
 
 SIZES = {"small": 4_000, "medium": 64_000, "large": 1_000_000}
 STEPS = {"small": 400, "medium": 1000, "large": 2000, "auto": 600}
+GENERATIONS = 8, 4  # settings of each cell that are tried at a time
 FINALISTS = 6  # that a tournament leaves
 _TRIED = (4_000, 16_000, 64_000, 256_000, 1_000_000, 4_000_000)
 _LAYERS, _DROPOUT = (1, 2), (0.0, 0.1, 0.3)
@@ -90,7 +92,7 @@ def _sizes(task: Task, request: Request, budget: Budget) -> tuple[int, ...]:
     """
     if request.size != "auto":
         return (SIZES[request.size],)
-    most = _FOR_EACH_STEP * task.problem.learned_from()
+    most: float = _FOR_EACH_STEP * task.problem.learned_from()
     if request.time is None:
         most = min(most, _WORK / (6 * budget.steps * _positions(task, budget)))
     return tuple(size for size in _TRIED if size <= most) or _TRIED[:1]
@@ -112,28 +114,37 @@ def _check_task(task: Task, request: Request) -> None:
 
 
 def make_plan(design: Design, request: Request, file: Path, workers: int) -> Plan:
-    """Return the plan for a design; one that is kept in the file is taken as it is."""
+    """Return the plan for a design, and keep it in the file; one that is kept there is taken."""
     whole = Plan(
         design.generations, design.seeds, design.budget.steps, design.budget.round_steps,
         design.space.parameters,
     )  # fmt: skip
-    if request.ends is None:
-        return whole
-    asked = {"asked": asdict(whole), "cells": [*design.cells], "time": str(request.time)}
-    try:
-        kept = read_json(file)
-        if kept["request"] == json.loads(json.dumps(asked)):
-            conform(kept["plan"], Plan, "the plan")
-            return Plan(
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in kept["plan"].items()}
-            )
-    except (DataError, OSError, KeyError, TypeError):
-        pass  # there is none, or it is of another request
-    seconds = request.ends - time.monotonic()
-    paces = _paces(design, _MEASURING * seconds)
-    plan = _first_that_fits(whole, design, request, paces, seconds, workers)
-    write_json(file, {"request": asked, "plan": asdict(plan)})
+    asked = json.loads(json.dumps({"cells": [*design.cells], "asked": asdict(whole)}))
+    kept = _kept(file, asked, request.time)
+    if request.ends is None or kept is not None:
+        plan = kept or whole
+    else:
+        seconds = request.ends - time.monotonic()
+        paces = _paces(design, _MEASURING * seconds)
+        plan = _first_that_fits(whole, design, request, paces, seconds, workers)
+    write_json(file, {"request": asked, "time": request.time, "plan": asdict(plan)})
     return plan
+
+
+def _kept(file: Path, asked: dict[str, Any], seconds: float | str | None) -> Plan | None:
+    """Return the plan in a file, if it is one of the same request and of as much time, or of all.
+
+    None where there is none; where time is given for the first time, one that knew none is kept.
+    """
+    try:
+        raw: Any = read_json(file)
+        if raw["request"] != asked or raw["time"] not in (None, seconds) or seconds is None:
+            return None
+        conform(raw["plan"], Plan, "the plan")
+    except (DataError, KeyError, TypeError):
+        return None  # there is none, or it is damaged
+    plan: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["plan"].items()}
+    return Plan(**plan)
 
 
 def planned(design: Design, plan: Plan) -> Design:

@@ -89,8 +89,9 @@ def _row(record: Record, one: Contestant) -> dict[str, Any]:
 def _cost(one: CellContestant) -> dict[str, Any]:
     return {
         "parameters": one.parameters,
+        "recurrent parameters": one.recurrent_parameters,
         "flops per step": one.flops_per_step,
-        "learning rate": one.learning_rate,
+        "learning rate": one.setting.learning_rate,
         "trials": len(one.measured),
         "train seconds": one.times.get("train"),
         "predict seconds": one.times.get("predict"),

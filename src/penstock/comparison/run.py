@@ -21,7 +21,15 @@ from penstock.comparison.judging.contestants import (
 )
 from penstock.comparison.judging.verdict import judge
 from penstock.comparison.keeping.folder import make_folder
-from penstock.comparison.plan import FINALISTS, STEPS, Plan, make_plan, make_space, planned
+from penstock.comparison.plan import (
+    FINALISTS,
+    GENERATIONS,
+    STEPS,
+    Plan,
+    make_plan,
+    make_space,
+    planned,
+)
 from penstock.comparison.report.report import write_reports
 from penstock.comparison.request import Request
 from penstock.comparison.trials.damage import discard_damaged
@@ -105,7 +113,7 @@ def _design(task: Task, request: Request, budget: Budget) -> Design:
     check_names(task, cells)
     space = make_space(task, request, budget)
     design = Design(
-        task, cells, request.seeds, budget, space, bidirectional=request.bidirectional,
+        task, cells, request.seeds, budget, space, GENERATIONS, bidirectional=request.bidirectional,
         entrants=FINALISTS if request.tournament else None,
     )  # fmt: skip
     for cell in cells:

@@ -84,7 +84,7 @@ class SequenceNetwork(nn.Module):
         output, _ = self.recurrent(self.encoded(numbers, symbols), lengths=lengths)
         if not self.every_step:
             assert lengths is not None
-            output = self._ends(output, lengths)
+            output = self._after_all(output, lengths)
         outputs: Tensor = self.head(self.dropout(output))
         return outputs
 
@@ -93,7 +93,7 @@ class SequenceNetwork(nn.Module):
         outputs: Tensor = self(inputs.numbers, inputs.symbols, inputs.lengths)
         return outputs
 
-    def _ends(self, output: Tensor, lengths: Tensor) -> Tensor:
+    def _after_all(self, output: Tensor, lengths: Tensor) -> Tensor:
         """Return what each direction gives after all steps [B, F]; output [B, T, F]."""
         last = output[torch.arange(len(output), device=output.device), lengths - 1]
         if not self.recurrent.bidirectional:

@@ -1,7 +1,7 @@
 """What a comparison consists of: the same search for every cell, then the same seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -37,7 +37,7 @@ class Design:
     seeds: int
     budget: Budget
     space: Space
-    generations: tuple[int, ...] = (8, 4)
+    generations: tuple[int, ...] = ()
     bidirectional: bool = False
     entrants: int | None = None
 
@@ -55,7 +55,8 @@ class Design:
     def record(self) -> dict[str, Any]:
         """Return the budgets, for the record."""
         budget = {k: v for k, v in vars(self.budget).items() if k != "learning_rate"}
-        return {**budget, "tried": {k: v for k, v in asdict(self.space).items() if k != "usual"}}
+        tried = {name: list(of) for name, of in self.space.choices().items()}
+        return {**budget, "tried": tried}
 
     def structure(self, cell: str, setting: Setting) -> Structure:
         """Return the structure of a cell's network in a setting."""

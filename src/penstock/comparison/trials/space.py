@@ -38,37 +38,38 @@ class Space:
     @property
     def size(self) -> int:
         """How many settings there are."""
-        return prod(map(len, self._choices().values()))
+        return prod(map(len, self.choices().values()))
 
     def every(self) -> list[Setting]:
         """Return all settings, the usual one first."""
         whole = [
-            Setting(**dict(zip(self._choices(), values, strict=True)))
-            for values in product(*self._choices().values())
+            _setting(dict(zip(self.choices(), values, strict=True)))
+            for values in product(*self.choices().values())
         ]
         return sorted(whole, key=lambda one: one != self.first())
 
     def first(self) -> Setting:
         """Return the usual setting, or that of the first choices."""
-        return self.usual or Setting(**{name: of[0] for name, of in self._choices().items()})
+        return self.usual or _setting({name: of[0] for name, of in self.choices().items()})
 
-    def _choices(self) -> dict[str, tuple[float | int | None, ...]]:
+    def choices(self) -> dict[str, tuple[float | int | None, ...]]:
+        """Return the choices of each part of a setting, by its name."""
         return {one.name: getattr(self, one.name) for one in fields(Setting)}
 
     def places(self) -> "dict[str, optuna.distributions.BaseDistribution]":
         """Return the places among the choices of each part that has several."""
         from optuna.distributions import IntDistribution  # noqa: PLC0415  (it takes a second)
 
-        several = {name: of for name, of in self._choices().items() if len(of) > 1}
+        several = {name: of for name, of in self.choices().items() if len(of) > 1}
         return {name: IntDistribution(0, len(of) - 1) for name, of in several.items()}
 
     def at(self, places: dict[str, int]) -> Setting:
         """Return the setting at places among the choices; the first where none is said."""
-        return Setting(**{name: of[places.get(name, 0)] for name, of in self._choices().items()})
+        return _setting({name: of[places.get(name, 0)] for name, of in self.choices().items()})
 
     def place_of(self, setting: Setting) -> dict[str, int]:
         """Return the places of a setting."""
-        return {name: self._choices()[name].index(getattr(setting, name)) for name in self.places()}
+        return {name: self.choices()[name].index(getattr(setting, name)) for name in self.places()}
 
 
 class Sampler:
@@ -130,6 +131,10 @@ class Sampler:
             self._study = _optuna().create_study(sampler=sampler)
             self._study.enqueue_trial(self._space.place_of(self._space.first()))
         return self._study
+
+
+def _setting(parts: dict[str, Any]) -> Setting:
+    return Setting(**parts)
 
 
 def _optuna() -> Any:
