@@ -97,6 +97,6 @@ def test_a_run_that_is_cut_says_so_and_goes_on(
     statuses = {trial.status for one in cells_among(found.contestants) for trial in one.trials}
     assert statuses == {"cut"}
     assert found.verdict.kind == "failed"
-    assert "1 seeds instead of 2" in (tmp_path / "report.md").read_text("utf-8")
+    assert "Seeds of each cell: 1 instead of 2" in (tmp_path / "report.md").read_text("utf-8")
     run_comparison(sunspots(), tmp_path, seeds=2, **same)
     assert stored(tmp_path) == stored(finished[1])

@@ -30,8 +30,8 @@ from penstock.tasks.task import Task
 from penstock.training.loop import Budget, Training, make_fabric
 
 SIZES = {"small": 4_000, "medium": 64_000, "large": 1_000_000}
-STEPS = {"small": 400, "medium": 1000, "large": 2000, "auto": 600}
-GENERATIONS = 8, 4  # settings of each cell that are tried at a time
+STEPS = {"small": 400, "medium": 1000, "large": 2000, "auto": 400}
+GENERATIONS = 6, 3  # settings of each cell that are tried at a time
 FINALISTS = 6  # that a tournament leaves
 _TRIED = (4_000, 16_000, 64_000, 256_000, 1_000_000, 4_000_000)
 _LAYERS, _DROPOUT = (1, 2), (0.0, 0.1, 0.3)
@@ -241,7 +241,7 @@ def _plans(whole: Plan, *, grow: bool, fixed: bool) -> Iterator[Plan]:
     while len(plan.parameters) > 1 and not fixed:
         plan = replace(plan, parameters=plan.parameters[:-1])
         yield plan
-    for generations in ((8,), (4,), (2,), ()):
+    for generations in ((6,), (3,), ()):
         if sum(generations) < sum(plan.generations):
             plan = replace(plan, generations=generations)
             yield plan
@@ -292,8 +292,8 @@ def _words(whole: Plan, plan: Plan) -> Iterator[str]:
         )
     if plan.generations != whole.generations:
         yield (
-            f"{sum(plan.generations)} settings of each cell tried instead of "
+            f"Settings of each cell that are tried: {sum(plan.generations)} instead of "
             f"{sum(whole.generations)}, as time is short."
         )
     if plan.seeds != whole.seeds:
-        yield f"{plan.seeds} seeds instead of {whole.seeds}, as time is short."
+        yield f"Seeds of each cell: {plan.seeds} instead of {whole.seeds}, as time is short."

@@ -174,7 +174,7 @@ class _Run:
             settings=task.settings,
             budget=design.record(),
             seeds=sorted({job.seed for job, _ in tested}),
-            notes=list(task.notes),
+            notes=[*task.notes, *search.words()],
             contestants=contestants,
             comparisons=comparisons,
             verdict=judge(contestants, comparisons, naive, findings),

@@ -1,5 +1,6 @@
 """What `penstock compare` shows: progress on stderr, the table and the verdict on stdout."""
 
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,12 +25,16 @@ from penstock.record.contestants import Trial
 from penstock.record.results import Record
 from penstock.training.loop import Progress as Trained
 
+_EVERY = 30  # seconds between two lines where stderr is no terminal
+
 
 class Bar(Watcher):
-    """Progress over trials, with the time left; nothing where stderr is no terminal."""
+    """Progress over trials, with the time left: a bar, or a line now and then in a file or pipe."""
 
     def __init__(self, *, inferred: bool) -> None:
         self._inferred, self._about = inferred, ""
+        self._began = self._said = time.monotonic()
+        self._trials, self._ended = 0, 0
         console = terminal.console(error=True)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -65,13 +70,15 @@ class Bar(Watcher):
         """Show what the data are, and how many trials there are to be."""
         if self._about:
             terminal.say(self._about, error=True)
-        self._all = self._bar.add_task(f"{trials} trials", total=trials)
+        self._trials = trials
+        self._all = self._bar.add_task(f"{trials} trials at most", total=trials)
 
     def round(self, job: Job, progress: Trained) -> None:
         """Show a round of a trial."""
         if job not in self._lines:
             self._lines[job] = self._bar.add_task(label(job), total=job.budget.rounds)
         self._bar.update(self._lines[job], completed=progress.round)
+        self._say_now_and_then()
 
     def ends(self, job: Job, trial: Trial) -> None:
         """Leave a line about a trial, and count it."""
@@ -81,6 +88,16 @@ class Bar(Watcher):
         if self._bar.console.is_terminal:
             self._bar.console.print(f"{label(job)}: {trial.status}{took}", style="dim")
         self._bar.advance(self._all)
+        self._ended += 1
+        self._say_now_and_then()
+
+    def _say_now_and_then(self) -> None:
+        now = time.monotonic()
+        if self._bar.console.is_terminal or now < self._said + _EVERY:
+            return
+        self._said = now
+        took = f"{now - self._began:.0f} s"
+        terminal.say(f"{self._ended} of {self._trials} trials at most, {took}", error=True)
 
     def discarded(self, why: str) -> None:
         """Say that a trial is trained again."""

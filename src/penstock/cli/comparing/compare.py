@@ -70,6 +70,9 @@ def compare(
     )  # fmt: skip
     given = reading.read(data, reading.task and asked_of(reading.task))
 
+    from penstock.comparison.trials.starting import begin_importing  # noqa: PLC0415
+
+    begin_importing()
     from penstock.cli.comparing import _screen  # noqa: PLC0415  (torch takes seconds)
     from penstock.comparison.compare import carry_out  # noqa: PLC0415
 

@@ -131,7 +131,8 @@ def cut_words(
         f"Trials stopped when time was up, used with their best weights: {', '.join(used)}": used,
         f"Trials stopped when time was up, and not used: {', '.join(stopped)}": stopped,
     }
-    return [f"{sentence}." for sentence, applies in words.items() if applies]
+    said = [f"{sentence}." for sentence, applies in words.items() if applies]
+    return [*said, "The same command goes on from here."] if said else []
 
 
 def _what(job: Job) -> str:

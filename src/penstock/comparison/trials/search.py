@@ -87,6 +87,16 @@ class Search:
                 sampler.tell([self._told(cell, setting) for setting in asked[cell]])
         return {cell: self._best_of(cell) for cell in cells}
 
+    def words(self) -> list[str]:
+        """Return what the tournament did, for the notes; nothing where there was none."""
+        if not self.standings:
+            return []
+        out = len(self.standings) - self.finalists
+        return [
+            f"a tournament of {len(self.standings)} cells: {out} fell behind by validation loss, "
+            f"early in training; {self.finalists} were searched and measured"
+        ]
+
     def tried(self, cells: Sequence[str]) -> int:
         """Return how many settings were trained of the cell of which fewest were."""
         return min(sum(cell == name for name, _ in self.trials) for cell in cells)

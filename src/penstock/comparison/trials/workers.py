@@ -8,23 +8,26 @@ training when time is up is ended, however long its step would take.
 import math
 import os
 import pickle
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
-from multiprocessing.context import SpawnProcess
+from multiprocessing import connection, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import torch
 
 from penstock.cells import Cell
 from penstock.cells.own import packed, unpack
+from penstock.comparison.trials.starting import (
+    CONTEXT,
+    begin_importing,
+    deaf_children,
+    nameless_main,
+)
 from penstock.comparison.trials.trial import Job, Report, attempt, conclude
 from penstock.record.contestants import Trial
 from penstock.tasks.task import Task
@@ -32,8 +35,6 @@ from penstock.training.loop import Progress
 
 Outcome = tuple[Job, Trial]
 Run = Callable[[Iterator[Job]], Iterator[Outcome]]  # gives each job with its trial, as they end
-
-_SPAWN = get_context("spawn")  # a fork would inherit torch's threads in an unknown state
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ class Processes:
     def open(self, bench: Bench) -> Iterator[Run]:
         """Return the way to run trials; its processes start when there is work for them."""
         # Plain bytes: torch would put tensors into shared memory, which may be small.
-        setup = pickle.dumps((packed(bench.cells), bench.task, bench.root, bench.deadline))
+        shared = pickle.dumps((bench.task, bench.root, bench.deadline))
+        setup = pickle.dumps((dict(os.environ), packed(bench.cells), shared))
         workers = [_Worker(setup, bench.deadline) for _ in range(self.workers)]
 
         def run(jobs: Iterator[Job]) -> Iterator[Outcome]:
@@ -135,13 +137,14 @@ class _Worker:
 
     def __init__(self, setup: bytes, deadline: float) -> None:
         self._setup, self._deadline = setup, deadline
-        self._process: SpawnProcess | None = None
+        self._process: BaseProcess | None = None
         self.job: Job | None = None
 
     def _start(self) -> None:
-        self.pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, self._setup), daemon=True)
-        with _deaf_children(), _nameless_main():
+        begin_importing()
+        self.pipe, theirs = CONTEXT.Pipe()
+        self._process = CONTEXT.Process(target=_serve, args=(theirs, self._setup), daemon=True)
+        with deaf_children(), nameless_main():
             self._process.start()
         theirs.close()
 
@@ -194,33 +197,6 @@ class _Worker:
             self._process = None
 
 
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Let processes started inside ignore Ctrl-C: the parent ends them, without tracebacks."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _nameless_main() -> Iterator[None]:
-    """Let processes started inside not run the user's script again, which may start a comparison.
-
-    What they need comes through the pipe, a cell of that script too.
-    """
-    before = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = before
-
-
 def _ready(workers: Sequence[_Worker], deadline: float) -> list[_Worker]:
     """Return the workers that have something to say; wait until there is one, or time is up.
 
@@ -235,9 +211,11 @@ def _serve(pipe: "connection.Connection[Any, Any]", setup: bytes) -> None:
     """Train what comes through the pipe, until it is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    cells, *rest = pickle.loads(setup)  # from the process that started this one
+    # From the process that started this one; its environment may have changed since the server's.
+    environment, cells, shared = pickle.loads(setup)
+    os.environ.update(environment)
     unpack(cells)
-    task, root, deadline = rest
+    task, root, deadline = pickle.loads(shared)
 
     def report(_: Job, progress: Progress) -> None:
         pipe.send(progress)
