@@ -53,7 +53,12 @@ class Finish:
         return completed, [*unsaved.values(), *unknown.values()]
 
     def _looked_into(self, chosen: Chosen) -> tuple[dict[str, Health], dict[str, str]]:
-        """Return memory span and gradient growth of each cell's best trial, or why they lack."""
+        """Return memory span and gradient growth of each cell's best trial, or why they lack.
+
+        They are of one direction: of layers that read from both ends nothing is said.
+        """
+        if self.design.bidirectional:
+            return {}, {}
         task, root, until = self.design.task, self.root, self.until
 
         def look(job: Job, trial: Trial) -> Health:

@@ -21,17 +21,17 @@ from penstock.comparison.judging.contestants import (
 )
 from penstock.comparison.judging.verdict import judge
 from penstock.comparison.keeping.folder import make_folder
-from penstock.comparison.plan import (
+from penstock.comparison.report.report import write_reports
+from penstock.comparison.request import Request
+from penstock.comparison.timetable import (
     FINALISTS,
     GENERATIONS,
     STEPS,
-    Plan,
-    make_plan,
+    Timetable,
     make_space,
-    planned,
+    make_timetable,
+    timed,
 )
-from penstock.comparison.report.report import write_reports
-from penstock.comparison.request import Request
 from penstock.comparison.trials.damage import discard_damaged
 from penstock.comparison.trials.design import Design, Rung
 from penstock.comparison.trials.schedule import Schedule, cut_words
@@ -70,7 +70,7 @@ def run_comparison(
     Args:
         task: bound to its data.
         request: what is asked. What its time is too short for is left out; see
-            `penstock.comparison.plan`.
+            `penstock.comparison.timetable`.
         budget: what each trial may use, but for the learning rate; what is asked, and otherwise
             what is usual, if left out.
         pool: where trials run; in this process if left out.
@@ -82,11 +82,11 @@ def run_comparison(
     started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
     out, design = request.folder, _design(task, request, budget or _budget(request))
     make_folder(out)
-    plan = make_plan(design, request, out / "trials" / "plan.json", pool.workers)
+    timetable = make_timetable(design, request, out / "trials" / "timetable.json", pool.workers)
     seconds = None if request.ends is None else request.ends - started
-    schedule = Schedule(seconds, out / "trials", started, len(design.cells), plan.measuring)
+    schedule = Schedule(seconds, out / "trials", started, len(design.cells), timetable.measuring)
     skip = find_checks(request.skip_checks)
-    run = _Run(planned(design, plan), plan, out, schedule, pool, watcher, skip)
+    run = _Run(timed(design, timetable), timetable, out, schedule, pool, watcher, skip)
     results = run.results()
     results.save(out / "results.json")  # first: of it the reports can be made anew
     write_reports(results, out)
@@ -136,7 +136,7 @@ class _Run:
     """One comparison on its way from a design to results."""
 
     design: Design
-    plan: Plan
+    timetable: Timetable
     out: Path
     schedule: Schedule
     pool: Pool
@@ -179,7 +179,7 @@ class _Run:
             comparisons=comparisons,
             verdict=judge(contestants, comparisons, naive, findings),
             checks=findings,
-            cut=[*self.plan.words, *left_out, *lacking],
+            cut=[*self.timetable.words, *left_out, *lacking],
             examples=[one.record() for one in task.examples.shown()],
             versions={"penstock": __version__, "torch": torch.__version__},
             parts={part: task.problem.members(part) for part in PARTS},

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_all_start_methods, get_context
 from types import ModuleType
+from typing import Any
 
 _METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
-CONTEXT = get_context(_METHOD)
+CONTEXT: Any = get_context(_METHOD)
 
 
 def begin_importing() -> None:

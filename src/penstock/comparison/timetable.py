@@ -1,10 +1,10 @@
-"""The plan: what the search may try, and what of all that is asked fits into the time.
+"""The timetable: what the search may try, and what of all that is asked fits into the time.
 
-Without a time the plan follows from the request and the data alone, so that it is the same on any
-machine. With one, the speed of the cells is measured first, and the plan is the first of these
+Without a time it follows from the request and the data alone, so that it is the same on any
+machine. With one, the speed of the cells is measured first, and the timetable is the first of these
 that is thought to fit: more steps, where none were asked for; all that is asked; without the
 largest networks; fewer settings; fewer seeds; fewer steps. It is kept in a file, so that the same
-command goes on with the same plan.
+command goes on as it began.
 """
 
 import json
@@ -44,7 +44,7 @@ _FEWEST_ROUNDS = 8  # of a training whose steps are few
 
 
 @dataclass(frozen=True)
-class Plan:
+class Timetable:
     """What is to be done of all that is asked.
 
     Attributes:
@@ -113,26 +113,26 @@ def _check_task(task: Task, request: Request) -> None:
         )
 
 
-def make_plan(design: Design, request: Request, file: Path, workers: int) -> Plan:
-    """Return the plan for a design, and keep it in the file; one that is kept there is taken."""
-    whole = Plan(
+def make_timetable(design: Design, request: Request, file: Path, workers: int) -> Timetable:
+    """Return the timetable for a design, and keep it in the file; one that is there is taken."""
+    whole = Timetable(
         design.generations, design.seeds, design.budget.steps, design.budget.round_steps,
         design.space.parameters,
     )  # fmt: skip
     asked = json.loads(json.dumps({"cells": [*design.cells], "asked": asdict(whole)}))
     kept = _kept(file, asked, request.time)
     if request.ends is None or kept is not None:
-        plan = kept or whole
+        timetable = kept or whole
     else:
         seconds = request.ends - time.monotonic()
         paces = _paces(design, _MEASURING * seconds)
-        plan = _first_that_fits(whole, design, request, paces, seconds, workers)
-    write_json(file, {"request": asked, "time": request.time, "plan": asdict(plan)})
-    return plan
+        timetable = _first_that_fits(whole, design, request, paces, seconds, workers)
+    write_json(file, {"request": asked, "time": request.time, "timetable": asdict(timetable)})
+    return timetable
 
 
-def _kept(file: Path, asked: dict[str, Any], seconds: float | str | None) -> Plan | None:
-    """Return the plan in a file, if it is one of the same request and of as much time, or of all.
+def _kept(file: Path, asked: dict[str, Any], seconds: float | str | None) -> Timetable | None:
+    """Return the timetable in a file, if it is of the same request, and of as much time or of all.
 
     None where there is none; where time is given for the first time, one that knew none is kept.
     """
@@ -140,25 +140,27 @@ def _kept(file: Path, asked: dict[str, Any], seconds: float | str | None) -> Pla
         raw: Any = read_json(file)
         if raw["request"] != asked or raw["time"] not in (None, seconds) or seconds is None:
             return None
-        conform(raw["plan"], Plan, "the plan")
+        conform(raw["timetable"], Timetable, "the timetable")
     except (DataError, KeyError, TypeError):
         return None  # there is none, or it is damaged
-    plan: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["plan"].items()}
-    return Plan(**plan)
+    timetable: Any = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in raw["timetable"].items()
+    }
+    return Timetable(**timetable)
 
 
-def planned(design: Design, plan: Plan) -> Design:
-    """Return a design as the plan has it."""
-    budget = replace(design.budget, steps=plan.steps, round_steps=plan.round_steps)
+def timed(design: Design, timetable: Timetable) -> Design:
+    """Return a design as the timetable has it."""
+    budget = replace(design.budget, steps=timetable.steps, round_steps=timetable.round_steps)
     first = design.space.first()
-    largest = max(plan.parameters)
+    largest = max(timetable.parameters)
     space = replace(
         design.space,
-        parameters=plan.parameters,
+        parameters=timetable.parameters,
         usual=replace(first, parameters=min(first.parameters, largest)),
     )
     return replace(
-        design, budget=budget, seeds=plan.seeds, generations=plan.generations, space=space
+        design, budget=budget, seeds=timetable.seeds, generations=timetable.generations, space=space
     )
 
 
@@ -169,9 +171,12 @@ class _Pace:
     step: float
     validation: float
 
-    def training(self, plan: Plan) -> float:
+    def training(self, timetable: Timetable) -> float:
         """Return the seconds of a whole training."""
-        return plan.steps * self.step + ceil(plan.steps / plan.round_steps) * self.validation
+        return (
+            timetable.steps * self.step
+            + ceil(timetable.steps / timetable.round_steps) * self.validation
+        )
 
 
 Paces = Mapping[tuple[str, int], _Pace]  # by cell and size
@@ -217,55 +222,57 @@ def _measured(design: Design, cell: str, size: int, limit: float) -> _Pace:
 
 
 def _first_that_fits(
-    whole: Plan, design: Design, request: Request, paces: Paces, seconds: float, workers: int
-) -> Plan:
+    whole: Timetable, design: Design, request: Request, paces: Paces, seconds: float, workers: int
+) -> Timetable:
     cells = [*design.cells]
     free = request.steps is None
-    plans = list(_plans(whole, grow=free, fixed=request.parameters is not None))
+    timetables = list(_timetables(whole, grow=free, fixed=request.parameters is not None))
     ending = 0.05 * seconds + 3 + min(2.5 * len(cells), 0.1 * seconds)
     room = (seconds - ending - _STARTING * (workers > 1)) * workers
-    for plan in plans:
-        if _cost(plan, design, paces) * _CROWDED <= room:
+    for timetable in timetables:
+        if _cost(timetable, design, paces) * _CROWDED <= room:
             break
-    last = max(plan.parameters)
+    last = max(timetable.parameters)
     measuring = max(paces[cell, last].validation for cell in cells)
-    return replace(plan, measuring=measuring, words=tuple(_words(whole, plan)))
+    return replace(timetable, measuring=measuring, words=tuple(_words(whole, timetable)))
 
 
-def _plans(whole: Plan, *, grow: bool, fixed: bool) -> Iterator[Plan]:
-    """Give plans, the fullest first; each but the first leaves out more than the one before."""
-    plan = whole
+def _timetables(whole: Timetable, *, grow: bool, fixed: bool) -> Iterator[Timetable]:
+    """Give timetables, the fullest first; each leaves out more than the one before."""
+    timetable = whole
     for times in _GROWN if grow else ():
         yield _with_steps(whole, times * whole.steps)
-    yield plan
-    while len(plan.parameters) > 1 and not fixed:
-        plan = replace(plan, parameters=plan.parameters[:-1])
-        yield plan
+    yield timetable
+    while len(timetable.parameters) > 1 and not fixed:
+        timetable = replace(timetable, parameters=timetable.parameters[:-1])
+        yield timetable
     for generations in ((6,), (3,), ()):
-        if sum(generations) < sum(plan.generations):
-            plan = replace(plan, generations=generations)
-            yield plan
+        if sum(generations) < sum(timetable.generations):
+            timetable = replace(timetable, generations=generations)
+            yield timetable
     for seeds in (3, 2, 1):
-        if seeds < plan.seeds:
-            plan = replace(plan, seeds=seeds)
-            yield plan
-    while plan.steps > 1:
-        plan = _with_steps(plan, max(1, plan.steps // 2))
-        yield plan
+        if seeds < timetable.seeds:
+            timetable = replace(timetable, seeds=seeds)
+            yield timetable
+    while timetable.steps > 1:
+        timetable = _with_steps(timetable, max(1, timetable.steps // 2))
+        yield timetable
 
 
-def _with_steps(plan: Plan, steps: int) -> Plan:
-    """Return a plan of so many steps, with shorter rounds where there would be few."""
-    rounds = max(1, min(plan.round_steps, steps // _FEWEST_ROUNDS))
-    return replace(plan, steps=steps, round_steps=rounds)
+def _with_steps(timetable: Timetable, steps: int) -> Timetable:
+    """Return a timetable of so many steps, with shorter rounds where there would be few."""
+    rounds = max(1, min(timetable.round_steps, steps // _FEWEST_ROUNDS))
+    return replace(timetable, steps=steps, round_steps=rounds)
 
 
-def _cost(plan: Plan, design: Design, paces: Paces) -> float:
+def _cost(timetable: Timetable, design: Design, paces: Paces) -> float:
     """Return the seconds of all trainings, one after the other, if none ends early."""
     total = 0.0
     for cell in design.cells:
-        sizes = [paces[cell, size].training(plan) for size in plan.parameters]
-        total += _searched(plan.generations) * sum(sizes) / len(sizes) + plan.seeds * max(sizes)
+        sizes = [paces[cell, size].training(timetable) for size in timetable.parameters]
+        total += _searched(timetable.generations) * sum(sizes) / len(sizes) + timetable.seeds * max(
+            sizes
+        )
     return total
 
 
@@ -279,21 +286,21 @@ def _searched(generations: tuple[int, ...]) -> float:
     )
 
 
-def _words(whole: Plan, plan: Plan) -> Iterator[str]:
-    """Say how a plan differs from what was asked."""
-    if plan.steps != whole.steps:
-        more = plan.steps > whole.steps
+def _words(whole: Timetable, timetable: Timetable) -> Iterator[str]:
+    """Say how a timetable differs from what was asked."""
+    if timetable.steps != whole.steps:
+        more = timetable.steps > whole.steps
         why = "as there is time for them" if more else "as time is short"
-        yield f"Trainings of {plan.steps:,} steps at most instead of {whole.steps:,}, {why}."
-    if plan.parameters != whole.parameters:
+        yield f"Trainings of {timetable.steps:,} steps at most instead of {whole.steps:,}, {why}."
+    if timetable.parameters != whole.parameters:
         yield (
-            f"Networks of at most {max(plan.parameters):,} parameters instead of "
+            f"Networks of at most {max(timetable.parameters):,} parameters instead of "
             f"{max(whole.parameters):,}, as time is short."
         )
-    if plan.generations != whole.generations:
+    if timetable.generations != whole.generations:
         yield (
-            f"Settings of each cell that are tried: {sum(plan.generations)} instead of "
+            f"Settings of each cell that are tried: {sum(timetable.generations)} instead of "
             f"{sum(whole.generations)}, as time is short."
         )
-    if plan.seeds != whole.seeds:
-        yield f"Seeds of each cell: {plan.seeds} instead of {whole.seeds}, as time is short."
+    if timetable.seeds != whole.seeds:
+        yield f"Seeds of each cell: {timetable.seeds} instead of {whole.seeds}, as time is short."

@@ -1,0 +1,173 @@
+"""What may be tried on data, and what of it fits into a time."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comparing import run_comparison
+
+from penstock.comparison import timetable as module
+from penstock.comparison.request import Request
+from penstock.comparison.timetable import Timetable, make_space, make_timetable, timed
+from penstock.comparison.trials.design import Design
+from penstock.data import sunspots
+from penstock.data.samples import sample
+from penstock.data.series import Options
+from penstock.errors import ArgumentError
+from penstock.record.contestants import cells_among
+from penstock.tasks import find_task
+from penstock.tasks.task import Task
+from penstock.training.loop import Budget
+
+
+def prepared(name: str, task: str) -> Task:
+    kind = find_task(task)
+    return kind.prepare(kind.read(sample(name), Options(task=task)))
+
+
+@pytest.fixture(scope="module")
+def spots() -> Task:
+    return find_task("forecast").prepare(sunspots())
+
+
+def designed(task: Task, request: Request, budget: Budget | None = None) -> Design:
+    budget = budget or Budget()
+    space = make_space(task, request, budget)
+    return Design(task, request.classes, request.seeds, budget, space, (6, 3))
+
+
+def test_auto_tries_what_the_data_suffice_for(spots: Task) -> None:
+    space = make_space(spots, Request(), Budget())
+    assert space.parameters == (4000,)  # of 200 values
+    assert (space.layers, space.dropout, space.context) == ((1, 2), (0.0, 0.1, 0.3), (24, 48))
+    assert space.learning_rate == (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+    assert space.first().learning_rate == 3e-3
+    more = make_space(prepared("rhyme", "text"), Request(), Budget())
+    assert more.parameters[0] == 4000
+    assert len(more.parameters) > 1
+    assert more.context == (None,)
+
+
+def test_a_named_size_leaves_the_rate_alone_to_be_tried(spots: Task) -> None:
+    for size, parameters in (("small", 4000), ("medium", 64_000), ("large", 1_000_000)):
+        space = make_space(spots, Request(size=size), Budget())
+        assert (space.parameters, space.size) == ((parameters,), 5)
+    told = Request(parameters=777, layers=3, dropout=0.2, rates=[0.1], context=24)
+    space = make_space(spots, told, Budget())
+    assert space.size == 1
+    assert vars(space.first()) == {
+        "learning_rate": 0.1, "parameters": 777, "layers": 3, "dropout": 0.2, "context": 24,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"size": "huge"}, "one of auto, small, medium, large"),
+        ({"parameters": 0}, "parameters is 0"),
+        ({"layers": 0}, "layers is 0"),
+        ({"dropout": 1.0}, "below 1"),
+        ({"dropout": float("nan")}, "below 1"),
+        ({"context": -1}, "context is -1"),
+        ({"batch_size": 0}, "batch size is 0"),
+        ({"patience": 0}, "patience is 0"),
+        ({"weight_decay": -1.0}, "0 or more"),
+        ({"cells": ["all", "gru"]}, "give it alone"),
+    ],
+)
+def test_what_cannot_be_asked(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        Request(**wrong)
+
+
+def test_no_forecast_is_read_from_its_end(spots: Task) -> None:
+    with pytest.raises(ArgumentError, match="must not see what comes later"):
+        make_space(spots, Request(bidirectional=True), Budget())
+    assert make_space(prepared("gestures", "classify"), Request(bidirectional=True), Budget())
+
+
+def test_a_context_is_for_tasks_that_have_one() -> None:
+    kind = find_task("classify")
+    data = kind.read(sample("gestures"), Options(task="classify"))
+    with pytest.raises(ArgumentError, match="reads whole sequences"):
+        kind.prepare(data, context=3)
+    with pytest.raises(ArgumentError, match="choose a shorter one with --context"):
+        find_task("forecast").prepare(sunspots(), context=10_000)
+    assert find_task("forecast").prepare(sunspots(), context=30).spec["context"] == 30
+
+
+@pytest.fixture
+def paced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a step take a millisecond at 4,000 parameters, and as much more as there are more."""
+
+    def pace(_: Design, __: str, size: int, ___: float) -> Any:
+        return module._Pace(1e-3 * size / 4000, 0.01)
+
+    monkeypatch.setattr(module, "_measured", pace)
+
+
+@pytest.mark.usefixtures("paced")
+def test_what_fits_into_a_time(spots: Task, tmp_path: Path) -> None:
+    before: Timetable | None = None
+    for seconds in (20_000, 2000, 200, 60, 30, 20, 15, 11):
+        request = Request(time=seconds)
+        one = designed(spots, request)
+        one = replace(one, space=replace(one.space, parameters=(4000, 16_000, 64_000)))
+        made = make_timetable(one, request, tmp_path / f"{seconds}.json", 2)
+        if before is not None:
+            assert made.steps <= before.steps
+            assert max(made.parameters) <= max(before.parameters)
+            assert sum(made.generations) <= sum(before.generations)
+            assert made.seeds <= before.seeds
+        if made.seeds < 5:  # settings go before seeds, and large networks before settings
+            assert (made.generations, made.parameters) == ((), (4000,))
+        assert bool(made.words) == (made != replace(made, words=()))
+        assert timed(one, made).budget.steps == made.steps
+        before = made
+    assert before is not None
+    assert before.steps < 400
+    assert any("as time is short" in one for one in before.words)
+
+
+@pytest.mark.usefixtures("paced")
+def test_the_same_command_goes_on_as_it_began(spots: Task, tmp_path: Path) -> None:
+    file, request = tmp_path / "timetable.json", Request(time=25)
+    first = make_timetable(designed(spots, request), request, file, 2)
+    later = Request(time=25, began=time.monotonic() - 20)  # less is left, and as much was asked
+    assert make_timetable(designed(spots, later), later, file, 2) == first
+    longer = Request(time=2000)
+    assert make_timetable(designed(spots, longer), longer, file, 2) != first
+    for damaged in ("", "{}", json.dumps({"request": 1, "time": 25, "timetable": {"steps": "x"}})):
+        file.write_text(damaged)
+        assert make_timetable(designed(spots, request), request, file, 2) == first
+    whole = Request()
+    assert make_timetable(designed(spots, whole), whole, file, 2).words == ()
+
+
+def test_trainings_of_an_hour_in_some_seconds_leave_a_result(tmp_path: Path) -> None:
+    began = time.monotonic()
+    found = run_comparison(
+        sunspots(), tmp_path, cells=["gru", "lstm"], size="medium", time=12,
+        budget=Budget(steps=10**6, patience=10**6),
+    )  # fmt: skip
+    assert time.monotonic() - began < 40  # on a machine with much else to do
+    assert any(one.measured for one in cells_among(found.contestants))
+    assert any("as time is short" in sentence for sentence in found.cut)
+
+
+def test_layers_that_read_from_both_ends_and_lie_on_each_other(tmp_path: Path) -> None:
+    kind = find_task("classify")
+    found = run_comparison(
+        kind.read(sample("gestures"), Options(task="classify")), tmp_path, task="classify",
+        cells=["gru", "lem"], seeds=1, layers=2, bidirectional=True, dropout=0.1, rates=[0.01],
+        budget=Budget(steps=8, round_steps=4), weight_decay=0.01,
+    )  # fmt: skip
+    for one in cells_among(found.contestants):
+        assert (one.structure.layers, one.structure.bidirectional) == (2, True)
+        assert 2000 < one.recurrent_parameters < 8000
+        assert one.recurrent_parameters < one.parameters
+        assert one.model is not None
+    assert not found.cut, found.cut
