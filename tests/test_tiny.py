@@ -43,7 +43,8 @@ def test_file_to_verdict(tmp_path):
     rows = [f"{t},{0.05 * t + math.sin(t / 2)}" for t in range(160)]
     data, out = tmp_path / "sine.csv", tmp_path / "out"
     data.write_text("t,y\n" + "\n".join(rows) + "\n")
-    words = ["--horizon", "4", "--seeds", "1", "--cells", "gru", "--out", str(out)]
+    words = ["--horizon", "4", "--seeds", "1", "--cells", "gru", "--size", "small"]
+    words += ["--out", str(out)]
     assert run(["compare", str(data), *words]) == 0
     results = json.loads((out / "results.json").read_text())
     assert results["schema"].startswith("penstock.results/")

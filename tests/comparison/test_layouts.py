@@ -100,7 +100,8 @@ def written(table: pl.DataFrame, path: Path) -> str:
 def compared(data: str, task: str, options: list[str], folder: Path) -> None:
     """Compare on a file, with a budget of a few steps; then use what was made."""
     out = str(folder / "out")
-    quick = ["--cells", "rnn", "--seeds", "1", "--steps", "4", "--rates", "0.01", "--out", out]
+    quick = ["--cells", "rnn", "--seeds", "1", "--steps", "4", "--rates", "0.01", "--size", "small",
+             "--out", out]  # fmt: skip
     assert run(["compare", data, *options, *quick]) == 0
     found = load_results(folder / "out" / "results.json")
     assert found.task == task

@@ -71,7 +71,7 @@ def compare(
             return 0.9 * h + 0.1 * torch.tanh(self.n(x, h))
 
     sales = pl.DataFrame({"day": range(300), "sold": [t % 7 + 0.1 * (t % 11) for t in range(300)]})
-    results = penstock.compare(sales, ["gru", Leaky], horizon=7, seeds=2, steps=40, rates=[0.01])
+    results = penstock.compare(sales, ["gru", Leaky], horizon=7, size="small", seeds=2, steps=40)
     print(results)                      # the verdict, in sentences
     results.verdict.recommended         # a name, or None where no cell is worth it
     results.table()                     # a dataframe, here of polars, as the data were

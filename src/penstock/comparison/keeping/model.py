@@ -84,7 +84,7 @@ def load(path: str | Path, name: str | None = None) -> Model:
     ```python
     import penstock
 
-    penstock.compare("sunspots", ["gru"], seeds=1, steps=40, rates=[0.01], out="found")
+    penstock.compare("sunspots", ["gru"], size="small", seeds=1, steps=40, out="found")
     model = penstock.load("found", "gru")
     model.predict("sunspots.csv")
     ```
