@@ -1,5 +1,5 @@
 import math
-from collections import Counter
+from collections import Counter as Counts
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from penstock.data.samples import sample
 from penstock.errors import ArgumentError, DataError
 from penstock.record.structure import Structure
 from penstock.tasks import find_task
-from penstock.tasks.following.ngram import NGram
+from penstock.tasks.following.counting import Counter, discounts
+from penstock.tasks.following.ngram import KneserNey, WittenBell
+from penstock.tasks.following.ngram_fit import fit
 from penstock.tasks.following.text import TEXT
 from penstock.training.loop import Budget, Training
 
@@ -30,44 +32,131 @@ def rhyme() -> Any:
     return task
 
 
-def ngram(
-    train: np.ndarray, context: np.ndarray, test: np.ndarray, size: int, order: int
-) -> np.ndarray:
+def raw(train: np.ndarray, size: int, order: int) -> list[Any]:
+    counter = Counter(train, size)
+    return [counter.lengthen()[0] for _ in range(order)]
+
+
+def probabilities(method: Any, context: np.ndarray, test: np.ndarray) -> np.ndarray:
     """Return p of each symbol of `test`, which stands after `context`."""
     rows = torch.from_numpy(np.concatenate([context, test]))[None]
-    method = NGram.fit({"outputs": size}, train, order)
-    return method.log_probabilities(rows, len(context) - 1)[0].exp().numpy()
+    return np.asarray(method.log_probabilities(rows, len(context) - 1)[0].exp())
+
+
+def after(train: list[int], history: tuple[int, ...]) -> Counts[int]:
+    """Return how often each symbol came after a history."""
+    n = len(history)
+    spots = range(len(train) - n)
+    return Counts(train[k + n] for k in spots if tuple(train[k : k + n]) == history)
 
 
 def witten_bell(train: list[int], history: tuple[int, ...], symbol: int, size: int) -> float:
     """Return p(symbol | history), by counting in plain words."""
-    n = len(history) + 1
-    after = Counter(
-        train[k + n - 1]
-        for k in range(len(train) - n + 1)
-        if tuple(train[k : k + n - 1]) == history
-    )
+    came = after(train, history)
     lower = witten_bell(train, history[1:], symbol, size) if history else 1 / size
-    if not after:
+    if not came:
         return lower
-    return (after[symbol] + len(after) * lower) / (after.total() + len(after))
+    return (came[symbol] + len(came) * lower) / (came.total() + len(came))
+
+
+def before(train: list[int], history: tuple[int, ...]) -> Counts[int]:
+    """Return before how many symbols each run of a history and a symbol came; 1 at the start."""
+    n = len(history) + 1
+    runs = {tuple(train[k : k + n + 1]) for k in range(len(train) - n)}
+    found = Counts(run[-1] for run in runs if run[1:-1] == history)
+    if tuple(train[: n - 1]) == history:
+        found[train[n - 1]] = max(found[train[n - 1]], 1)
+    return found
+
+
+def taken(counts: list[int]) -> list[float]:
+    """Return 0, D1, D2 and D3+, as Chen & Goodman 1999 have them."""
+    n = [counts.count(k) for k in range(5)]
+    y = n[1] / (n[1] + 2 * n[2]) if n[1] else 0.0
+    d = [k - (k + 1) * y * n[k + 1] / n[k] if all(n[1:]) else k / 2 for k in (1, 2, 3)]
+    return [0.0, *(one if 0 < one < k else k / 2 for k, one in enumerate(d, start=1))]
+
+
+def kneser_ney(
+    train: list[int], history: tuple[int, ...], symbol: int, size: int, highest: bool = True
+) -> float:
+    """Return p(symbol | history) by modified Kneser-Ney, in plain words."""
+    count = after if highest else before
+    lower = kneser_ney(train, history[1:], symbol, size, False) if history else 1 / size
+    came = count(train, history)
+    if not came:
+        return lower
+    n = len(history)
+    histories = {tuple(train[k : k + n]) for k in range(len(train) - n)}
+    d = taken([c for one in histories for c in count(train, one).values()])
+    left = sum(d[min(c, 3)] for c in came.values())
+    c = came[symbol]
+    return (c - d[min(c, 3)] + left * lower) / came.total()
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_ngrams_are_those_of_the_formula(order: int) -> None:
+@pytest.mark.parametrize("oracle", [witten_bell, kneser_ney])
+def test_ngrams_are_those_of_the_formula(order: int, oracle: Any) -> None:
     draw = np.random.default_rng(0)
-    train, test = draw.integers(0, 4, 60), draw.integers(0, 5, 30)
-    found = ngram(train, train, test, 5, order)
-    whole = [*train, *test]
-    for k, symbol in enumerate(test):
-        history = tuple(whole[60 + k - order + 1 : 60 + k])
-        assert found[k] == pytest.approx(witten_bell([*train], history, symbol, 5))
+    train, test = np.minimum(draw.geometric(0.4, 90) - 1, 5), draw.integers(0, 7, 40)
+    sizes = {"outputs": 7}
+    if oracle is witten_bell:
+        method: Any = WittenBell.of_levels(sizes, raw(train, 7, order))
+    else:
+        method = kneser_ney_of(train, sizes, order)
+    found, whole = probabilities(method, train, test), [*train.tolist(), *test.tolist()]
+    for k, symbol in enumerate(test.tolist()):
+        history = tuple(whole[90 + k - order + 1 : 90 + k])
+        assert found[k] == pytest.approx(oracle(train.tolist(), history, symbol, 7))
+
+
+def kneser_ney_of(train: np.ndarray, sizes: dict[str, int], order: int) -> KneserNey:
+    counter = Counter(train, sizes["outputs"])
+    pairs = [counter.lengthen() for _ in range(order)]
+    runs = [one for _, one in pairs if one is not None] + [pairs[-1][0]]
+    weights = torch.from_numpy(np.stack([discounts(one.counts) for one in runs]))
+    return KneserNey.of_levels(sizes, runs, discounts=weights)
 
 
 def test_the_probabilities_of_an_ngram_sum_to_one() -> None:
     train = np.random.default_rng(0).integers(0, 4, 50)
-    parts = [ngram(train, train, np.array([k]), 6, 3)[0] for k in range(6)]
-    assert sum(parts) == pytest.approx(1)
+    for method in (
+        WittenBell.of_levels({"outputs": 6}, raw(train, 6, 3)),
+        kneser_ney_of(train, {"outputs": 6}, 3),
+    ):
+        parts = [probabilities(method, train, np.array([k]))[0] for k in range(6)]
+        assert sum(parts) == pytest.approx(1)
+
+
+def test_runs_are_counted_whatever_their_length() -> None:
+    """A hundred symbols to the 12th power are more than 63 bits hold."""
+    draw = np.random.default_rng(0)
+    train = np.tile(draw.integers(0, 100, 300), 3)
+    for level, n in zip(raw(train, 100, 12), range(1, 13), strict=True):
+        runs = Counts(tuple(train[k : k + n]) for k in range(len(train) - n + 1))
+        assert sorted(runs.values()) == sorted(level.counts.tolist())
+        assert [count for _, count in sorted(runs.items())] == level.counts.tolist()
+
+
+def test_validation_chooses_order_and_smoothing() -> None:
+    draw, period = np.random.default_rng(0), np.random.default_rng(1).integers(0, 9, 40)
+    noisy = np.where(draw.random(4000) < 0.05, draw.integers(0, 9, 4000), np.tile(period, 100))
+    train, rows = noisy[:3000], noisy[None, 3000:]
+    found = fit({"outputs": 9}, train, rows, 900)
+    name, chosen = [*found.items()][-1]
+    loss = {
+        (n, kind): -np.log(probabilities(make(n), rows[0, :100], rows[0, 100:])).mean()
+        for n in range(3, 9)
+        for kind, make in (
+            ("", lambda n: WittenBell.of_levels({"outputs": 9}, raw(train, 9, n))),
+            (" Kneser-Ney", lambda n: kneser_ney_of(train, {"outputs": 9}, n)),
+        )
+    }
+    order, kind = min(loss, key=lambda one: loss[one])
+    assert name == f"{order}-gram{kind}"
+    mine = -np.log(probabilities(chosen, rows[0, :100], rows[0, 100:])).mean()
+    assert mine == pytest.approx(min(loss.values()))
+    assert [one.kind for one in found.values()] == ["blind", "naive", "classical"]
 
 
 def test_bits_and_perplexity() -> None:

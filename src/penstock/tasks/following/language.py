@@ -1,6 +1,7 @@
 """Language models as tasks: n-grams to beat, places to draw, how they are bound to a text."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,9 @@ from torch import Tensor
 
 from penstock.data.files import Source
 from penstock.data.following.text import Text, Unit, encode, read_text
-from penstock.data.splits import split
-from penstock.errors import DataError
-from penstock.tasks.following.ngram import NGram
+from penstock.data.splits import VALIDATION_SHARE, split
+from penstock.errors import ArgumentError, DataError
+from penstock.tasks.following import ngram_fit
 from penstock.tasks.following.symbols import STEPS, TextProblem
 from penstock.tasks.following.text_codec import TextCodec, bits_of
 from penstock.tasks.methods import Method
@@ -20,14 +21,14 @@ from penstock.tasks.problem import Examples, ExampleWindow
 from penstock.tasks.shared import spread
 from penstock.tasks.task import Parts, TaskKind
 
-_ORDERS = {f"{n}-gram": n for n in (1, 2, 3, 5)}
-_MOST_SYMBOLS = 1000
+_FEWEST = 128  # symbols of training and of validation
+_MOST_SYMBOLS = 4000
 _EXAMPLE_STEPS = 60
 
 
 @dataclass(frozen=True)
 class NGrams:
-    """N-grams of several orders."""
+    """N-grams of one symbol, of two, and of as many as validation chooses."""
 
     problem: TextProblem
     sizes: dict[str, int]
@@ -35,7 +36,8 @@ class NGrams:
     def __call__(self) -> dict[str, Method]:
         """Return each, counted in the training part."""
         codes = self.problem.codes[: self.problem.parts.train].numpy()
-        return {name: NGram.fit(self.sizes, codes, order) for name, order in _ORDERS.items()}
+        rows, told = self.problem.for_choosing(ngram_fit.LONGEST)
+        return ngram_fit.fit(self.sizes, codes, rows.numpy(), told)
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,10 @@ class TextExamples(Examples):
     def shown(self) -> list[ExampleWindow]:
         """Return the places."""
         problem = self.problem
-        codes, start = problem.test_codes(), problem.spans()["test"][0]
+        codes, places = problem.test_codes(), problem.tested()
         return [
             ExampleWindow(
-                f"{problem.data.unit} {start + at + 1}",
+                f"{problem.data.unit} {int(places[at]) + 1}",
                 [f"{k + 1} {problem.shown(code)}" for k, code in enumerate(codes[at:to])],
                 [None] * (to - at),
                 unit="bits",
@@ -66,7 +68,8 @@ class TextExamples(Examples):
     def _places(self) -> list[tuple[int, int]]:
         count = len(self.problem.test_codes())
         steps = min(_EXAMPLE_STEPS, count)
-        return [(at, at + steps) for at in spread(count - steps + 1).tolist()]
+        at = [self.problem.whole_stretch(k, steps) for k in spread(count - steps + 1).tolist()]
+        return [(k, k + steps) for k in at]
 
 
 @dataclass(frozen=True)
@@ -88,38 +91,60 @@ class TextBinder:
     problem: type[TextProblem]
     codec: TextCodec
 
-    def __call__(self, data: Text) -> Parts:
-        """Return the parts."""
+    def __call__(self, data: Text, context: int | None = None) -> Parts:
+        """Return the parts; the context is the steps of a training window."""
         parts = split(len(data.codes), 1)
-        needed = 2 * STEPS
-        if min(parts.train, parts.validation - parts.train) < needed:
+        if min(parts.train, parts.validation - parts.train) < _FEWEST:
             raise DataError(
                 f"{data.name} has {len(data.codes)} {self.unit}s; a model of text takes "
-                f"{math.ceil(needed / 0.15)} or more"
+                f"{math.ceil(_FEWEST / VALIDATION_SHARE)} or more"
+            )
+        if context is not None and context >= parts.train:
+            raise ArgumentError(
+                f"the context is {context}; it must be below the {parts.train} {self.unit}s of "
+                f"the training part of {data.name}"
             )
         codes, counts = np.unique(data.codes[: parts.train], return_counts=True)
         most = np.sort(np.argsort(-counts, kind="stable")[:_MOST_SYMBOLS])
         alphabet = tuple(codes[most].tolist())
-        problem = self.problem(data, alphabet, encode(data, alphabet), parts)
+        coded = encode(data, alphabet)
+        problem = self.problem(data, alphabet, coded, parts, context or STEPS)
         spec = _spec(problem)
         fit = NGrams(problem, self.codec.sizes(spec))
         examples, settings = TextExamples(problem), _settings(problem)
-        return Parts(problem, fit, examples, settings, _notes(problem), spec)
+        return Parts(problem, fit, examples, settings, tuple(_notes(problem)), spec)
 
 
 def _settings(problem: TextProblem) -> dict[str, Any]:
-    """Return the alphabet's size, the steps of a training window, and the parts."""
+    """Return the alphabet's size, the steps of a training window, and what counts of each part."""
     return {
         "symbols": len(problem.alphabet) + 1,
-        "steps": STEPS,
-        "parts": {part: end - start for part, (start, end) in problem.spans().items()},
+        "steps": problem.steps,
+        "parts": {
+            "train": problem.parts.train,
+            "validation": problem.for_choosing(0)[0].numel(),
+            "test": len(problem.tested()),
+        },
     }
 
 
-def _notes(problem: TextProblem) -> tuple[str, ...]:
-    """Return how many symbols of the test part training never sees."""
-    unseen, unit = int((problem.test_codes() == len(problem.alphabet)).sum()), problem.data.unit
-    return (f"{unseen} test {unit}s are not in the training part",) if unseen else ()
+def _notes(problem: TextProblem) -> Iterator[str]:
+    """Say which symbols are none of the alphabet, and what n-grams are counted in."""
+    unit, other = f"{problem.data.unit}s", len(problem.alphabet)
+    rare = int((problem.codes[: problem.parts.train] == other).sum())
+    if rare:
+        yield (
+            f"{rare} training {unit} are none of the {other} commonest ones; they count as one "
+            "symbol, to all models alike"
+        )
+    unseen = int((problem.test_codes() == other).sum())
+    if unseen:
+        yield f"{unseen} test {unit} are not {'among these' if rare else 'in the training part'}"
+    if problem.parts.train > ngram_fit.MOST_COUNTED:
+        yield (
+            f"n-grams are counted in the last {ngram_fit.MOST_COUNTED:,} of "
+            f"{problem.parts.train:,} training {unit}"
+        )
 
 
 def _spec(problem: TextProblem) -> dict[str, Any]:
@@ -134,5 +159,6 @@ def _spec(problem: TextProblem) -> dict[str, Any]:
 
 def text_task(name: str, unit: Unit, problem: type[TextProblem]) -> TaskKind:
     """Return a task of language models."""
-    codec = TextCodec(unit, dict.fromkeys(_ORDERS, NGram))
-    return TaskKind(name, name, codec, TextReader(unit), TextBinder(unit, problem, codec))
+    codec = TextCodec(unit, ngram_fit.NAMES)
+    binder = TextBinder(unit, problem, codec)
+    return TaskKind(name, name, codec, TextReader(unit), binder, has_context=True)

@@ -1,34 +1,29 @@
 """N-grams: what a network must beat to be of use on text."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.errors import DataError
+from penstock.tasks.following.counting import Codes, Floats, Level, Smoothing
 from penstock.tasks.methods import Method, Sizes
 
-Codes = NDArray[np.int64]
+_AT_ONCE = 1 << 18  # symbols of a row whose probabilities are looked up together
 
 
 class NGram(Method):
     """The probability of a symbol given the n − 1 before it, counted in the training part.
 
-    Interpolated by the rule of Witten & Bell (1991, method C): with history h, h′ that without its
-    first symbol, n the counts and T(h) the number of different symbols that came after h,
+    Interpolated down to p = 1/size below the first order; see `Smoothing`.
 
-        p(c | h) = (n(h c) + T(h) p(c | h′)) / (n(h) + T(h)),
-
-    p(c | h) = p(c | h′) where h never came, and p = 1/size below the first order.
-
-    Weights: grams [G], each run of up to n symbols as one number, sorted, those of one symbol
-    first; counts [G], how often each came; kinds [n], how many there are of each length. The
-    number of symbols to that power must fit 63 bits.
+    Weights: grams [G], the key of each run of up to n symbols, sorted, those of one symbol first
+    (see `penstock.tasks.following.counting`); counts [G], how often each came; kinds [n], how many
+    there are of each length.
     """
 
     shapes: ClassVar = {"grams": ("grams",), "counts": ("grams",), "kinds": ("order",)}
@@ -38,33 +33,29 @@ class NGram(Method):
     kinds: Tensor
 
     @classmethod
-    def fit(cls, sizes: Sizes, codes: Codes, order: int) -> Self:
-        """Return the n-gram of that order, counted in codes [N] from 0 to size − 1."""
-        tables = [
-            np.unique(_keys(codes, sizes["outputs"], n), return_counts=True)
-            for n in range(1, order + 1)
-        ]
+    def of_levels(cls, sizes: Sizes, levels: Sequence[Level], **weights: Tensor) -> Self:
+        """Return the n-gram of runs of each length."""
+        keys, counts = ([getattr(one, name) for one in levels] for name in ("keys", "counts"))
         return cls.of(
             sizes,
-            grams=torch.from_numpy(np.concatenate([grams for grams, _ in tables])),
-            counts=torch.from_numpy(np.concatenate([counts for _, counts in tables])),
-            kinds=torch.tensor([len(grams) for grams, _ in tables]),
+            grams=torch.from_numpy(np.concatenate(keys)),
+            counts=torch.from_numpy(np.concatenate(counts)),
+            kinds=torch.tensor([len(one) for one in keys]),
+            **weights,
         )
 
     def check(self) -> None:
-        """Raise unless runs of each length are sorted and known by number, and were counted.
+        """Raise unless runs of each length are sorted, go on from shorter ones, and were counted.
 
         Raises:
             DataError: they are not.
         """
-        size, order = self.sizes["outputs"], len(self.kinds)
-        good = order > 0 and size**order < 2**63 and bool((self.kinds > 0).all())
+        good = len(self.kinds) > 0 and bool((self.kinds > 0).all())
         good = good and int(self.kinds.sum()) == len(self.grams) and bool((self.counts > 0).all())
         if good:
-            runs = enumerate(torch.split(self.grams, self.kinds.tolist()), start=1)
-            good = all(
-                one[0] >= 0 and one[-1] < size**n and (one.diff() > 0).all() for n, one in runs
-            )
+            limits = np.array([1, *self.kinds[:-1].tolist()]) * self.sizes["outputs"]
+            runs = zip(torch.split(self.grams, self.kinds.tolist()), limits.tolist(), strict=True)
+            good = all(one[0] >= 0 and one[-1] < n and (one.diff() > 0).all() for one, n in runs)
         if not good:
             raise DataError("the counts of an n-gram do not fit together")
 
@@ -73,7 +64,13 @@ class NGram(Method):
 
         Shapes: codes [B, N], result [B, N − warm − 1].
         """
-        return torch.from_numpy(np.log(self._probabilities(codes.numpy(), warm + 1)))
+        rows, order = codes.numpy(), len(self.kinds)
+        several = []
+        for first in range(warm + 1, rows.shape[1], _AT_ONCE):
+            begin = max(0, first - order + 1)
+            part = rows[:, begin : first + _AT_ONCE]
+            several.append(np.log(self._probabilities(part, first - begin)))
+        return torch.from_numpy(np.concatenate(several, axis=1))
 
     def follow(self, codes: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return ln p [V] of what follows codes [N], and the symbols to go on from."""
@@ -84,57 +81,115 @@ class NGram(Method):
         p = self._probabilities(rows.numpy(), len(history))[:, 0]
         return torch.from_numpy(np.log(p)), history
 
-    def _probabilities(self, rows: Codes, first: int) -> NDArray[np.float64]:
+    def _probabilities(self, rows: Codes, first: int) -> Floats:
         """Return p of the symbols of each row from `first` on, given those before them.
 
         Runs that begin before a row are not looked at. Shapes: rows [B, N], result [B, N − first].
         """
-        size, told = self.sizes["outputs"], rows.shape[1] - first
-        p = np.full((len(rows), told), 1 / size)
-        for n, (runs, histories) in enumerate(self._tables, start=1):
-            if n > rows.shape[1]:
+        reading = Reading(rows, rows.shape[1] - first)
+        p = reading.start(self.sizes["outputs"])
+        for smoothing in self._smoothings:
+            if not reading.lengthen(smoothing.level):
                 break
-            wanted = _keys(rows, size, n)[:, -told:]
-            (count,) = runs.look_up(wanted)
-            before, kinds = histories.look_up(wanted // size)
-            shorter = p[:, told - wanted.shape[1] :]  # where so many symbols are in the row
-            longer = (count + kinds * shorter) / np.maximum(before + kinds, 1)
-            shorter[:] = np.where(before > 0, longer, shorter)
+            p = reading.mixed(smoothing, p)
         return p
 
     @cached_property
-    def _tables(self) -> list[tuple["_Seen", "_Seen"]]:
-        """Of runs of each length their counts; of their histories, how often each came and how
-        many different symbols came after it.
-        """
-        tables, size, kinds = [], self.sizes["outputs"], self.kinds.tolist()
+    def _smoothings(self) -> list[Smoothing]:
+        size, kinds = self.sizes["outputs"], self.kinds.tolist()
         both = torch.split(self.grams, kinds), torch.split(self.counts, kinds)
-        for grams, counts in zip(*(map(Tensor.numpy, part) for part in both), strict=True):
-            histories, first = np.unique(grams // size, return_index=True)
-            different = np.diff(np.append(first, len(grams)))
-            came = np.add.reduceat(counts, first)
-            tables.append((_Seen(grams, (counts,)), _Seen(histories, (came, different))))
-        return tables
+        levels = [
+            Level(size, keys.numpy(), counts.numpy(), shorter)
+            for keys, counts, shorter in zip(*both, [1, *kinds[:-1]], strict=True)
+        ]
+        return self.smoothed(levels)
+
+    @abstractmethod
+    def smoothed(self, levels: Sequence[Level]) -> list[Smoothing]:
+        """Return how each level is mixed with the shorter ones."""
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """Counts by key; keys are sorted."""
+class WittenBell(NGram):
+    """An n-gram whose counts are mixed by the rule of Witten & Bell (1991, method C)."""
 
-    keys: Codes
-    counts: tuple[Codes, ...]
+    kind = "classical"
 
-    def look_up(self, wanted: Codes) -> Iterator[Codes]:
-        """Return each count of the keys wanted, 0 where there is none."""
-        place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        known = self.keys[place] == wanted
-        return (np.where(known, counts[place], 0) for counts in self.counts)
+    def smoothed(self, levels: Sequence[Level]) -> list[Smoothing]:
+        """Return how each level is mixed with the shorter ones."""
+        return [Smoothing(level) for level in levels]
 
 
-def _keys(codes: Codes, size: int, n: int) -> Codes:
-    """Return each run of n symbols [..., N] as one number; the last is its remainder by size."""
-    steps = codes.shape[-1] - n + 1
-    keys = np.zeros((*codes.shape[:-1], steps), np.int64)
-    for k in range(n):
-        keys = keys * size + codes[..., k : steps + k]
-    return keys
+class Unigram(WittenBell):
+    """The share of each symbol."""
+
+    kind = "blind"
+
+
+class Bigram(WittenBell):
+    """The share of each symbol after the last one."""
+
+    kind = "naive"
+
+
+class KneserNey(NGram):
+    """An n-gram by modified Kneser–Ney (Chen & Goodman 1999), interpolated.
+
+    Runs of fewer than n symbols are counted by how many different symbols came before them.
+
+    Weights: as `NGram`, and discounts [n, 3].
+    """
+
+    kind = "classical"
+    shapes: ClassVar = {**NGram.shapes, "discounts": ("order", "taken")}
+    discounts: Tensor
+
+    def check(self) -> None:
+        """Raise as `NGram.check`, and unless discounts leave what can be.
+
+        Raises:
+            DataError: they do not.
+        """
+        super().check()
+        given = self.discounts
+        if given.shape[1] != 3 or not ((given > 0) & (given < torch.arange(1, 4))).all():
+            raise DataError("the discounts of an n-gram are not between 0 and what was counted")
+
+    def smoothed(self, levels: Sequence[Level]) -> list[Smoothing]:
+        """Return how each level is mixed with the shorter ones."""
+        taken = self.discounts.numpy()
+        return [Smoothing(level, one) for level, one in zip(levels, taken, strict=True)]
+
+
+class Reading:
+    """Rows that are read with longer and longer histories.
+
+    Args:
+        rows: [B, N] symbols.
+        told: how many of each row's last are foretold.
+    """
+
+    def __init__(self, rows: Codes, told: int) -> None:
+        self._rows, self._told, self._length = rows, told, 0
+        self._places = self._histories = np.zeros((len(rows), rows.shape[1] + 1), np.int64)
+
+    def start(self, size: int) -> Floats:
+        """Return the probabilities that every symbol has before any is counted [B, told]."""
+        return np.full((len(self._rows), self._told), 1 / size)
+
+    def lengthen(self, level: Level) -> bool:
+        """Find the runs of one symbol more; False where no row has as many."""
+        n = self._length = self._length + 1
+        if n > self._rows.shape[1]:
+            return False
+        self._histories = self._places[:, :-1]
+        self._places = level.find(self._histories, self._rows[:, n - 1 :])
+        return True
+
+    def mixed(self, smoothing: Smoothing, shorter: Floats) -> Floats:
+        """Return p [B, told] by this length; symbols with fewer before them keep what they had."""
+        last = min(self._told, self._places.shape[1])
+        p = shorter.copy()
+        p[:, -last:] = smoothing.mix(
+            self._places[:, -last:], self._histories[:, -last:], shorter[:, -last:]
+        )
+        return p

@@ -89,9 +89,24 @@ class TextCodec(Codec):
 
 
 def scores(predictions: Tensor, unit: Unit) -> dict[str, float]:
-    """Return the mean of −log₂ p, and 2 to that power, from ln p of each symbol."""
-    bits = float(bits_of(predictions).mean())
-    return {f"bits per {unit}": bits, "perplexity": 2**bits}
+    """Return the metrics from ln p of each symbol; see `meanings_of`."""
+    nats = -float(predictions.double().mean())
+    return {
+        f"bits per {unit}": nats / math.log(2),
+        f"nats per {unit}": nats,
+        "perplexity": math.exp(nats),
+    }
+
+
+def meanings_of(unit: Unit) -> dict[str, str]:
+    """Return what each metric is, in words."""
+    return {
+        f"bits per {unit}": f"mean of −log₂ p, p the probability that was given to the {unit} that "
+        "came, from those before it",
+        f"nats per {unit}": "the same with natural logarithms: 0.693 times as many",
+        "perplexity": f"2 to the power of the bits: among how many {unit}s that are equally likely "
+        "it would be as hard to choose",
+    }
 
 
 def bits_of(predictions: Tensor) -> Tensor:
