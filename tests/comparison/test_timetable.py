@@ -92,7 +92,7 @@ def test_no_forecast_is_read_from_its_end(spots: Task) -> None:
 def test_a_context_is_for_tasks_that_have_one() -> None:
     kind = find_task("classify")
     data = kind.read(sample("gestures"), Options(task="classify"))
-    with pytest.raises(ArgumentError, match="reads whole sequences"):
+    with pytest.raises(ArgumentError, match="for forecasting and for text"):
         kind.prepare(data, context=3)
     with pytest.raises(ArgumentError, match="choose a shorter one with --context"):
         find_task("forecast").prepare(sunspots(), context=10_000)

@@ -111,7 +111,7 @@ def compare(
             searches size, layers, dropout and context too, up to what data and time allow.
         parameters: of the recurrent layers; the head and embeddings are not counted.
         layers, dropout, context: fixed, instead of searched; the context is the steps that a
-            forecast looks at, or those that the gradient goes back in text and frames.
+            forecast looks at, or those that the gradient goes back in text.
         bidirectional: whether layers read from the end as well; of whole sequences alone.
         batch_size: windows or sequences a step.
         patience: validations without a better one before a training stops.
