@@ -65,7 +65,10 @@ def test_whole_rungs_are_left_out(tmp_path: Path, clock: SimpleNamespace) -> Non
     assert done == [one for rung in RUNGS[:3] for one in rung]
     assert clock.seconds <= 31
     outcomes = [(one, Trial(one.seed, SETTING, "finished", "steps")) for one in done]
-    assert cut_words(0, 0, RUNGS, outcomes) == ["Seeds not trained, as time was short: 3, 4 of 5."]
+    assert cut_words(0, 0, RUNGS, outcomes) == [
+        "Seeds not trained, as time was short: 3, 4 of 5.",
+        "The same command goes on from here.",
+    ]
 
 
 def test_tuning_takes_its_share(tmp_path: Path, clock: SimpleNamespace) -> None:

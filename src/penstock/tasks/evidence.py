@@ -14,11 +14,11 @@ class Evidence:
     """A look at training windows, when training ends and testing begins, and what looks odd.
 
     Attributes:
-        targets: [N] what is to be foretold: the label, or the change of the value in one step.
+        targets: [N] what is to be predicted: the label, or the change of the value in one step.
         labels: whether the targets are labels, whose order means nothing.
         columns: of each column beside the target, [N, J] numbers that the network sees.
         trained_until, tested_from: the last time in any training window, and the first to be
-            foretold in a test window; None where there are no times that sequences share.
+            predicted in a test window; None where there are no times that sequences share.
         like_groups: columns whose values several sequences share, and that were not named; None
             where the data are not sequences with labels.
         memory, tested: for how many steps errors of forecasts go together, and how many steps of

@@ -143,7 +143,7 @@ def profile(results: Record) -> go.Figure:
 
 
 def example(results: Record, number: int) -> go.Figure:
-    """Return one test window: what came, and what each contestant foretold."""
+    """Return one test window: the actual values and each forecast."""
     shown = results.examples[number]
     names, context = shown["times"], shown["context"]
     figure, times = blank("", shown["unit"]), names

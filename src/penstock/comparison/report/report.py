@@ -193,9 +193,7 @@ def _example(results: Record, number: int) -> Figure:
         )
     ]
     known = f" Known up to {shown['times'][start - 1]}, the dotted line." if start else ""
-    caption = (
-        f"Test window {number + 1}, {shown['series']}: what came, and what was foretold.{known}"
-    )
+    caption = f"Test window {number + 1}, {shown['series']}: actual values and forecasts.{known}"
     heads = ["place", "actual", *(one.name for one in able)]
     numbers = Grid(f"Test window {number + 1}", heads, rows)
     return Figure(f"example-{number}", figures.example(results, number), caption, numbers)

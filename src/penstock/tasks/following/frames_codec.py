@@ -94,7 +94,7 @@ class FramesCodec(Codec):
         """Return the metrics over all frames but the first of each sequence, read in one pass."""
         data = _read(spec, source)
         if data.offsets[-1] == len(data.ids):
-            raise DataError(f"{data.name}: no sequence has two frames; nothing is foretold")
+            raise DataError(f"{data.name}: no sequence has two frames; nothing is left to predict")
         shares, following = [], []
         with at_rest(model):
             for begin, end in zip(data.offsets[:-1], data.offsets[1:], strict=True):

@@ -36,8 +36,8 @@ class NGrams:
     def __call__(self) -> dict[str, Method]:
         """Return each, counted in the training part."""
         codes = self.problem.codes[: self.problem.parts.train].numpy()
-        rows, told = self.problem.for_choosing(ngram_fit.LONGEST)
-        return ngram_fit.fit(self.sizes, codes, rows.numpy(), told)
+        rows, predicted = self.problem.for_choosing(ngram_fit.LONGEST)
+        return ngram_fit.fit(self.sizes, codes, rows.numpy(), predicted)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class NGram(Method):
 
         Runs that begin before a row are not looked at. Shapes: rows [B, N], result [B, N − first].
         """
-        reading = Reading(rows, rows.shape[1] - first)
+        reading = Histories(rows, rows.shape[1] - first)
         p = reading.start(self.sizes["outputs"])
         for smoothing in self._smoothings:
             if not reading.lengthen(smoothing.level):
@@ -160,20 +160,20 @@ class KneserNey(NGram):
         return [Smoothing(level, one) for level, one in zip(levels, taken, strict=True)]
 
 
-class Reading:
+class Histories:
     """Rows that are read with longer and longer histories.
 
     Args:
         rows: [B, N] symbols.
-        told: how many of each row's last are foretold.
+        predicted: how many of each row's last are predicted.
     """
 
-    def __init__(self, rows: Codes, told: int) -> None:
-        self._rows, self._told, self._length = rows, told, 0
+    def __init__(self, rows: Codes, predicted: int) -> None:
+        self._rows, self._told, self._length = rows, predicted, 0
         self._places = self._histories = np.zeros((len(rows), rows.shape[1] + 1), np.int64)
 
     def start(self, size: int) -> Floats:
-        """Return the probabilities that every symbol has before any is counted [B, told]."""
+        """Return the probabilities that every symbol has before any is counted [B, predicted]."""
         return np.full((len(self._rows), self._told), 1 / size)
 
     def lengthen(self, level: Level) -> bool:
@@ -186,7 +186,7 @@ class Reading:
         return True
 
     def mixed(self, smoothing: Smoothing, shorter: Floats) -> Floats:
-        """Return p [B, told] by this length; symbols with fewer before them keep what they had."""
+        """Return p [B, predicted] by this length; where fewer are before, what they had."""
         last = min(self._told, self._places.shape[1])
         p = shorter.copy()
         p[:, -last:] = smoothing.mix(

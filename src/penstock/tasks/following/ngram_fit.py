@@ -13,7 +13,7 @@ from penstock.tasks.following.counting import (
     Smoothing,
     discounts,
 )
-from penstock.tasks.following.ngram import Bigram, KneserNey, NGram, Reading, Unigram, WittenBell
+from penstock.tasks.following.ngram import Bigram, Histories, KneserNey, NGram, Unigram, WittenBell
 from penstock.tasks.methods import Method, Sizes
 
 LONGEST = 12  # symbols of a run
@@ -31,16 +31,16 @@ NAMES: dict[str, type[NGram]] = {
 }
 
 
-def fit(sizes: Sizes, codes: Codes, rows: Codes, told: int) -> dict[str, Method]:
+def fit(sizes: Sizes, codes: Codes, rows: Codes, predicted: int) -> dict[str, Method]:
     """Return the 1-gram, the 2-gram, and the n-gram that foretells validation data best.
 
     Args:
         sizes: {"outputs": the number of symbols}.
         codes: [N], the training part.
-        rows: [B, told or more] symbols of the validation part; their last `told` are foretold.
-        told: see there.
+        rows: [B, predicted or more] symbols of the validation part; the last `predicted` count.
+        predicted: see there.
     """
-    race = _Race(Counter(codes[-MOST_COUNTED:], sizes["outputs"]), Reading(rows, told))
+    race = _Race(Counter(codes[-MOST_COUNTED:], sizes["outputs"]), Histories(rows, predicted))
     race.run()
     levels, best = race.counter.levels, race.best
     chosen: NGram
@@ -71,7 +71,7 @@ class _Race:
     """Longer and longer runs, with both ways to smooth them, read on validation data."""
 
     counter: Counter
-    reading: Reading
+    reading: Histories
     best: _Best = field(default_factory=_Best)
 
     def run(self) -> None:

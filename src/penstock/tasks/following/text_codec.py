@@ -80,7 +80,9 @@ class TextCodec(Codec):
         data, alphabet = read_text(source, self.unit), tuple(spec["alphabet"])
         codes = encode(data, alphabet)
         if len(codes) < 2:
-            raise DataError(f"{data.name} has fewer than two {self.unit}s; nothing is foretold")
+            raise DataError(
+                f"{data.name} has fewer than two {self.unit}s; nothing is left to predict"
+            )
         with at_rest(model):
             known = model.log_probabilities(codes[None], 0)[0]  # type: ignore[operator]
         unseen = int((codes == len(alphabet)).sum())

@@ -54,7 +54,7 @@ def leak(case: Case) -> Iterator[str]:
 def time_overlap(case: Case) -> Iterator[str]:
     """Fires where training windows reach into the time that is tested, of other sequences.
 
-    What moves all sequences at once is then known before it is foretold. Cut all sequences at the
+    What moves all sequences at once is then known before it is predicted. Cut all sequences at the
     same time. Numbers of rows are no times.
     """
     until, start = case.evidence.trained_until, case.evidence.tested_from
