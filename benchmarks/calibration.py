@@ -9,8 +9,8 @@ result, OUT with the ending .jsonl, and what is there is not trained again.
 
 - **Twins** are one cell under several names, with other random draws: whoever wins is a false
   winner, and any two that are told apart are told apart falsely.
-- **Nulls** are data that cannot be foretold better than a naive method does: random labels, a
-  random walk, white noise (against the best of the naive methods), noise whose spread changes every
+- **Nulls** are data that cannot be foretold better than a baseline does: random labels, a
+  random walk, white noise (against the best of the baselines), noise whose spread changes every
   fifty rows. A cell that "beats naive" does so falsely.
 - **Known differences** are made tables in which one cell is better by a known amount, in units of
   the standard deviation of its seeds: the share of cases in which it is found.
@@ -73,7 +73,7 @@ def cell(name: str, rows: np.ndarray) -> CellContestant:
 
 
 def naive(name: str, row: np.ndarray) -> BaselineContestant:
-    """Return a naive method whose scores are [K]."""
+    """Return a baseline whose scores are [K]."""
     return BaselineContestant(
         **ENTRANT, name=name, metrics={"score": float(row.mean())}, blocks=[row.tolist()]
     )
@@ -90,10 +90,10 @@ def judged(contestants: Sequence[Contestant]) -> tuple[Verdict, bool]:
 
 
 def made(rng: np.random.Generator, cells: int, seeds: int, better: float = 0.0) -> list[Contestant]:
-    """Return cells that are equals but for the first, and a naive method at their level.
+    """Return cells that are equals but for the first, and a baseline at their level.
 
     Of a score one part is the block's own, one the seed's, one the cell's on the block, and one of
-    all three; the naive method has no seed.
+    all three; the baseline has no seed.
     """
     hard = rng.standard_normal(BLOCKS)
     rows = [
@@ -123,7 +123,7 @@ def tables(draws: int, cells: Sequence[int] = CELLS, seeds: Sequence[int] = SEED
                 row = f"made tables, S={few}, {several} cells: "
                 for what, false in (
                     ("a pair told apart", apart),
-                    ("a cell beats an equal naive method", useful),
+                    ("a cell beats an equal baseline", useful),
                     ("a winner", winner),
                 ):
                     enter(counts, row + what, false)
@@ -184,7 +184,7 @@ def trained(task_name: str, source: Source) -> Record:
 
 
 def twins(record: Record, seeds: int) -> list[Contestant]:
-    """Return two cells, each with other seeds of the same, and the naive methods."""
+    """Return two cells, each with other seeds of the same, and the baselines."""
     (gru,) = [one for one in record.contestants if isinstance(one, CellContestant)]
     naive_ones = [one for one in record.contestants if one is not gru]
     halves = [gru.measured[:_MOST_SEEDS], gru.measured[_MOST_SEEDS:]]

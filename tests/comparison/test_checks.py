@@ -29,20 +29,18 @@ from penstock.record.results import Finding, Record
 from penstock.record.structure import Setting, Structure
 from penstock.tasks import find_task
 from penstock.tasks.evidence import Evidence
+from penstock.tasks.methods import MethodKind
 from penstock.tasks.series.forecast import FORECAST
 from penstock.tasks.task import Task
 
 SETTING = Setting(1e-3, 4000)
 
-TWO = ("mean", "by step")
 BLOCKS = np.array([1.0, 1.4, 0.8, 1.1, 1.2, 0.9, 1.0])
 
 
-def fake_task(*chance: str, **evidence: Any) -> Any:
+def fake_task(**evidence: Any) -> Any:
     return SimpleNamespace(
-        problem=SimpleNamespace(
-            chance=chance, promised={}, evidence=lambda: Evidence(np.empty(0), **evidence)
-        )
+        problem=SimpleNamespace(promised={}, evidence=lambda: Evidence(np.empty(0), **evidence))
     )
 
 
@@ -53,10 +51,10 @@ COST: Any = {
 }  # fmt: skip
 
 
-def naive(name: str, level: float) -> BaselineContestant:
+def naive(name: str, level: float, kind: MethodKind = "naive") -> BaselineContestant:
     rows = [(BLOCKS + level).tolist()]
     mean = {"s": float(np.mean(rows))}
-    return BaselineContestant(**ENTRANT, name=name, metrics=mean, blocks=rows)
+    return BaselineContestant(**ENTRANT, kind=kind, name=name, metrics=mean, blocks=rows)
 
 
 def cell(name: str, levels: Sequence[float], **changes: Any) -> CellContestant:
@@ -74,7 +72,7 @@ def cell(name: str, levels: Sequence[float], **changes: Any) -> CellContestant:
 def look(name: str, *contestants: Contestant, task: Any = None, rounds: int = 20) -> list[str]:
     """Return what the check of that name says of contestants."""
     ranked = sorted(contestants, key=lambda one: one.metrics["s"])
-    names = [one.name for one in contestants if one.kind == "baseline"]
+    names = [one.name for one in contestants if one.kind != "cell"]
     case = Case(task or fake_task(), ranked, compare_all(ranked), names, rounds)
     (found,) = [one for one in checks() if one.name == name]
     return _messages(found, case)
@@ -143,23 +141,22 @@ def test_step_limit() -> None:
 
 
 def test_chance_level() -> None:
-    blind, other = naive("mean", 0.0), naive("ridge", -0.1)
-    task = fake_task("mean")
+    blind, other = naive("mean", 0.0, "blind"), naive("ridge", -0.1, "classical")
     dull = cell("a", [0.01, -0.01, 0.0])
-    (found,) = look("chance-level", dull, blind, other, task=task)
+    (found,) = look("chance-level", dull, blind, other)
     assert found.endswith("every cell")
-    (found,) = look("chance-level", dull, cell("bb", [-1, -1, -1]), blind, task=task)
+    (found,) = look("chance-level", dull, cell("bb", [-1, -1, -1]), blind)
     assert "chance" in found
     assert found.endswith(": a")
-    assert not look("chance-level", cell("a", [-1, -1, -1]), blind, task=task)
-    assert not look("chance-level", dull, blind, task=fake_task())
-    guesses = blind, naive("by step", -1.0)  # both are to be beaten
-    (found,) = look("chance-level", cell("a", [-1, -1]), *guesses, task=fake_task(*TWO))
+    assert not look("chance-level", cell("a", [-1, -1, -1]), blind)
+    assert not look("chance-level", dull, naive("mean", 0.0))
+    guesses = blind, naive("by step", -1.0, "blind")  # both are to be beaten
+    (found,) = look("chance-level", cell("a", [-1, -1]), *guesses)
     assert "'by step'" in found
     assert found.endswith("every cell")
-    (found,) = look("chance-level", dull, *guesses, task=fake_task(*TWO))
+    (found,) = look("chance-level", dull, *guesses)
     assert "'mean'" in found
-    assert not look("chance-level", cell("a", [-2, -2]), *guesses, task=fake_task(*TWO))
+    assert not look("chance-level", cell("a", [-2, -2]), *guesses)
 
 
 def noise(length: int, seed: int = 0) -> np.ndarray:

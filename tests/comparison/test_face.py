@@ -267,5 +267,5 @@ def test_a_naive_method_is_a_model_as_a_cell_is(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("here")
 def test_a_cell_is_not_named_as_a_naive_method(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE.replace("Leaky", "Drift"))
-    with pytest.raises(ArgumentError, match="'drift' is a naive method too"):
+    with pytest.raises(ArgumentError, match="'drift' is a baseline too"):
         penstock.compare(COLUMNS, [f"{tmp_path}/mine.py:Drift"], **QUICK)

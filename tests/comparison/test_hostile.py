@@ -101,7 +101,9 @@ def results(finished: tuple[Record, Path], tmp_path: Path) -> Record:
     raw = json.loads(text)
     known = {
         "cell",
-        "baseline",
+        "blind",
+        "naive",
+        "classical",
         "finished",
         "pruned",
         "line",

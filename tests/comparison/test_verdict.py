@@ -35,12 +35,13 @@ def cell(name: str, level: float, spread: float = 0.01, seeds: int = 3) -> CellC
 def naive(name: str, level: float) -> BaselineContestant:
     blocks = BLOCKS[None] + level
     mean = {"MASE": float(blocks.mean())}
-    return BaselineContestant(**ENTRANT, name=name, metrics=mean, blocks=blocks.tolist())
+    rows = blocks.tolist()
+    return BaselineContestant(**ENTRANT, kind="naive", name=name, metrics=mean, blocks=rows)
 
 
 def verdict(*contestants: Contestant) -> Verdict:
     ranked = sorted(contestants, key=lambda one: one.metrics["MASE"])
-    naive = [one.name for one in contestants if one.kind == "baseline"]
+    naive = [one.name for one in contestants if one.kind != "cell"]
     return judge(ranked, compare_all(ranked), naive)
 
 
@@ -49,7 +50,7 @@ def test_what_intervals_held_is_said_beside_what_they_should() -> None:
         return replace(one, metrics={**one.metrics, "80 % missed": share})
 
     cells = missing(cell("a", 0.0), 0.4), missing(cell("bb", 0.5), 0.212)
-    for level in (1.0, -1.0):  # a cell wins, a naive method wins
+    for level in (1.0, -1.0):  # a cell wins, a baseline wins
         found = verdict(*cells, missing(naive("last value", level), 0.3)).sentences
         assert "The 80 % interval held 60 % (a) and 79 % (bb) of the test values." in found
     assert "interval held" not in " ".join(verdict(cell("a", 0), naive("drift", 1)).sentences)
@@ -72,22 +73,22 @@ def test_no_clear_winner_names_those_that_overlap() -> None:
 
 def test_the_naive_forecast_is_better() -> None:
     found = verdict(cell("a", 0.5), cell("bb", 0.6), naive("drift", 0.0), naive("last value", 0.9))
-    assert (found.kind, found.best, found.recommended) == ("naive is better", "drift", None)
+    assert (found.kind, found.best, found.recommended) == ("a baseline is better", "drift", None)
 
 
 def test_nothing_beats_the_naive_forecast_where_intervals_overlap() -> None:
     found = verdict(cell("a", -0.01, 0.3), naive("last value", 0.0))
     assert (found.kind, found.best, found.recommended) == (
-        "nothing beats naive",
+        "nothing beats the baselines",
         "last value",
         None,
     )
-    assert found.sentences[0].startswith("Nothing beats the naive method 'last value'")
+    assert found.sentences[0].startswith("Nothing beats the baseline 'last value'")
 
 
 def test_a_cell_must_beat_every_naive_forecast() -> None:
     found = verdict(cell("a", 0.0), naive("last value", 1.0), naive("drift", -0.2))
-    assert found.kind == "naive is better"
+    assert found.kind == "a baseline is better"
 
 
 def test_one_seed_is_said() -> None:
@@ -216,7 +217,7 @@ def test_a_difference_is_that_of_the_table() -> None:
 
 
 def luck(p: float) -> Contestant:
-    """A cell that by itself beats the naive method with that p-value."""
+    """A cell that by itself beats the baseline with that p-value."""
     rng = np.random.default_rng(3)
     noise = rng.standard_normal(5)
     noise -= noise.mean()
@@ -232,7 +233,7 @@ def luck(p: float) -> Contestant:
     ("p", "others", "kind"),
     [
         (0.02, 0, "winner"),
-        (0.02, 2, "nothing beats naive"),
+        (0.02, 2, "nothing beats the baselines"),
         (0.01, 2, "winner"),
     ],
 )
@@ -248,9 +249,9 @@ def test_a_cell_that_beats_the_best_naive_method_alone_is_not_said_to_be_beaten(
     rows = [[b + (5.0 if k % 2 else -1.5) for k, b in enumerate(BLOCKS)]]
     wild = replace(naive("wild", 1.5), blocks=rows, metrics={"MASE": float(np.mean(rows))})
     found = verdict(cell("a", -0.5), naive("drift", 0.0), wild)
-    assert found.kind == "nothing beats naive"
+    assert found.kind == "nothing beats the baselines"
     assert found.sentences[0] == (
-        "No cell beats every naive method beyond doubt: a cannot be told from 'wild'."
+        "No cell beats every baseline beyond doubt: a cannot be told from 'wild'."
     )
 
 

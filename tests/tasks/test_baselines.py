@@ -91,7 +91,8 @@ def test_a_comparison_fits_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_codec_knows_the_baselines_that_are_fitted(task: Task) -> None:
     assert {*task.baselines} <= {*task.codec.methods}
-    assert {*task.problem.chance} <= {*task.codec.methods}
+    kinds = {one.kind for one in task.codec.methods.values()}
+    assert kinds <= {"blind", "naive", "classical"}
 
 
 def spoilt(weights: dict[str, torch.Tensor], how: str) -> dict[str, torch.Tensor]:

@@ -56,7 +56,7 @@ def compare(
     skip_checks: Sequence[str] = (),
     progress: Watcher | None = None,
 ) -> Results:
-    """Train cells under equal budgets, compare them with naive methods, and say which to use.
+    """Train cells under equal budgets, compare them with baselines, and say which to use.
 
     ```python
     import penstock

@@ -84,7 +84,7 @@ class Finish:
         return of_each(chosen, "The model", save)[1]
 
     def _save_baselines(self, entrants: Sequence[Contestant]) -> None:
-        """Write each naive and linear method as a model."""
+        """Write each baseline as a model."""
         for one in baselines_among(entrants):
             about = {"kind": "baseline", "name": one.name, **self._known(one.metrics)}
             weights = self.design.task.baselines[one.name].weights()

@@ -72,7 +72,7 @@ def inspect_model(path: Path, source: Source, window: int = 0) -> Inspection:
     """
     network, about = load_model(path, of_cell=True)
     if about["kind"] != "cell":
-        raise ArgumentError(f"{path} is a naive method; inspect looks into cells")
+        raise ArgumentError(f"{path} is a baseline; inspect looks into cells")
     network.eval()
     task = _bind(about, source)
     if not 0 <= window < task.problem.size("test"):

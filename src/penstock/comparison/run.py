@@ -122,13 +122,13 @@ def _design(task: Task, request: Request, budget: Budget) -> Design:
 
 
 def check_names(task: Task, cells: Iterable[str]) -> None:
-    """Raise where a cell has the name of one of the task's naive or linear methods.
+    """Raise where a cell has the name of one of the task's baselines.
 
     Raises:
         ArgumentError: it has.
     """
     if both := sorted({*cells} & {*task.codec.methods}):
-        raise ArgumentError(f"{both[0]!r} is a naive method too; give the class another name")
+        raise ArgumentError(f"{both[0]!r} is a baseline too; give the class another name")
 
 
 @dataclass
@@ -161,8 +161,8 @@ class _Run:
         finish = Finish(design, self.out, self.bench.root, until, columns)
         contestants, lacking = finish.completed(entrants, outcomes)
         comparisons = compare_all(contestants)
-        naive = list(task.baselines)
-        case = Case(task, contestants, comparisons, naive, design.budget.rounds)
+        baselines = list(task.baselines)
+        case = Case(task, contestants, comparisons, baselines, design.budget.rounds)
         findings = run_checks(case, self.skip)
         left_out = cut_words(search.tried(finalists), search.asked, testing, [*tuned, *tested])
         return Record(
@@ -177,7 +177,7 @@ class _Run:
             notes=[*task.notes, *search.words()],
             contestants=contestants,
             comparisons=comparisons,
-            verdict=judge(contestants, comparisons, naive, findings),
+            verdict=judge(contestants, comparisons, baselines, findings),
             checks=findings,
             cut=[*self.timetable.words, *left_out, *lacking],
             examples=[one.record() for one in task.examples.shown()],

@@ -1,4 +1,4 @@
-"""Who was compared in a comparison: cells with their trials, naive and linear methods."""
+"""Who was compared in a comparison: cells with their trials, and baselines."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -59,15 +59,15 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Entrant:
-    """What cells and naive methods have in common.
+    """What cells and baselines have in common.
 
     Attributes:
-        name: of the cell or of the naive method.
+        name: of the cell or of the baseline.
         rank: from 1 by the first metric; None where no trial was measured.
         metrics: means over the trials that were measured.
         intervals: 95 % intervals of these means; None where unknown. That of the first metric is
             of what other seeds and other test data would change, those of others of seeds alone.
-        blocks: [trials measured][K] scores; a naive method has one row.
+        blocks: [trials measured][K] scores; a baseline has one row.
         weights: [K] how much was measured in each block; equal ones where it is empty.
         profile: mean over trials of the score by step ahead.
         predictions, bands: for the examples; a cell's are those of its best trial by validation.
@@ -88,9 +88,13 @@ class Entrant:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineContestant(Entrant):
-    """A naive or linear method."""
+    """A method without recurrence.
 
-    kind: Literal["baseline"] = "baseline"
+    Attributes:
+        kind: whether it is blind to the input, a naive rule, or a classical model that is fitted.
+    """
+
+    kind: Literal["blind", "naive", "classical"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,5 +143,5 @@ def cells_among(contestants: Iterable[Contestant]) -> list[CellContestant]:
 
 
 def baselines_among(contestants: Iterable[Contestant]) -> list[BaselineContestant]:
-    """Return the naive and linear methods among contestants, in their order."""
+    """Return the baselines among contestants, in their order."""
     return [one for one in contestants if isinstance(one, BaselineContestant)]

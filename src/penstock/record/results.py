@@ -17,7 +17,12 @@ from penstock.record.contestants import Bounds, Contestant
 SCHEMA = "penstock.results/4"
 
 Kind = Literal[
-    "winner", "no clear winner", "best so far", "nothing beats naive", "naive is better", "failed"
+    "winner",
+    "no clear winner",
+    "best so far",
+    "nothing beats the baselines",
+    "a baseline is better",
+    "failed",
 ]
 Status = Literal["fired", "silent", "not applicable", "skipped"]
 
@@ -47,8 +52,8 @@ class Verdict:
 
     Attributes:
         kind: "winner", "no clear winner", "best so far" (too few seeds for a winner), "nothing
-            beats naive", "naive is better" or "failed".
-        best: the contestant that won or has the lowest error; a naive one where a naive one wins.
+            beats the baselines", "a baseline is better" or "failed".
+        best: the contestant that won or has the lowest error; a baseline where none is beaten.
         recommended: the cell to take, or None.
         smallest: of the cells that cannot be told from the best, the one to take for its size.
         sentences: the answer and its reasons, in words.

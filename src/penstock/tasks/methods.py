@@ -1,28 +1,31 @@
-"""Naive and linear methods as models: fitted once, kept in a file, used on other data."""
+"""Baselines as models: fitted once, kept in a file, used on other data."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from penstock.errors import DataError, nearest
 
+MethodKind = Literal["blind", "naive", "classical"]
 Sizes = Mapping[str, Any]  # whole numbers, and tuples of them that no shape names
 
 
 class Method(nn.Module):
-    """A method whose weights are buffers: what it learned from the training part, by counting or
-    by solving, and never by steps.
+    """A baseline: a method whose weights are buffers, learned without a recurrent network.
 
     A subclass predicts as a network of its task does.
 
     Attributes:
+        kind: "blind" where it never looks at the input, "naive" where a rule of thumb is all of
+            it, "classical" where a model is fitted.
         shapes: of each weight, sizes by name. A name is a size that the task's specification
             fixes (see `Codec.sizes`), or else one that is the same wherever the name stands.
         whole: which weights are whole numbers (int64); all others are float64.
     """
 
+    kind: ClassVar[MethodKind] = "classical"
     shapes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     whole: ClassVar[frozenset[str]] = frozenset()
 

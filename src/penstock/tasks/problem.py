@@ -61,14 +61,12 @@ class Problem(ABC):
     """What is to be learned, and how well it was: windows, loss, predictions and their errors.
 
     The first of `metrics` is the score by which contestants are ranked and compared; lower is
-    better. `profile_of` says of what the profile is, one value each. `chance` names the baselines
-    that never look at the input. `promised` holds the metrics that are shares of values outside an
-    interval, and the share that is promised to be.
+    better. `profile_of` says of what the profile is, one value each. `promised` holds the metrics
+    that are shares of values outside an interval, and the share that is promised to be.
     """
 
     metrics: ClassVar[tuple[str, ...]]
     profile_of: ClassVar[str]
-    chance: ClassVar[tuple[str, ...]] = ()
     promised: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     @abstractmethod
@@ -93,7 +91,7 @@ class Problem(ABC):
 
     @abstractmethod
     def predict(self, model: nn.Module) -> Tensor:
-        """Return the predictions of a network, or of a naive or linear method, for test windows."""
+        """Return the predictions of a network, or of a baseline, for test windows."""
 
     @abstractmethod
     def measure(self, predictions: Tensor) -> Measured:

@@ -36,7 +36,7 @@ class Fit(Protocol):
     """The baselines of a task before they are fitted."""
 
     def __call__(self) -> dict[str, Method]:
-        """Return each naive or linear method by name, fitted on the training part."""
+        """Return each baseline by name, fitted on the training part."""
 
 
 @dataclass(frozen=True)
@@ -166,5 +166,5 @@ class Task(Parts):
 
     @cached_property
     def baselines(self) -> Mapping[str, Baseline]:
-        """The naive and linear methods by name, the simplest first; fitted once."""
+        """The baselines by name, the simplest first; fitted once."""
         return {name: Baseline(method, self.problem) for name, method in self.fit().items()}

@@ -53,7 +53,7 @@ def compare(
     ] = None,
     ray: Annotated[str, typer.Option(help="Address of a Ray cluster to send the trials to.")] = "",
 ) -> None:
-    """Train cells under equal budgets, compare them with naive methods, and say which to use.
+    """Train cells under equal budgets, compare them with baselines, and say which to use.
 
     A run that was cut off goes on where it was: give the same command again.
     """

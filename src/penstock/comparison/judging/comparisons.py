@@ -27,7 +27,7 @@ def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
 
 
 def _compare(one: Contestant, other: Contestant) -> Comparison:
-    """Pair by block, and by seed where both have the same; a naive method has none of its own.
+    """Pair by block, and by seed where both have the same; a baseline has none of its own.
 
     Where a seed of one is missing in the other, all of both count, as in the table.
     """
@@ -57,7 +57,7 @@ def weights(one: Contestant) -> Table:
 class Differences:
     """Comparisons looked up by the two names, corrected for how many there are, and in words.
 
-    By Holm's method: cells among each other; naive methods among each other; and for each naive
+    By Holm's method: cells among each other; baselines among each other; and for each naive
     method the cells that may be better, and those that may be worse.
     """
 
@@ -77,7 +77,7 @@ class Differences:
         self._corrected = {pair: p for family in families for pair, p in self._holm(family)}
 
     def useful(self) -> list[str]:
-        """Return the cells that beat every naive method beyond doubt, of however many cells."""
+        """Return the cells that beat every baseline beyond doubt, of however many cells."""
         worst = [max(self._better(cell, one) for one in self.naive) for cell in self.cells]
         return [cell for cell, p in zip(self.cells, holm(worst), strict=True) if p < DOUBT]
 

@@ -92,11 +92,12 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
 
 
 def baseline_contestants(task: Task) -> Iterator[BaselineContestant]:
-    """Return each naive forecast as a contestant."""
+    """Return each baseline as a contestant."""
     for name, baseline in task.baselines.items():
         predictions = baseline.predict()
         measured = task.problem.measure(predictions)
         yield BaselineContestant(
+            kind=baseline.method.kind,
             name=name,
             rank=None,
             metrics=measured.metrics,

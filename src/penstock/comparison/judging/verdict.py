@@ -1,6 +1,6 @@
 """Contestants and comparisons → the verdict in words.
 
-A cell is of use if it beats every naive method beyond doubt, by Holm's correction for the number of
+A cell is of use if it beats every baseline beyond doubt, by Holm's correction for the number of
 cells. It wins if it beats every other cell too, and the model confidence set holds it alone. Where
 it does not, the cells that cannot be told from the best are equals, and of equals the smallest or
 the fastest may be the one to take. Below three seeds of each cell nobody wins: the lowest error is
@@ -31,7 +31,7 @@ def judge(
 ) -> Verdict:
     """Return the verdict on contestants in the order of their rank.
 
-    The naive method to take is the one with the lowest error, and of equal ones the first of
+    The baseline to take is the one with the lowest error, and of equal ones the first of
     `simplest`. What a check found that puts the whole comparison in doubt comes before the
     answer, and what a check has to say for the verdict right behind it.
     """
@@ -65,7 +65,7 @@ def _spoken(findings: Sequence[Finding]) -> list[str]:
 
 
 def _failed(contestants: Sequence[Contestant], naive: str) -> Verdict:
-    words = f"No trial of any cell finished; the best naive method is '{naive}'."
+    words = f"No trial of any cell finished; the best baseline is '{naive}'."
     return Verdict(
         kind="failed",
         best=naive,
@@ -96,7 +96,7 @@ def _cell_wins(
         sentences=[
             answer,
             *_missing_words(contestants),
-            f"{best.name} beats every naive method: {differences.words(best.name, closest)}.",
+            f"{best.name} beats every baseline: {differences.words(best.name, closest)}.",
             *_lost_words(contestants),
             *_seed_words(cells),
             *_size_words(best, smallest, equals),
@@ -109,7 +109,7 @@ def _cell_wins(
 
 
 def _best_naive(simplest: Sequence[str], contestants: Sequence[Contestant], score: str) -> str:
-    """Return the naive method with the lowest error; the simplest of those that have the same."""
+    """Return the baseline with the lowest error; the simplest of those that have the same."""
     errors = {one.name: one.metrics[score] for one in contestants if one.metrics}
     return min(simplest, key=lambda name: errors[name])
 
@@ -160,28 +160,24 @@ def _naive_wins(
     differences: Differences,
 ) -> Verdict:
     reasons = [f"{c.name}: {differences.words(c.name, naive)}." for c in cells]
-    take = f"Take '{naive}', which has the lowest error of the naive methods."
+    take = f"Take '{naive}', which has the lowest error of the baselines."
     sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells)]
     sentences += [*_interval_words(cells), *_health_words(cells), take]
     if all(differences.above(cell.name, naive) for cell in cells):
-        head = f"The naive method is better: '{naive}' beats every cell."
-        return Verdict(
-            kind="naive is better", best=naive, recommended=None, sentences=[head, *sentences]
-        )
+        head = f"The baseline '{naive}' beats every cell."
+        return Verdict("a baseline is better", naive, None, [head, *sentences])
     head = _unbeaten(cells, naive, differences)
-    return Verdict(
-        kind="nothing beats naive", best=naive, recommended=None, sentences=[head, *sentences]
-    )
+    return Verdict("nothing beats the baselines", naive, None, [head, *sentences])
 
 
 def _unbeaten(cells: Cells, naive: str, differences: Differences) -> str:
     """Say that no cell beats all; which one stands in the way where it is not the best by error."""
     if not any(differences.below(cell.name, naive) for cell in cells):
-        return f"Nothing beats the naive method '{naive}' beyond doubt."
+        return f"Nothing beats the baseline '{naive}' beyond doubt."
     best = cells[0].name
     others = [f"'{name}'" for name in differences.naive if not differences.below(best, name)]
     why = f": {best} cannot be told from {names(others)}" if others else ""
-    return f"No cell beats every naive method beyond doubt{why}."
+    return f"No cell beats every baseline beyond doubt{why}."
 
 
 def _lost_words(contestants: Sequence[Contestant]) -> list[str]:

@@ -1,10 +1,9 @@
 """Models on disk: <name>.safetensors with the weights, <name>.json with the rest.
 
-The JSON has the keys schema ("penstock.model/4"), kind ("cell" or "baseline": a naive or linear
-method), name, task, spec (what the task needs to rebuild the model and to use it on other data),
-settings (as the task gave them), columns (read in training) and metrics (on the test windows). A
-cell's has structure (of its recurrent layers) and seed too, and, where it is a user's own, written
-(where).
+The JSON has the keys schema ("penstock.model/4"), kind ("cell" or "baseline"), name, task, spec
+(what the task needs to rebuild the model and to use it on other data), settings (as the task gave
+them), columns (read in training) and metrics (on the test windows). A cell's has structure (of its
+recurrent layers) and seed too, and, where it is a user's own, written (where).
 """
 
 from pathlib import Path
@@ -93,7 +92,7 @@ def save_model(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) ->
 def load_model(
     path: Path, name: str | None = None, *, of_cell: bool = False
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a trained network, or a naive or linear method, and what its JSON file says.
+    """Return a trained network, or a baseline, and what its JSON file says.
 
     The path and the name are those of `find_model`.
 
@@ -150,7 +149,7 @@ def _check_cell(about: dict[str, Any]) -> None:
 
 
 def _baseline(codec: Codec, about: dict[str, Any], path: Path) -> nn.Module:
-    """Return a naive or linear method; its codec checks the shapes and values of its weights."""
+    """Return a baseline; its codec checks the shapes and values of its weights."""
     check_plain(path)
     weights = safetensors.torch.load_file(path)
     return codec.rebuild_baseline(about["name"], about["spec"], weights)

@@ -65,7 +65,7 @@ def find_model(path: Path, name: str | None = None, *, of_cell: bool = False) ->
     """Return a model's JSON file, given one of its files or the folder of a comparison.
 
     Of a comparison, the model of that name. Without one, that of what the verdict says to take;
-    the best cell's where one of a cell is wanted, and the verdict is for a naive method.
+    the best cell's where one of a cell is wanted, and the verdict is for a baseline.
 
     Raises:
         ModelFileError: there is no such file.

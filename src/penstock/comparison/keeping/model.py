@@ -1,4 +1,4 @@
-"""`penstock.load`: a trained network, or a naive or linear method, used on other data."""
+"""`penstock.load`: a trained network, or a baseline, used on other data."""
 
 import warnings
 from pathlib import Path
@@ -16,7 +16,7 @@ from penstock.tasks.codec import Evaluated
 
 
 class Model:
-    """A trained network, or a naive or linear method, and what it needs to be used on other data.
+    """A trained network, or a baseline, and what it needs to be used on other data.
 
     Attributes:
         name: of its cell or method.
@@ -79,7 +79,7 @@ class Model:
 def load(path: str | Path, name: str | None = None) -> Model:
     """Return a model: of a comparison's folder that of `name`, or else the one to take.
 
-    That is the cell that the verdict recommends, or the naive method where no cell beats it.
+    That is the cell that the verdict recommends, or the baseline where no cell beats it.
 
     ```python
     import penstock
@@ -91,7 +91,7 @@ def load(path: str | Path, name: str | None = None) -> Model:
 
     Args:
         path: the folder that a comparison left, or a model's file.
-        name: of a cell, or of a naive or linear method.
+        name: of a cell, or of a baseline.
 
     Raises:
         ModelFileError: there is no such model, or its files are damaged.

@@ -76,7 +76,7 @@ def _words(value: Any) -> str:
 
 
 def comma_separated(results: Record) -> str:
-    """Return a row for each trial and each naive method."""
+    """Return a row for each trial and each baseline."""
     records = list(table.records(results))
     names = list(dict.fromkeys(name for record in records for name in record))
     text = io.StringIO()

@@ -96,7 +96,7 @@ def _picks(results: Record) -> list[tuple[str, str, str]]:
     """Return what to take under each aim; equals of the best alone are taken for an aim."""
     verdict = results.verdict
     if verdict.recommended is None:
-        return [("take", verdict.best, "the naive method with the lowest error")]
+        return [("take", verdict.best, "the baseline with the lowest error")]
     picks = [
         ("best", verdict.best, f"lowest {results.metrics[0]}"),
         ("smallest", verdict.smallest, "of those that cannot be told from the best"),
@@ -139,7 +139,8 @@ def _contestants(results: Record) -> Grid:
 
 
 def _row_kind(results: Record, one: Contestant) -> str:
-    return f"{one.kind} chosen" if one.name == results.verdict.best else one.kind
+    kind = "cell" if one.kind == "cell" else "baseline"
+    return f"{kind} chosen" if one.name == results.verdict.best else kind
 
 
 def _figures(results: Record) -> Iterator[Figure]:
@@ -149,14 +150,14 @@ def _figures(results: Record) -> Iterator[Figure]:
         figures.errors(results),
         f"{score} of each contestant with its 95 % interval, of what other seeds and other test "
         "data would change (no bar: it cannot be told). Lower is better. Circles are cells, small "
-        "ones a seed each; diamonds are naive methods.",
+        "ones a seed each; diamonds are baselines.",
     )
     cells = cells_among(results.contestants)
     if any(one.times for one in cells):
         yield Figure(
             "cost",
             figures.cost(results),
-            f"{score} against time: down and to the left is better. Dotted: the best naive method.",
+            f"{score} against time: down and to the left is better. Dotted: the best baseline.",
         )
     yield _profile(results)
     if any(trial.losses for one in cells for trial in one.trials):

@@ -43,7 +43,8 @@ def columns(results: Record) -> list[Column]:
     spread = f"{seeds} ± half the 95 % interval of what {other} test data would change"
     steps = "of matrix products in one time step of one sequence"
     return [
-        Column("contestant", f"a cell or a naive method, by {score}", lambda one: one.name),
+        Column("contestant", f"a cell or a baseline, by {score}", lambda one: one.name),
+        Column("kind", "cell; or baseline: blind to the input, naive, classical", _kind, True),
         Column(score, f"on the test windows: {spread}", lambda one: _score(one, score)),
         Column("same clock", f"{score} in the time the fastest cell trains", _at_clock(score)),
         *(
@@ -113,7 +114,7 @@ TRIAL_HEADS = (
 
 
 def records(results: Record) -> Iterator[dict[str, Any]]:
-    """Give a record for each trial and each naive method, for results.csv."""
+    """Give a record for each trial and each baseline, for results.csv."""
     for one in results.contestants:
         about = {"contestant": one.name, "kind": one.kind, "rank": one.rank}
         if isinstance(one, BaselineContestant):
@@ -153,6 +154,10 @@ def plus_minus(mean: float, interval: Bounds | None) -> str:
 
 def _score(one: Contestant, score: str) -> str:
     return plus_minus(one.metrics[score], one.intervals[score]) if one.metrics else _DASH
+
+
+def _kind(one: Contestant) -> str:
+    return one.kind
 
 
 def _plain(metric: str) -> Callable[[Contestant], str]:

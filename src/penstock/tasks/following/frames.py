@@ -53,7 +53,6 @@ class FramesProblem(Problem):
 
     metrics = ("NLL per frame", "frame error")
     profile_of = "column"
-    chance = ("column frequencies",)
 
     def size(self, part: str) -> int:
         """Return the number of pieces."""

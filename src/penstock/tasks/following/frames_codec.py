@@ -24,6 +24,7 @@ from penstock.tasks.methods import Method
 class ColumnFrequencies(Method):
     """The share of ones in each column; weights: logits [D]."""
 
+    kind = "blind"
     shapes: ClassVar = {"logits": ("outputs",)}
     logits: Tensor
 
@@ -35,6 +36,7 @@ class ColumnFrequencies(Method):
 class LastFrame(Method):
     """The last frame repeated, smoothed: weights: off and on, the logits of a one after each."""
 
+    kind = "naive"
     shapes: ClassVar = {"off": (), "on": ()}
     off: Tensor
     on: Tensor

@@ -112,8 +112,6 @@ class NGram(Method):
 class WittenBell(NGram):
     """An n-gram whose counts are mixed by the rule of Witten & Bell (1991, method C)."""
 
-    kind = "classical"
-
     def smoothed(self, levels: Sequence[Level]) -> list[Smoothing]:
         """Return how each level is mixed with the shorter ones."""
         return [Smoothing(level) for level in levels]

@@ -49,7 +49,6 @@ class TextProblem(Problem):
     metrics = ("bits per character", "nats per character", "perplexity")
     meanings = meanings_of("character")
     profile_of = "most frequent characters"
-    chance = ("1-gram",)
 
     def size(self, part: str) -> int:
         """Return the number of windows; those of training begin at each place."""

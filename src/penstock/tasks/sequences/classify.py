@@ -37,7 +37,6 @@ class ClassifyProblem(ClassesProblem):
     """
 
     profile_of = "class"
-    chance = ("most frequent class",)
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the mean of −ln p of the true class."""

@@ -43,7 +43,6 @@ class RegressProblem(SequenceProblem):
     has_classes = False
     metrics = ("MAE", "RMSE")
     profile_of = "quarter of the test labels"
-    chance = ("median",)
 
     def labels(self, part: str) -> Tensor:
         """Return the labels of a part [W], scaled."""

@@ -37,7 +37,6 @@ class TagProblem(ClassesProblem):
 
     every_step = True
     profile_of = "label"
-    chance = ("most frequent label", "most frequent at the step")
 
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         """Return numbers, symbols, lengths, and labels [B, T], −1 past the end of a row."""

@@ -20,6 +20,7 @@ class NaiveForecast(Method):
     Athanasopoulos, ch. 5.5, with the errors' own distribution in place of the normal).
     """
 
+    kind = "naive"
     shapes: ClassVar = {"shifts": ("horizon", "quantiles")}
     known = 0  # columns ahead that it reads
     shifts: Tensor

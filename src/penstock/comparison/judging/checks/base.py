@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from penstock.comparison.judging.comparisons import Differences
-from penstock.record.contestants import CellContestant, Contestant, cells_among
+from penstock.record.contestants import CellContestant, Contestant, baselines_among, cells_among
 from penstock.record.results import Comparison
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.task import Task
@@ -19,14 +19,14 @@ class Case:
         task: bound to the data.
         contestants: by rank.
         comparisons: of each with each.
-        naive: names of the naive methods, the simplest first.
+        baselines: their names, the simplest first.
         rounds: of a training at most.
     """
 
     task: Task
     contestants: Sequence[Contestant]
     comparisons: Sequence[Comparison]
-    naive: Sequence[str]
+    baselines: Sequence[str]
     rounds: int
 
     @cached_property
@@ -57,8 +57,9 @@ class Case:
 
     @property
     def guesses(self) -> list[str]:
-        """The naive methods that never look at the input."""
-        return [name for name in self.task.problem.chance if name in self.naive]
+        """The baselines that never look at the input, the simplest first."""
+        kinds = {one.name: one.kind for one in baselines_among(self.contestants)}
+        return [name for name in self.baselines if kinds[name] == "blind"]
 
 
 Look = Callable[[Case], Iterator[str]]

@@ -25,7 +25,7 @@ def duplicates(case: Case) -> Iterator[str]:
 
     A network may know their answers by heart; whether it can foretell is not tested. Take out the
     copies, or split so that copies fall into the same part. A series that repeats itself exactly
-    fires it too, and then a naive method that repeats the last season is all one needs.
+    fires it too, and then a baseline that repeats the last season is all one needs.
     """
     test, train = fingerprints(case.task, "test"), fingerprints(case.task, "train")
     share = float(np.isin(test, train).mean())

@@ -13,13 +13,13 @@ _TOO_MANY = 1.5  # times what is promised
 
 @check("P001", "worse-than-naive")
 def worse_than_naive(case: Case) -> Iterator[str]:
-    """Fires for a cell that a naive method beats beyond doubt.
+    """Fires for a cell that a baseline beats beyond doubt.
 
     Such a cell is not to be used, however it stands beside other cells. Look for an error in data
     or settings first, then give it more data or steps.
     """
     for cell in case.cells_with_result:
-        better = [f"'{name}'" for name in case.naive if case.table.above(cell.name, name)]
+        better = [f"'{name}'" for name in case.baselines if case.table.above(cell.name, name)]
         if better:
             yield f"{cell.name} is worse than {names(better)}"
 
@@ -28,7 +28,7 @@ def worse_than_naive(case: Case) -> Iterator[str]:
 def seeds_disagree(case: Case) -> Iterator[str]:
     """Fires where chance in the start of a training decides who wins.
 
-    That is, where the best cell beats the best naive method with some seeds and loses to it with
+    That is, where the best cell beats the best baseline with some seeds and loses to it with
     others, or is the best of the cells with at most half of the seeds. More seeds narrow it down.
     """
     best = case.cells_with_result[0]
@@ -94,7 +94,7 @@ def chance_level(case: Case) -> Iterator[str]:
     """
     left, guesses = [one.name for one in case.cells_with_result], case.guesses
     if not guesses:
-        raise NotApplicable("no naive method of this task guesses without a look at the input")
+        raise NotApplicable("no baseline of this task guesses without a look at the input")
     for blind in guesses:
         dull = [name for name in left if not case.table.below(name, blind)]
         left = [name for name in left if name not in dull]

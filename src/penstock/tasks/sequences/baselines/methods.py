@@ -1,4 +1,4 @@
-"""Naive and linear methods on sequences, which predict as a `SequenceNetwork` does."""
+"""Baselines on sequences, which predict as a `SequenceNetwork` does."""
 
 from typing import ClassVar, Self
 
@@ -15,6 +15,7 @@ from penstock.tasks.sequences.baselines.summaries import summaries
 class Constant(Method):
     """The same outputs for every sequence."""
 
+    kind = "blind"
     shapes: ClassVar = {"output": ("outputs",)}
     output: Tensor
 
@@ -124,6 +125,7 @@ def _shapes_by(key: str) -> dict[str, tuple[str, ...]]:
 class GivenSymbol(Counted):
     """By the symbols of the step."""
 
+    kind = "naive"
     shapes: ClassVar = _shapes_by("symbols")
 
     def asked(self, inputs: Inputs) -> Tensor:
@@ -132,8 +134,9 @@ class GivenSymbol(Counted):
 
 
 class AtStep(Counted):
-    """By the number of the step in its sequence."""
+    """By the number of the step in its sequence, and not by what is in it."""
 
+    kind = "blind"
     shapes: ClassVar = _shapes_by("place")
 
     def asked(self, inputs: Inputs) -> Tensor:
