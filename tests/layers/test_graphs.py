@@ -302,9 +302,10 @@ def test_autocast_takes_and_gives_back_states(cell, low):
         torch.testing.assert_close(each.float(), again, atol=0.02, rtol=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")  # of Intel GPUs; set with all flags
 @projection_warns
 @every_dropin
-def test_autocast_as_torch(name, options, monkeypatch):
+def test_autocast_as_torch(name, options):
     """States of both kinds are taken, and gradients are of the parameters' own type.
 
     Results are of the autocast type, as torch's are on CUDA; on a CPU those of its GRU and of its
@@ -318,8 +319,8 @@ def test_autocast_as_torch(name, options, monkeypatch):
     x, state = draw(T, B, I), theirs(draw(T, B, I))[1]
     state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
     for module in (theirs, ours):
-        monkeypatch.setattr(torch.backends.mkldnn, "enabled", bf16)
-        with torch.autocast("cpu", torch.bfloat16):
+        onednn = torch.backends.mkldnn.flags(enabled=bf16)
+        with torch.autocast("cpu", torch.bfloat16), onednn:
             output, final = module(x, state)
             module(x, final)
             output.float().sum().backward()
