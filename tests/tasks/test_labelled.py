@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from sklearn.metrics import f1_score, r2_score
 from torch.nn.functional import cross_entropy
 from torchmetrics.functional import mean_absolute_error, mean_squared_error
 from torchmetrics.functional.classification import multiclass_accuracy
@@ -18,7 +19,6 @@ from penstock.models.reader import Inputs, SequenceNetwork
 from penstock.record.structure import Structure
 from penstock.tasks import find_task
 from penstock.tasks.sequences import classes as scores
-from penstock.tasks.sequences.baselines.linear import logistic, ridge
 from penstock.tasks.sequences.baselines.methods import GivenSymbol
 from penstock.tasks.sequences.baselines.summaries import summaries
 from penstock.tasks.task import Task
@@ -152,7 +152,9 @@ def test_scores_of_classes() -> None:
     assert found.metrics["error rate"] == pytest.approx(
         1 - float(multiclass_accuracy(predictions[seen], targets[seen], 5, average="micro"))
     )
-    assert found.metrics["balanced error"] == pytest.approx(1 - np.mean(recalls), abs=1e-6)
+    assert found.metrics["balanced accuracy"] == pytest.approx(np.mean(recalls), abs=1e-6)
+    f1 = f1_score(truth, guess, average="macro", labels=np.unique(truth))
+    assert found.metrics["macro F1"] == pytest.approx(f1, abs=1e-6)
     assert found.profile == pytest.approx([1 - recall for recall in recalls], abs=1e-6)
     expected = -predictions[seen].numpy()[np.arange(len(truth)), truth].mean()
     assert found.metrics["log loss"] == pytest.approx(expected)
@@ -167,6 +169,7 @@ def test_scores_of_numbers() -> None:
     assert found["MAE"] == pytest.approx(float(mean_absolute_error(guess, labels)))
     rmse = float(mean_squared_error(guess, labels, squared=False))
     assert found["RMSE"] == pytest.approx(rmse)
+    assert found["R²"] == pytest.approx(r2_score(labels, guess))
 
 
 def test_naive_numbers_by_hand() -> None:
@@ -241,34 +244,6 @@ def test_summaries_by_hand() -> None:
         x, s = numbers[part], symbols[part, 0]
         shares = [(s == k).mean() for k in range(3)]
         assert row == pytest.approx([*x.mean(0), *x.std(0), *x[-1], *shares, np.log(len(x))])
-
-
-def test_ridge_solves_its_equations() -> None:
-    draw = np.random.default_rng(0)
-    x, y = draw.standard_normal((40, 3)) * [1, 5, 0.1] + 2, draw.standard_normal(40)
-    z = np.c_[(x - x.mean(0)) / x.std(0)]
-    stacked = np.r_[z, np.eye(3)]  # least squares with |w|² as three more rows
-    w = np.linalg.lstsq(stacked, np.r_[y - y.mean(), np.zeros(3)], rcond=None)[0]
-    found = ridge(torch.from_numpy(x), torch.from_numpy(y))(torch.from_numpy(x[:5]))[:, 0]
-    assert found.numpy() == pytest.approx(z[:5] @ w + y.mean())
-
-
-def test_logistic_regression_is_at_the_minimum() -> None:
-    draw = torch.Generator().manual_seed(0)
-    x = torch.randn(60, 2, generator=draw, dtype=torch.float64)
-    y = (x[:, 0] + 0.5 * torch.randn(60, generator=draw) > 0).long()
-    found = logistic(x, y, 2)(x).log_softmax(dim=1)
-    # Newton's method on the same objective: for two classes with |W|² shared, u = W₁ − W₀.
-    z = ((x - x.mean(0)) / x.std(0, correction=0)).numpy()
-    z1 = np.c_[z, np.ones(60)]
-    u, penalty = np.zeros(3), np.diag([0.5, 0.5, 0.0])
-    for _ in range(30):
-        p = 1 / (1 + np.exp(-z1 @ u))
-        gradient = z1.T @ (p - y.numpy()) + penalty @ u
-        u -= np.linalg.solve(z1.T @ (z1 * (p * (1 - p))[:, None]) + penalty, gradient)
-    expected = 1 / (1 + np.exp(-z1 @ u))
-    assert found.exp()[:, 1].numpy() == pytest.approx(expected, abs=1e-4)
-    assert cross_entropy(found, y) < cross_entropy(torch.zeros(60, 2), y)
 
 
 def long(labels: list[str | None]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import nll_loss
-from torchmetrics.functional.classification import multiclass_recall
+from torchmetrics.functional.classification import multiclass_f1_score, multiclass_recall
 
 from penstock.data.labelled.encoding import code
 from penstock.data.labelled.sequences import Sequences
@@ -20,25 +20,30 @@ from penstock.tasks.problem import Measured
 from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.shared import groups
 
-METRICS = ("error rate", "balanced error", "log loss")
+METRICS = ("error rate", "accuracy", "balanced accuracy", "macro F1", "log loss")
 
 
 def measure(predictions: Tensor, targets: Tensor) -> Measured:
-    """Return the share of wrong classes, one minus the mean recall of a class, and the log loss.
+    """Return the shares of wrong and of right classes, and what does not rest on the largest class.
 
-    The log loss is the mean of −ln p of the true class. The profile is the share of wrong ones in
-    each class that there is among the targets.
+    Balanced accuracy is the mean over classes of recall, macro F1 that of F1 = 2 TP / (2 TP + FP +
+    FN), both over the classes that there are among the targets; the log loss is the mean of −ln p
+    of the true class. The profile is the share of wrong ones in each of these classes.
     """
     scored = targets >= 0
     predictions, targets = predictions[scored].double(), targets[scored]
     wrong = predictions.argmax(dim=1) != targets
     count = predictions.shape[1]
-    recall = multiclass_recall(predictions, targets, num_classes=count, average="none")
-    recall = recall[present(targets)]
+    recall, f1 = (
+        of(predictions, targets, num_classes=count, average="none")[present(targets)]
+        for of in (multiclass_recall, multiclass_f1_score)
+    )
     return Measured(
         {
             "error rate": float(wrong.double().mean()),
-            "balanced error": float(1 - recall.mean()),
+            "accuracy": float(1 - wrong.double().mean()),
+            "balanced accuracy": float(recall.mean()),
+            "macro F1": float(f1.mean()),
             "log loss": float(nll_loss(predictions, targets)),
         },
         *groups(wrong),

@@ -73,6 +73,12 @@ class SequenceProblem(Problem):
         pieces = self.parts[part]
         return self.targets[pieces.all_rows() if self.every_step else pieces.owners]
 
+    def places(self, part: str) -> Tensor:
+        """Return which step of its sequence each row of a part is, from 0, [N, 1]."""
+        pieces = self.parts[part]
+        owners = pieces.owners.repeat_interleave(pieces.lengths)
+        return (pieces.all_rows() - torch.from_numpy(self.data.offsets)[owners])[:, None]
+
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         """Return numbers, symbols, lengths, and the labels [B]."""
         numbers, symbols, lengths, _ = self.inputs(part, index)

@@ -1,45 +1,24 @@
-"""What tasks with one label a sequence share: baselines on summaries, bars to draw, settings."""
+"""What tasks with one label a sequence are made of: bars to draw, classes, settings, notes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
+import torch
 from torch import Tensor
 
-from penstock.tasks.methods import Method
+from penstock.data.labelled.encoding import code
+from penstock.data.labelled.sequences import Sequences
+from penstock.data.splits import Members
+from penstock.errors import DataError
 from penstock.tasks.problem import Examples, ExampleWindow
-from penstock.tasks.sequences.baselines.linear import LinearMap
-from penstock.tasks.sequences.baselines.methods import Constant, OnSummaries
-from penstock.tasks.sequences.baselines.summaries import all_summaries
+from penstock.tasks.sequences.binding import divided
+from penstock.tasks.sequences.classes import ClassesProblem
 from penstock.tasks.sequences.problem import SequenceProblem
 
-
-@dataclass(frozen=True)
-class SummaryBaselines:
-    """Constants, and a linear model on summaries of sequences.
-
-    Attributes:
-        problem: whose training part they are fitted on.
-        sizes: of the specification.
-        constants: the outputs of each constant method, by name.
-        linear: the name of the linear one.
-        fit: from summaries [W, K] and labels [W] to it.
-    """
-
-    problem: SequenceProblem
-    sizes: dict[str, Any]
-    constants: Mapping[str, Tensor]
-    linear: str
-    fit: Callable[[Tensor, Tensor], LinearMap]
-
-    def __call__(self) -> dict[str, Method]:
-        """Return all, fitted."""
-        features = all_summaries(self.problem.all_inputs("train"), self.sizes["codes"])
-        constants = self.constants.items()
-        fitted = {name: Constant.of(self.sizes, output=output) for name, output in constants}
-        linear = self.fit(features, self.problem.labels("train"))
-        return {**fitted, self.linear: OnSummaries.fitted(self.sizes, linear)}
+_FEWEST = 3  # of a class: one to train on, one to validate, one to test
 
 
 @dataclass(frozen=True)
@@ -87,3 +66,42 @@ def sequence_settings(problem: SequenceProblem) -> dict[str, Any]:
 def left_out(count: int, problem: SequenceProblem, why: str) -> tuple[str, ...]:
     """Return a note that sequences are left out, if any are."""
     return (f"{count} of {len(problem.data)} sequences left out, {why}",) if count else ()
+
+
+def whole_classes(data: Sequences) -> tuple[tuple[str, ...], Members]:
+    """Return the classes that training sees, and the sequences of each part.
+
+    Where the parts are drawn, a class has a sequence for each of them; parts that the user gives
+    may lack one.
+    """
+    fewest = _FEWEST if data.parts is None else 1
+    counts = data.labels.drop_nulls().alias("class").value_counts(name="n")
+    enough = tuple(sorted(counts.filter(pl.col("n") >= fewest)["class"]))
+    strata = code(data.labels.fill_null(""), enough).numpy()
+    members = divided(data, np.flatnonzero(strata), strata[strata > 0])
+    seen = np.unique(strata[members["train"]]) - 1
+    if len(seen) < 2:
+        where = f"has {_FEWEST} sequences or more" if data.parts is None else "is in training"
+        raise DataError(
+            f"{data.name}: {len(seen)} class of {data.layout.label!r} {where}; it takes two such "
+            "classes to tell apart"
+        )
+    return tuple(enough[k] for k in seen), members
+
+
+def class_notes(problem: ClassesProblem) -> tuple[str, ...]:
+    """Return what was left out."""
+    data = problem.data
+    drawn = f"in a class of fewer than {_FEWEST}"
+    given = "in a class that is not in training"
+    why = f"without a label or {drawn if data.parts is None and data.groups is None else given}"
+    return left_out(int((problem.targets < 0).sum()), problem, why)
+
+
+def class_table(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> pl.DataFrame:
+    """Return id, predicted class, and the probability of each class."""
+    shares = torch.softmax(outputs, dim=1)
+    names = pl.Series(spec["classes"])
+    columns = {f"p_{name}": shares[:, k].numpy() for k, name in enumerate(names)}
+    predicted = names[shares.argmax(dim=1).numpy()]
+    return pl.DataFrame({"id": data.ids, "predicted": predicted, **columns})

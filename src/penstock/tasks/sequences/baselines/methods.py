@@ -5,11 +5,16 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
+from penstock.errors import DataError
 from penstock.models.reader import Inputs
 from penstock.tasks.methods import Method, Sizes
 from penstock.tasks.sequences import classes as scores
+from penstock.tasks.sequences.baselines.columns import positions, windows
 from penstock.tasks.sequences.baselines.linear import LinearMap
 from penstock.tasks.sequences.baselines.summaries import summaries
+from penstock.tasks.trees import Forest
+
+MOST_COLUMNS = 2000  # of positions, or of a window
 
 
 class Constant(Method):
@@ -32,7 +37,8 @@ class StepConstant(Constant):
         return self.output.expand(*inputs.numbers.shape[:2], -1)
 
 
-def _shapes_over(columns: str) -> dict[str, tuple[str, ...]]:
+def shapes_over(columns: str) -> dict[str, tuple[str, ...]]:
+    """Return the shapes of a linear map of so many columns."""
     return {
         "mean": (columns,),
         "spread": (columns,),
@@ -41,7 +47,7 @@ def _shapes_over(columns: str) -> dict[str, tuple[str, ...]]:
     }
 
 
-class _Linear(Method):
+class Linear(Method):
     """A linear map of columns of spread 1."""
 
     mean: Tensor
@@ -54,29 +60,106 @@ class _Linear(Method):
         """Return the method with a map that was fitted."""
         return cls.of(sizes, **linear._asdict())
 
-    def mapped(self, x: Tensor) -> Tensor:
-        """Return the map of x [..., K], [..., O]."""
-        return LinearMap(self.mean, self.spread, self.weight, self.bias)(x)
+    def look(self, inputs: Inputs) -> Tensor:
+        """Return the columns that are looked at [..., K]."""
+        raise NotImplementedError
+
+    def outputs(self, inputs: Inputs) -> Tensor:
+        """Return [..., O]."""
+        return LinearMap(self.mean, self.spread, self.weight, self.bias)(self.look(inputs))
+
+    def copies(self) -> int:
+        """Return of how many steps the columns are.
+
+        Raises:
+            DataError: of no whole number.
+        """
+        step = self.sizes["numbers"] + self.sizes["all_codes"]
+        if not len(self.mean) or len(self.mean) % step:
+            raise DataError("the weight 'mean' is not of whole steps")
+        return len(self.mean) // int(step)
 
 
-class OnSummaries(_Linear):
+class OnSummaries(Linear):
     """A linear map of what a sequence is without its order; see `summaries`."""
 
-    shapes: ClassVar = _shapes_over("summaries")
+    shapes: ClassVar = shapes_over("summaries")
+
+    def look(self, inputs: Inputs) -> Tensor:
+        """Return the summaries [B, K]."""
+        return summaries(inputs, self.sizes["codes"])
+
+
+class OnPositions(Linear):
+    """A linear map of every value of a sequence; see `positions`."""
+
+    shapes: ClassVar = shapes_over("positions")
+
+    def check(self) -> None:
+        """Raise unless the columns are those of whole steps."""
+        self.copies()
+
+    def look(self, inputs: Inputs) -> Tensor:
+        """Return the values of the first steps [B, K]."""
+        return positions(inputs, self.sizes["codes"], self.copies())
+
+
+class OnWindow(Linear):
+    """A linear map of a step and of those before it; see `windows`."""
+
+    shapes: ClassVar = shapes_over("window")
+
+    def check(self) -> None:
+        """Raise unless the columns are those of whole steps."""
+        self.copies()
+
+    def look(self, inputs: Inputs) -> Tensor:
+        """Return the window of each step [B, T, K]."""
+        return windows(inputs, self.sizes["codes"], self.copies())
+
+
+class Boosted(Forest):
+    """Gradient boosting on summaries, and on every value of the first steps."""
+
+    shapes: ClassVar = {**Forest.shapes, "steps": ()}
+    whole = Forest.whole | {"steps"}
+    steps: Tensor
+
+    def columns(self) -> int:
+        """Return K."""
+        step = self.sizes["numbers"] + self.sizes["all_codes"]
+        if not 0 <= int(self.steps) <= MOST_COLUMNS // step:
+            raise DataError("the weight 'steps' is out of range")
+        return int(self.sizes["summaries"] + int(self.steps) * step)
+
+    def look(self, inputs: Inputs) -> Tensor:
+        """Return the columns [B, K]."""
+        codes = self.sizes["codes"]
+        values = positions(inputs, codes, int(self.steps))
+        return torch.cat([summaries(inputs, codes), values], dim=1)
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Return [B, O]."""
-        return self.mapped(summaries(inputs, self.sizes["codes"]))
+        return self.summed(self.look(inputs))
 
 
-class OnStep(_Linear):
-    """A linear map of the numbers of a step."""
+class BoostedWindow(Boosted):
+    """Gradient boosting on a step and on those before it, `steps` in all."""
 
-    shapes: ClassVar = _shapes_over("numbers")
+    def columns(self) -> int:
+        """Return K."""
+        if not int(self.steps):
+            raise DataError("the weight 'steps' is out of range")
+        return super().columns() - int(self.sizes["summaries"])
+
+    def look(self, inputs: Inputs) -> Tensor:
+        """Return the window of each step [B T, K]."""
+        return windows(inputs, self.sizes["codes"], int(self.steps)).flatten(0, 1)
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Return [B, T, O]."""
-        return self.mapped(inputs.numbers.double())
+        rows, steps = inputs.numbers.shape[:2]
+        return super().outputs(inputs).reshape(rows, steps, -1)
 
 
 class Counted(Method):
