@@ -20,7 +20,7 @@ from penstock.errors import ArgumentError, DataError
 from penstock.record.structure import Structure
 from penstock.tasks import find_task, tasks
 from penstock.tasks.methods import Method
-from penstock.tasks.series.forecast import NaiveForecasts
+from penstock.tasks.series.forecast import ForecastBaselines
 from penstock.tasks.task import Task, TaskKind
 from penstock.training.loop import Budget
 
@@ -75,13 +75,13 @@ def test_baselines_are_fitted_once_and_predict_once(
 
 
 def test_a_comparison_fits_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fitted, fit = [], NaiveForecasts.__call__
+    fitted, fit = [], ForecastBaselines.__call__
 
-    def counted(self: NaiveForecasts) -> dict[str, Method]:
+    def counted(self: ForecastBaselines) -> dict[str, Method]:
         fitted.append(self)
         return fit(self)
 
-    monkeypatch.setattr(NaiveForecasts, "__call__", counted)
+    monkeypatch.setattr(ForecastBaselines, "__call__", counted)
     budget = Budget(steps=2, round_steps=1)
     request = Request(cells=["rnn"], seeds=1, rates=(1e-2,), out=tmp_path)
     task = find_task("forecast").prepare(sunspots())

@@ -10,10 +10,10 @@ from sklearn.linear_model import Ridge
 
 from penstock.data import Options, Source
 from penstock.models.reader import Inputs
-from penstock.tasks import find_task
-from penstock.tasks.sequences.baselines import linear, rocket
+from penstock.tasks import find_task, linear
+from penstock.tasks.linear import logistic, ridge, ridge_of_classes, ridges
+from penstock.tasks.sequences.baselines import rocket
 from penstock.tasks.sequences.baselines.columns import positions, windows
-from penstock.tasks.sequences.baselines.linear import logistic, ridge, ridge_of_classes, ridges
 from penstock.tasks.trees import Table
 
 

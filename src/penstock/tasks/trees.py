@@ -33,10 +33,11 @@ class Table(NamedTuple):
     y: Tensor
 
     def some(self, most: int) -> "Table":
-        """Return at most so many rows, evenly spread."""
+        """Return at most so many rows, drawn by chance, always the same ones."""
         if len(self.y) <= most:
             return self
-        index = torch.arange(most) * len(self.y) // most
+        draw = torch.Generator().manual_seed(0)
+        index = torch.randperm(len(self.y), generator=draw)[:most].sort().values
         return Table(self.x[index], self.y[index])
 
 

@@ -24,7 +24,8 @@ from penstock.tasks.codec import Codec, Evaluated
 from penstock.tasks.methods import Method
 from penstock.tasks.series.ahead import forecasts, refill, scales_beside
 from penstock.tasks.series.backtest import backtest
-from penstock.tasks.series.naive import METHODS
+from penstock.tasks.series.classical import CLASSICAL
+from penstock.tasks.series.naive import NAIVE
 
 
 class ForecastSpec(TypedDict):
@@ -41,7 +42,7 @@ class ForecastSpec(TypedDict):
 class ForecastCodec(Codec):
     """Forecasts beyond the end of each series."""
 
-    methods: Mapping[str, type[Method]] = METHODS
+    methods: Mapping[str, type[Method]] = {**NAIVE, **CLASSICAL}
 
     def check_spec(self, spec: dict[str, Any]) -> None:
         """Raise unless it is a specification: sizes, columns, and a scale for each beside."""
@@ -53,8 +54,13 @@ class ForecastCodec(Codec):
             raise DataError("spec.columns.elapsed is none of the columns known")
 
     def sizes(self, spec: dict[str, Any]) -> dict[str, int]:
-        """Return horizon and season, and how many quantiles there are."""
-        return {name: spec[name] for name in ("horizon", "season")} | {"quantiles": len(QUANTILES)}
+        """Return horizon, context and season, and how many quantiles and columns there are."""
+        return {
+            **{name: spec[name] for name in ("horizon", "context", "season")},
+            "quantiles": len(QUANTILES),
+            "past": len(spec["past"]),
+            "known": len(spec["known"]),
+        }
 
     def rebuild(
         self, spec: dict[str, Any], cell: str | type[Cell], structure: Structure

@@ -28,16 +28,17 @@ from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
 from penstock.tasks.series.backtest import scores
 from penstock.tasks.series.blocks import blocks_of
+from penstock.tasks.series.classical import Known, fit_classical
 from penstock.tasks.series.codec import ForecastCodec
 from penstock.tasks.series.evidence import forecast_evidence
-from penstock.tasks.series.naive import METHODS, pinball
+from penstock.tasks.series.naive import NAIVE, pinball
 from penstock.tasks.series.selection import Selection, select
 from penstock.tasks.shared import spread
 from penstock.tasks.task import Parts, TaskKind
 
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
-_PAST_ERRORS = 4000  # training windows from which the intervals of naive forecasts are taken
+_FITTED_ON = 4000  # windows that baselines are fitted on, and as many that choose
 
 
 @dataclass(frozen=True)
@@ -144,23 +145,27 @@ class ForecastProblem(Problem):
 
 
 @dataclass(frozen=True)
-class NaiveForecasts:
-    """The naive forecasts of a problem; their intervals are of errors on training windows."""
+class ForecastBaselines:
+    """The baselines of a problem; see `penstock.tasks.series.naive` and `.classical`."""
 
     problem: ForecastProblem
     sizes: dict[str, int]
 
     def __call__(self) -> dict[str, Method]:
         """Return each, fitted."""
-        train = self.problem.parts["train"]
-        index = spread(len(train), _PAST_ERRORS)
-        _, target, observed = train.batch(index)
-        history = self.problem.history("train", index)
-        known = torch.where(observed, target, torch.nan)
-        return {
-            name: method.fit(self.sizes, history, known, QUANTILES)
-            for name, method in METHODS.items()
+        train, validation = self._known("train"), self._known("validation")
+        naive: dict[str, Method] = {
+            name: method.fit(self.sizes, *train, QUANTILES) for name, method in NAIVE.items()
         }
+        return {**naive, **dict(fit_classical(self.sizes, train, validation))}
+
+    def _known(self, part: str) -> Known:
+        """Return windows of a part, evenly spread, with their targets."""
+        windowed = self.problem.parts[part]
+        index = spread(len(windowed), _FITTED_ON)
+        _, target, observed = windowed.batch(index)
+        known = torch.where(observed, target, torch.nan)
+        return Known(self.problem.history(part, index), known)
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,7 @@ def _bind(data: Dataset, horizon: int | None, context: int | None = None) -> Par
         "test_windows": "last" if data.last else "rolling",
         "score_unit": f"mean |y[t] - y[t-{chosen.season}]| of the training part",
     }
-    fit = NaiveForecasts(problem, CODEC.sizes(spec))
+    fit = ForecastBaselines(problem, CODEC.sizes(spec))
     return Parts(
         problem, fit, ForecastExamples(problem), settings, chosen.notes, spec, chosen.contexts
     )

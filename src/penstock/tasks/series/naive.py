@@ -15,15 +15,20 @@ _SHORTEST_MEAN = 4  # values in a moving average
 class NaiveForecast(Method):
     """A forecast by a rule, with an interval of the errors that it made on training windows.
 
-    Sizes: horizon, quantiles and season. Weights: shifts [h, Q], what is added to the point
-    forecast for each quantile; 0 for the median, which is the point forecast itself (Hyndman &
-    Athanasopoulos, ch. 5.5, with the errors' own distribution in place of the normal).
+    Sizes: horizon, context, season, quantiles, and how many columns are past and known. Weights:
+    shifts [h, Q], what is added to the point forecast for each quantile; 0 for the median, which is
+    the point forecast itself (Hyndman & Athanasopoulos, ch. 5.5, with the errors' own distribution
+    in place of the normal).
     """
 
     kind = "naive"
     shapes: ClassVar = {"shifts": ("horizon", "quantiles")}
-    known = 0  # columns ahead that it reads
     shifts: Tensor
+
+    @property
+    def known(self) -> int:
+        """How many columns that are known ahead it reads."""
+        return 0
 
     def point(self, history: History) -> Tensor:
         """Return the forecasts [W, h]."""
@@ -41,6 +46,16 @@ class NaiveForecast(Method):
         nothing = torch.zeros(sizes["horizon"], len(levels), dtype=torch.float64)
         points = cls.of(sizes, shifts=nothing).point(history)
         return cls.of(sizes, shifts=error_quantiles(target - points, levels))
+
+
+class TrainingMean(NaiveForecast):
+    """The mean of the series, for ever: 0, as values are scaled."""
+
+    kind = "blind"
+
+    def point(self, history: History) -> Tensor:
+        """Return ŷ_{T+k} = ȳ."""
+        return torch.zeros(len(history.contexts), self.sizes["horizon"], dtype=torch.float64)
 
 
 class LastValue(NaiveForecast):
@@ -77,7 +92,8 @@ class MovingAverage(NaiveForecast):
         return moving_average(history.contexts, horizon, max(season, horizon, _SHORTEST_MEAN))
 
 
-METHODS: dict[str, type[NaiveForecast]] = {
+NAIVE: dict[str, type[NaiveForecast]] = {
+    "mean": TrainingMean,
     "last value": LastValue,
     "seasonal naive": SeasonalNaive,
     "drift": Drift,

@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from penstock.models.reader import Inputs
-from penstock.tasks.methods import Method
-from penstock.tasks.sequences.baselines.columns import positions, windows
-from penstock.tasks.sequences.baselines.linear import (
+from penstock.tasks.linear import (
     LinearMap,
     logistic,
     ridge,
     ridge_of_classes,
 )
+from penstock.tasks.methods import Method
+from penstock.tasks.sequences.baselines.columns import positions, windows
 from penstock.tasks.sequences.baselines.methods import (
     MOST_COLUMNS,
     AtStep,

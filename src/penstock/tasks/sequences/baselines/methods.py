@@ -7,10 +7,10 @@ from torch import Tensor
 
 from penstock.errors import DataError
 from penstock.models.reader import Inputs
+from penstock.tasks.linear import LinearMap
 from penstock.tasks.methods import Method, Sizes
 from penstock.tasks.sequences import classes as scores
 from penstock.tasks.sequences.baselines.columns import positions, windows
-from penstock.tasks.sequences.baselines.linear import LinearMap
 from penstock.tasks.sequences.baselines.summaries import summaries
 from penstock.tasks.trees import Forest
 

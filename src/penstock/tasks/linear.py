@@ -1,4 +1,4 @@
-"""Linear models without recurrence: what a network must beat to be of use on sequences."""
+"""Linear models without recurrence: what a network must beat to be of use."""
 
 import warnings
 from collections.abc import Iterator
