@@ -14,7 +14,7 @@ from penstock.errors import DataError
 from penstock.models.forecaster import QUANTILES, History
 from penstock.tasks.linear import LinearMap, ridge
 from penstock.tasks.methods import Method, Sizes
-from penstock.tasks.series.naive import NaiveForecast, error_quantiles, seasonal_naive
+from penstock.tasks.series.naive import PointForecast, error_quantiles, seasonal_naive
 from penstock.tasks.trees import Forest, Table, boosted
 
 _SMOOTHING = tuple(k / 20 for k in range(1, 21))  # α of Theta
@@ -38,7 +38,7 @@ class Known(NamedTuple):
         return self.target - self.history.contexts[:, -1:]
 
 
-class Theta(NaiveForecast):
+class Theta(PointForecast):
     """The Theta method on the context, without its season.
 
     ŷ_{T+k} = ℓ_T + b/2 (k − 1 + (1 − (1 − α)^L)/α), where b is the slope of the line through the L
@@ -48,7 +48,7 @@ class Theta(NaiveForecast):
     """
 
     kind = "classical"
-    shapes: ClassVar = {**NaiveForecast.shapes, "alpha": ()}
+    shapes: ClassVar = {**PointForecast.shapes, "alpha": ()}
     alpha: Tensor
 
     def check(self) -> None:
@@ -84,7 +84,7 @@ class Theta(NaiveForecast):
         return min(tried, key=lambda one: _error(one, validation))
 
 
-class RidgeForecast(NaiveForecast):
+class RidgeForecast(PointForecast):
     """Ridge regression for each step ahead: on the context, and on the columns beside it.
 
     Weights: a linear map for each of the h steps, of F values: the changes from each value of the
@@ -94,7 +94,7 @@ class RidgeForecast(NaiveForecast):
 
     kind = "classical"
     shapes: ClassVar = {
-        **NaiveForecast.shapes,
+        **PointForecast.shapes,
         "mean": ("horizon", "values"),
         "spread": ("horizon", "values"),
         "weight": ("horizon", "values"),
@@ -146,7 +146,7 @@ class RidgeForecast(NaiveForecast):
         return cls.of(sizes, shifts=_nothing(sizes), **stacked)
 
 
-class BoostedForecast(NaiveForecast, Forest):
+class BoostedForecast(PointForecast, Forest):
     """Gradient boosting: one model of all steps ahead, whose number is one of its columns.
 
     The columns are, less the last value: the last 24 values, that of the last season at the same
@@ -156,7 +156,7 @@ class BoostedForecast(NaiveForecast, Forest):
 
     kind = "classical"
     shapes: ClassVar = {
-        **NaiveForecast.shapes,
+        **PointForecast.shapes,
         **Forest.shapes,
         "start": ("one",),
     }
@@ -190,11 +190,11 @@ class BoostedForecast(NaiveForecast, Forest):
     @classmethod
     def chosen(cls, sizes: Sizes, train: Known, validation: Known) -> "BoostedForecast":
         """Return the method fitted, with the size and number of trees that err least."""
-        both = (
-            _together(_tables(one, _tree_columns(one.history, sizes)))
-            for one in (train, validation)
+        learned, chosen = (
+            _together(_tables(windows, _tree_columns(windows.history, sizes)))
+            for windows in (train, validation)
         )
-        weights = boosted(*both, "number", {"outputs": 1})
+        weights = boosted(learned, chosen, "number", {"outputs": 1})
         return cls.of(sizes, shifts=_nothing(sizes), **weights)
 
 
@@ -214,7 +214,7 @@ def fit_classical(sizes: Sizes, train: Known, validation: Known) -> Iterator[tup
         yield name, kind(sizes, {**method.state_dict(), "shifts": shifts})
 
 
-def _error(method: NaiveForecast, windows: Known) -> float:
+def _error(method: PointForecast, windows: Known) -> float:
     return float((windows.target - method.point(windows.history)).abs().nanmean())
 
 
@@ -285,6 +285,7 @@ def _seasonal(values: Tensor, season: int) -> Tensor:
     if season < 2 or steps < 2 * season:
         return torch.zeros_like(values)
     straight = values - _slope(values)[:, None] * torch.arange(steps)
-    whole = straight[:, steps - steps // season * season :].unflatten(1, (-1, season)).mean(dim=1)
+    count = steps // season
+    whole = straight[:, steps - count * season :].reshape(-1, count, season).mean(dim=1)
     whole = whole - whole.mean(dim=1, keepdim=True)
-    return whole.repeat(1, steps // season + 1)[:, -steps:]  # the last season ends with the row
+    return whole.repeat(1, count + 1)[:, -steps:]  # the last season ends with the row

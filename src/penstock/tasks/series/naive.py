@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from penstock.models.forecaster import History
-from penstock.tasks.methods import Method, Sizes
+from penstock.tasks.methods import Method, MethodKind, Sizes
 
 _SHORTEST_MEAN = 4  # values in a moving average
 
 
-class NaiveForecast(Method):
-    """A forecast by a rule, with an interval of the errors that it made on training windows.
+class PointForecast(Method):
+    """A point forecast, with an interval of the errors that it made on training windows.
 
     Sizes: horizon, context, season, quantiles, and how many columns are past and known. Weights:
     shifts [h, Q], what is added to the point forecast for each quantile; 0 for the median, which is
@@ -21,7 +21,7 @@ class NaiveForecast(Method):
     in place of the normal).
     """
 
-    kind = "naive"
+    kind: ClassVar[MethodKind] = "naive"
     shapes: ClassVar = {"shifts": ("horizon", "quantiles")}
     shifts: Tensor
 
@@ -41,14 +41,14 @@ class NaiveForecast(Method):
     @classmethod
     def fit(
         cls, sizes: Sizes, history: History, target: Tensor, levels: Sequence[float]
-    ) -> "NaiveForecast":
+    ) -> "PointForecast":
         """Return the method, fitted on training windows with targets [V, h], NaN where unknown."""
         nothing = torch.zeros(sizes["horizon"], len(levels), dtype=torch.float64)
         points = cls.of(sizes, shifts=nothing).point(history)
         return cls.of(sizes, shifts=error_quantiles(target - points, levels))
 
 
-class TrainingMean(NaiveForecast):
+class TrainingMean(PointForecast):
     """The mean of the series, for ever: 0, as values are scaled."""
 
     kind = "blind"
@@ -58,7 +58,7 @@ class TrainingMean(NaiveForecast):
         return torch.zeros(len(history.contexts), self.sizes["horizon"], dtype=torch.float64)
 
 
-class LastValue(NaiveForecast):
+class LastValue(PointForecast):
     """The last value, for ever."""
 
     def point(self, history: History) -> Tensor:
@@ -66,7 +66,7 @@ class LastValue(NaiveForecast):
         return last_value(history.contexts, self.sizes["horizon"])
 
 
-class SeasonalNaive(NaiveForecast):
+class SeasonalNaive(PointForecast):
     """The last season, repeated."""
 
     def point(self, history: History) -> Tensor:
@@ -74,7 +74,7 @@ class SeasonalNaive(NaiveForecast):
         return seasonal_naive(history.contexts, self.sizes["horizon"], self.sizes["season"])
 
 
-class Drift(NaiveForecast):
+class Drift(PointForecast):
     """The line through first and last value."""
 
     def point(self, history: History) -> Tensor:
@@ -83,7 +83,7 @@ class Drift(NaiveForecast):
         return drift(history.first, last, history.elapsed, self.sizes["horizon"])
 
 
-class MovingAverage(NaiveForecast):
+class MovingAverage(PointForecast):
     """The mean of the last season, or of as many values as are forecast."""
 
     def point(self, history: History) -> Tensor:
@@ -92,7 +92,7 @@ class MovingAverage(NaiveForecast):
         return moving_average(history.contexts, horizon, max(season, horizon, _SHORTEST_MEAN))
 
 
-NAIVE: dict[str, type[NaiveForecast]] = {
+NAIVE: dict[str, type[PointForecast]] = {
     "mean": TrainingMean,
     "last value": LastValue,
     "seasonal naive": SeasonalNaive,
