@@ -276,19 +276,19 @@ def test_short_test() -> None:
 
 def test_narrow_intervals() -> None:
     task = fake_task()
-    task.problem.promised = {"80 % missed": 0.2}
+    task.problem.promised = {"80 % coverage": 0.8}
 
-    def said(missed: float) -> list[str]:
+    def said(held: float) -> list[str]:
         one, last = cell("a", [0.0, 0.1]), naive("drift", 1)
-        one = replace(one, metrics={**one.metrics, "80 % missed": missed})
+        one = replace(one, metrics={**one.metrics, "80 % coverage": held})
         return look("narrow-intervals", one, last, task=task)
 
-    assert said(0.42) == [
+    assert said(0.58) == [
         "the intervals of a missed 42% of the test values, where they promise to miss 20%"
     ]
-    assert not said(0.28)
+    assert not said(0.72)
     task.problem.promised = {}
-    assert not said(0.42)
+    assert not said(0.58)
 
 
 def test_constant_target() -> None:

@@ -257,7 +257,7 @@ def test_a_naive_method_is_a_model_as_a_cell_is(tmp_path: Path) -> None:
     last = penstock.load(out, "last value").predict(COLUMNS)
     with pytest.warns(UserWarning, match="of all that is given"):
         found = taken.evaluate(COLUMNS)
-    assert [*found] == ["MASE", "MAE", "pinball", "80 % missed"]
+    assert [*found] == ["MASE", "MAE", "RMSE", "MSE", "sMAPE", "skill", "pinball", "80 % coverage"]
     assert found == taken.measure(source_of(COLUMNS))[0]
     assert last["forecast"].to_list() == pytest.approx([COLUMNS["sold"][-1]] * 2)  # horizon 2
     with pytest.raises(ArgumentError, match="inspect looks into cells"):

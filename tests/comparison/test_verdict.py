@@ -42,16 +42,16 @@ def naive(name: str, level: float) -> BaselineContestant:
 def verdict(*contestants: Contestant) -> Verdict:
     ranked = sorted(contestants, key=lambda one: one.metrics["MASE"])
     naive = [one.name for one in contestants if one.kind != "cell"]
-    return judge(ranked, compare_all(ranked), naive)
+    return judge(ranked, compare_all(ranked), naive, promised={"80 % coverage": 0.8})
 
 
 def test_what_intervals_held_is_said_beside_what_they_should() -> None:
-    def missing(one: Contestant, share: float) -> Contestant:
-        return replace(one, metrics={**one.metrics, "80 % missed": share})
+    def holding(one: Contestant, share: float) -> Contestant:
+        return replace(one, metrics={**one.metrics, "80 % coverage": share})
 
-    cells = missing(cell("a", 0.0), 0.4), missing(cell("bb", 0.5), 0.212)
+    cells = holding(cell("a", 0.0), 0.6), holding(cell("bb", 0.5), 0.788)
     for level in (1.0, -1.0):  # a cell wins, a baseline wins
-        found = verdict(*cells, missing(naive("last value", level), 0.3)).sentences
+        found = verdict(*cells, holding(naive("last value", level), 0.7)).sentences
         assert "The 80 % interval held 60 % (a) and 79 % (bb) of the test values." in found
     assert "interval held" not in " ".join(verdict(cell("a", 0), naive("drift", 1)).sentences)
 

@@ -98,24 +98,31 @@ def test_forecasts_are_those_of_predict_from_each_place():
     values, horizon, context = table["y"].to_numpy(), task.spec["horizon"], task.spec["context"]
     row = pl.int_range(pl.len())
     for model in models(task).values():
-        errors, missed, losses = [], [], []
+        errors, held, losses, shares, naive = [], [], [], [], []
+        season = task.spec["season"]
         for at in range(context, 65 - horizon + 1):
             known = table.head(at + horizon).with_columns(y=pl.when(row < at).then("y"))
             ahead, _ = task.codec.apply(model, task.spec, Source("cut", known))
             came = values[at : at + horizon]
             errors.append(np.abs(ahead["forecast"].to_numpy() - came))
-            missed.append((came < ahead["low"].to_numpy()) | (came > ahead["high"].to_numpy()))
+            held.append((came >= ahead["low"].to_numpy()) & (came <= ahead["high"].to_numpy()))
+            shares.append(errors[-1] / (np.abs(came) + np.abs(ahead["forecast"].to_numpy())))
+            naive.append(np.abs(np.resize(values[at - season : at], horizon) - came))
             for level, column in ((0.1, "low"), (0.5, "forecast"), (0.9, "high")):
                 off = came - ahead[column].to_numpy()
                 losses.append(np.maximum(level * off, (level - 1) * off))
-        unit = np.abs(values[task.spec["season"] :] - values[: -task.spec["season"]]).mean()
+        unit = np.abs(values[season:] - values[:-season]).mean()
         found, notes = task.codec.evaluate(model, task.spec, Source("end", table))
         assert found == pytest.approx(
             {
                 "MASE": np.mean(errors) / unit,
                 "MAE": np.mean(errors),
+                "RMSE": np.sqrt(np.mean(np.square(errors))),
+                "MSE": np.mean(np.square(errors)),
+                "sMAPE": 200 * np.mean(shares),
+                "skill": 1 - np.mean(errors) / np.mean(naive),
                 "pinball": np.mean(losses) / unit,
-                "80 % missed": np.mean(missed),
+                "80 % coverage": np.mean(held),
             },
             rel=1e-5,
         )

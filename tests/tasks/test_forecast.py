@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from sklearn.metrics import mean_squared_error
 
 from penstock import tasks as package
 from penstock.data import Dataset, Source, read, sunspots
@@ -300,7 +301,7 @@ def test_the_interval_of_a_naive_forecast_is_that_of_its_past_errors() -> None:
         assert (found[:, k, 2] - found[:, k, 1]).numpy() == pytest.approx(high)
 
 
-def test_pinball_and_missed_by_hand() -> None:
+def test_metrics_by_hand() -> None:
     task = FORECAST.prepare(sunspots(), 2)
     found = task.baselines["drift"].predict()
     _, target, observed = task.problem.parts["test"].batch(torch.arange(task.problem.size("test")))
@@ -314,14 +315,24 @@ def test_pinball_and_missed_by_hand() -> None:
     metrics = task.problem.measure(found).metrics
     assert metrics["pinball"] == pytest.approx(np.mean(losses) * unit)
     outside = (y < p[..., 0]) | (y > p[..., 2])
-    assert metrics["80 % missed"] == pytest.approx(outside.mean())
+    assert metrics["80 % coverage"] == pytest.approx(1 - outside.mean())
+    scale, season = task.problem.selection.scales[0], task.problem.selection.season
+    actual, ahead = scale.undo(y), scale.undo(p[..., 1])
+    assert metrics["MSE"] == pytest.approx(mean_squared_error(actual, ahead))
+    assert metrics["RMSE"] == pytest.approx(np.sqrt(metrics["MSE"]))
+    share = np.abs(actual - ahead) / (np.abs(actual) + np.abs(ahead))
+    assert metrics["sMAPE"] == pytest.approx(200 * share.mean())
+    naive = task.problem.measure(task.baselines["seasonal naive"].predict()).metrics
+    assert season > 1
+    assert metrics["skill"] == pytest.approx(1 - metrics["MASE"] / naive["MASE"])
+    assert naive["skill"] == pytest.approx(0)
 
 
 def test_intervals_cover_what_they_say() -> None:
     draw = np.random.default_rng(1)
     task = FORECAST.prepare(dataset(y=np.sin(np.arange(900) / 3) + 0.3 * draw.standard_normal(900)))
-    missed = task.problem.measure(task.problem.predict(trained(task))).metrics["80 % missed"]
-    assert 0.1 < missed < 0.35
+    held = task.problem.measure(task.problem.predict(trained(task))).metrics["80 % coverage"]
+    assert 0.65 < held < 0.9
 
 
 def test_quantiles_are_in_order_and_drawn_as_bands() -> None:

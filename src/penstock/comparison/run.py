@@ -168,6 +168,7 @@ class _Run:
         return Record(
             task=task.name,
             metrics=list(task.problem.metrics),
+            meanings=dict(task.problem.meanings),
             profile_of=task.problem.profile_of,
             profile_names=task.problem.profile_names(),
             data=about,
@@ -177,7 +178,7 @@ class _Run:
             notes=[*task.notes, *search.words()],
             contestants=contestants,
             comparisons=comparisons,
-            verdict=judge(contestants, comparisons, baselines, findings),
+            verdict=judge(contestants, comparisons, baselines, findings, task.problem.promised),
             checks=findings,
             cut=[*self.timetable.words, *left_out, *lacking],
             examples=[one.record() for one in task.examples.shown()],

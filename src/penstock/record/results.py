@@ -106,6 +106,7 @@ class Record:
     Attributes:
         task: its name.
         metrics: names; the first is the score.
+        meanings: what each of these is, in words.
         profile_of: of what the contestants' profiles are, such as "step ahead".
         profile_names: the name of each value of a profile.
         data: name, rows, missing values, columns, and a hash of the values.
@@ -145,6 +146,7 @@ class Record:
     cut: list[str]
     examples: list[dict[str, Any]]
     versions: dict[str, str]
+    meanings: dict[str, str] = field(default_factory=dict)
     parts: dict[str, list[str]] = field(default_factory=dict)
     tournament: list[dict[str, Any]] = field(default_factory=list)
     times: dict[str, Any] = field(default_factory=dict)

@@ -61,11 +61,13 @@ class Problem(ABC):
     """What is to be learned, and how well it was: windows, loss, predictions and their errors.
 
     The first of `metrics` is the score by which contestants are ranked and compared; lower is
-    better. `profile_of` says of what the profile is, one value each. `promised` holds the metrics
-    that are shares of values outside an interval, and the share that is promised to be.
+    better, which it need not be of the others. `meanings` says in words what each is. `profile_of`
+    says of what the profile is, one value each. `promised` holds the metrics that are shares of
+    values inside an interval, and the share that is promised.
     """
 
     metrics: ClassVar[tuple[str, ...]]
+    meanings: ClassVar[Mapping[str, str]]
     profile_of: ClassVar[str]
     promised: ClassVar[Mapping[str, float]] = MappingProxyType({})
 

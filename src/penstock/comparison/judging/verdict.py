@@ -7,8 +7,9 @@ the fastest may be the one to take. Below three seeds of each cell nobody wins: 
 that of the best so far.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from penstock.comparison.judging.comparisons import Differences, names
 from penstock.comparison.judging.equals import equals_of_best
@@ -18,7 +19,6 @@ from penstock.record.results import Comparison, Finding, Kind, Verdict
 FEWEST_SEEDS = 3  # with fewer no cell wins: luck may decide
 _SAME_SIZE = 1.05  # widths are whole numbers, so equal budgets differ by some per cent
 _SAME_SPEED = 1.2
-_MISSED = " missed"  # ends the name of a metric: the share of values outside an interval
 
 Cells = Sequence[CellContestant]
 
@@ -28,12 +28,14 @@ def judge(
     comparisons: Sequence[Comparison],
     simplest: Sequence[str],
     findings: Sequence[Finding] = (),
+    promised: Mapping[str, float] = MappingProxyType({}),
 ) -> Verdict:
     """Return the verdict on contestants in the order of their rank.
 
     The baseline to take is the one with the lowest error, and of equal ones the first of
     `simplest`. What a check found that puts the whole comparison in doubt comes before the
-    answer, and what a check has to say for the verdict right behind it.
+    answer, and what a check has to say for the verdict right behind it. `promised` is how much of
+    what comes intervals should hold, by the name of the metric that says how much they did.
     """
     cells = [one for one in cells_among(contestants) if one.rank is not None]
     differences = Differences(contestants, comparisons)
@@ -43,9 +45,9 @@ def judge(
     if not cells:
         verdict = _failed(contestants, naive)
     elif not useful:
-        verdict = _naive_wins(contestants, cells, naive, differences)
+        verdict = _naive_wins(contestants, cells, naive, differences, promised)
     else:
-        verdict = _cell_wins(contestants, cells, useful, differences)
+        verdict = _cell_wins(contestants, cells, useful, differences, promised)
     answer, *reasons = verdict.sentences
     sentences = [*_doubts(findings), answer, *_spoken(findings), *reasons]
     return replace(verdict, sentences=sentences)
@@ -79,6 +81,7 @@ def _cell_wins(
     cells: Cells,
     useful: Cells,
     differences: Differences,
+    promised: Mapping[str, float],
 ) -> Verdict:
     best, alike = useful[0], equals_of_best(cells)
     rivals = [
@@ -100,7 +103,7 @@ def _cell_wins(
             *_lost_words(contestants),
             *_seed_words(cells),
             *_size_words(best, smallest, equals),
-            *_interval_words(cells),
+            *_interval_words(cells, promised),
             *_health_words(cells),
         ],
         smallest=smallest.name,
@@ -158,11 +161,12 @@ def _naive_wins(
     cells: Cells,
     naive: str,
     differences: Differences,
+    promised: Mapping[str, float],
 ) -> Verdict:
     reasons = [f"{c.name}: {differences.words(c.name, naive)}." for c in cells]
     take = f"Take '{naive}', which has the lowest error of the baselines."
     sentences = [*reasons, *_lost_words(contestants), *_seed_words(cells)]
-    sentences += [*_interval_words(cells), *_health_words(cells), take]
+    sentences += [*_interval_words(cells, promised), *_health_words(cells), take]
     if all(differences.above(cell.name, naive) for cell in cells):
         head = f"The baseline '{naive}' beats every cell."
         return Verdict("a baseline is better", naive, None, [head, *sentences])
@@ -194,14 +198,15 @@ def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
     return sentences
 
 
-def _interval_words(cells: Cells) -> list[str]:
-    """Say how much of what came lay in the intervals, where a metric says how much did not."""
-    words = []
-    for metric in (name for name in cells[0].metrics if name.endswith(_MISSED)):
-        held = [f"{100 * (1 - one.metrics[metric]):.0f} % ({one.name})" for one in cells]
-        level = metric.removesuffix(_MISSED)
-        words.append(f"The {level} interval held {names(held)} of the test values.")
-    return words
+def _interval_words(cells: Cells, promised: Mapping[str, float]) -> list[str]:
+    """Say how much of what came lay in the intervals."""
+    return [
+        f"The {share:.0%} interval held ".replace("%", " %")
+        + names([f"{100 * one.metrics[metric]:.0f} % ({one.name})" for one in cells])
+        + " of the test values."
+        for metric, share in promised.items()
+        if metric in cells[0].metrics
+    ]
 
 
 def _health_words(cells: Cells) -> list[str]:

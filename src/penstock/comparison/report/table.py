@@ -41,14 +41,19 @@ def columns(results: Record) -> list[Column]:
     seeds = "mean over seeds" if len(results.seeds) > 1 else "one seed"
     other = "other seeds and other" if len(results.seeds) > 1 else "other"
     spread = f"{seeds} ± half the 95 % interval of what {other} test data would change"
+    meanings = results.meanings
+
+    def meant(metric: str) -> str:
+        return f"{meanings[metric]}; " if metric in meanings else ""
+
     steps = "of matrix products in one time step of one sequence"
     return [
         Column("contestant", f"a cell or a baseline, by {score}", lambda one: one.name),
         Column("kind", "cell; or baseline: blind to the input, naive, classical", _kind, True),
-        Column(score, f"on the test windows: {spread}", lambda one: _score(one, score)),
+        Column(score, f"{meant(score)}on test data: {spread}", lambda one: _score(one, score)),
         Column("same clock", f"{score} in the time the fastest cell trains", _at_clock(score)),
         *(
-            Column(metric, "mean over seeds, on the test windows", _plain(metric), place > 0)
+            Column(metric, f"{meant(metric)}mean over seeds", _plain(metric), place > 0)
             for place, metric in enumerate(others)
         ),
         Column("trials", "that were measured, of those begun", _of_cell(_trials), wide=True),

@@ -13,6 +13,7 @@ from penstock.data.splits import divide
 from penstock.errors import DataError
 from penstock.tasks.codec import at_rest
 from penstock.tasks.following.frames_codec import (
+    MEANINGS,
     ColumnFrequencies,
     FramesCodec,
     LastFrame,
@@ -37,8 +38,8 @@ class FramesProblem(Problem):
     Ten sequences or more are split by sequence, each of fewer in time; they are cut into pieces of
     at most 200 frames, of which all but the first are predicted. Metrics: NLL per frame, the mean
     over frames of −Σ_d ln p(x_d), in nats (Boulanger-Lewandowski, Bengio & Vincent 2012,
-    arXiv:1206.6392, with columns independent given the past); and frame error,
-    1 − TP / (TP + FP + FN) over all columns and frames, p > ½ counting as a one (Bay, Ehmann &
+    arXiv:1206.6392, with columns independent given the past); and frame accuracy,
+    TP / (TP + FP + FN) over all columns and frames, p > ½ counting as a one (Bay, Ehmann &
     Downie 2009).
 
     Attributes:
@@ -51,7 +52,8 @@ class FramesProblem(Problem):
     values: Tensor
     parts: dict[str, Pieces]
 
-    metrics = ("NLL per frame", "frame error")
+    metrics = tuple(MEANINGS)
+    meanings = MEANINGS
     profile_of = "column"
 
     def size(self, part: str) -> int:

@@ -20,6 +20,11 @@ from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec, Evaluated, at_rest
 from penstock.tasks.methods import Method
 
+MEANINGS = {
+    "NLL per frame": "mean over frames of −Σ ln p of each of its cells, in nats",
+    "frame accuracy": "TP / (TP + FP + FN) over all cells, p > ½ counting as a one",
+}
+
 
 class ColumnFrequencies(Method):
     """The share of ones in each column; weights: logits [D]."""
@@ -108,12 +113,12 @@ class FramesCodec(Codec):
 
 
 def scores(predictions: Tensor, target: Tensor) -> dict[str, float]:
-    """Return NLL per frame and frame error of probabilities, both [M, D]; see `FramesProblem`."""
+    """Return the metrics of probabilities [M, D]; see `MEANINGS`."""
     ones = predictions > 0.5
     hit, either = (ones & (target == 1)).sum(), (ones | (target == 1)).sum()
     return {
         "NLL per frame": float(frame_losses(predictions, target).sum(dim=1).mean()),
-        "frame error": float(1 - hit / either) if either else 0.0,
+        "frame accuracy": float(hit / either) if either else 1.0,
     }
 
 

@@ -20,7 +20,13 @@ from penstock.tasks.problem import Measured
 from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.shared import groups
 
-METRICS = ("error rate", "accuracy", "balanced accuracy", "macro F1", "log loss")
+MEANINGS = {
+    "error rate": "share of wrong ones, 1 − accuracy",
+    "accuracy": "share of right ones",
+    "balanced accuracy": "mean over classes of the share of its members that are right",
+    "macro F1": "mean over classes of 2 TP / (2 TP + FP + FN)",
+    "log loss": "mean of −ln p of the true class",
+}
 
 
 def measure(predictions: Tensor, targets: Tensor) -> Measured:
@@ -100,7 +106,8 @@ class ClassesProblem(SequenceProblem):
 
     classes: tuple[str, ...]
 
-    metrics = METRICS
+    metrics = tuple(MEANINGS)
+    meanings = MEANINGS
 
     def predict(self, model: nn.Module) -> Tensor:
         """Return ln p of each class [W, C] for the test sequences or steps."""

@@ -17,6 +17,11 @@ from penstock.tasks.problem import Measured
 from penstock.tasks.sequences.problem import SequenceProblem
 from penstock.tasks.shared import groups
 
+MEANINGS = {
+    "MAE": "mean of |y − ŷ|, in the unit of the label",
+    "RMSE": "root of the mean of (y − ŷ)²",
+    "R²": "1 − Σ (y − ŷ)² / Σ (y − ȳ)²: 0 for the mean of the test labels, 1 at best",
+}
 _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
 
 
@@ -33,7 +38,8 @@ class NumberProblem(SequenceProblem):
     scale: Scale
 
     has_classes = False
-    metrics = ("MAE", "RMSE", "R²")
+    metrics = tuple(MEANINGS)
+    meanings = MEANINGS
     profile_of = "quarter of the test labels"
 
     def labels(self, part: str) -> Tensor:

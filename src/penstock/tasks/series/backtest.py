@@ -14,28 +14,48 @@ from penstock.errors import DataError
 from penstock.models.forecaster import MEDIAN, QUANTILES
 from penstock.tasks.codec import Evaluated
 from penstock.tasks.series.ahead import forecasts, refill, scales_beside
-from penstock.tasks.series.naive import pinball
+from penstock.tasks.series.naive import pinball, seasonal_naive
 from penstock.tasks.shared import spread
 
+COVERAGE = "80 % coverage"
+MEANINGS = {
+    "MASE": "mean of |y − ŷ| / (mean |y[t] − y[t−m]| of the series' training part), m the season",
+    "MAE": "mean of |y − ŷ|",
+    "RMSE": "root of the mean of (y − ŷ)²",
+    "MSE": "mean of (y − ŷ)²",
+    "sMAPE": "mean of 200 |y − ŷ| / (|y| + |ŷ|), in %",
+    "skill": "1 − MASE / MASE of the seasonal naive forecast: above 0 is better than it",
+    "pinball": "mean of max(q e, (q − 1) e), e = y − ŷ of quantile q, in the unit of MASE",
+    COVERAGE: "share of values inside the interval of 80 %, at best 0.8",
+}
 _MOST_PLACES = 4000  # forecasts that are measured; more would cost time and tell nothing new
 
 
 def scores(
-    predictions: Tensor, target: Tensor, observed: Tensor, unit: Tensor, weight: Tensor
+    ahead: Tensor, target: Tensor, observed: Tensor, again: Tensor, weight: Tensor
 ) -> dict[str, float]:
-    """Return the metrics of forecasts [W, h, Q]; see `ForecastProblem`.
+    """Return the metrics of forecasts in the unit of the values; see `MEANINGS`.
 
-    Shapes: target and observed [W, h]; unit, of the values, and weight, what makes errors those of
-    MASE, [W, 1] or [1].
+    Shapes: ahead [W, h, Q]; target, observed, and again, the seasonal naive forecast, [W, h];
+    weight [W, 1], what makes errors those of MASE.
     """
-    error = (predictions[..., MEDIAN] - target).abs()
-    missed = (target < predictions[..., 0]) | (target > predictions[..., -1])
-    losses = pinball(predictions, target, QUANTILES).mean(dim=-1)
+
+    def mean(values: Tensor) -> float:
+        return float(values[observed].double().mean())
+
+    forecast = ahead[..., MEDIAN]
+    error, size = (forecast - target).abs(), forecast.abs() + target.abs()
+    mase, theirs = mean(error * weight), mean((again - target).abs() * weight)
+    inside = (target >= ahead[..., 0]) & (target <= ahead[..., -1])
     return {
-        "MASE": float((error * weight)[observed].mean()),
-        "MAE": float((error * unit)[observed].mean()),
-        "pinball": float((losses * weight)[observed].mean()),
-        "80 % missed": float(missed[observed].double().mean()),
+        "MASE": mase,
+        "MAE": mean(error),
+        "RMSE": mean(error.square()) ** 0.5,
+        "MSE": mean(error.square()),
+        "sMAPE": mean(torch.where(size > 0, 200 * error / size, 0.0)),
+        "skill": 1 - mase / theirs if theirs else 0.0,
+        "pinball": mean(pinball(ahead, target, QUANTILES).mean(dim=-1) * weight),
+        COVERAGE: mean(inside),
     }
 
 
@@ -88,12 +108,14 @@ def _measured(
     series: Sequence[Series], places: Sequence[tuple[int, int]], ahead: Tensor, spec: dict[str, Any]
 ) -> dict[str, float]:
     """Return the metrics of forecasts [W, h, Q] from each of the places."""
-    units = [naive_error(one.values, spec["season"], one.observed) for one in series]
-    spans = [(series[owner], slice(row, row + spec["horizon"])) for owner, row in places]
+    season, horizon = spec["season"], spec["horizon"]
+    units = [naive_error(one.values, season, one.observed) for one in series]
+    chosen = [(series[owner], row, slice(row, row + horizon)) for owner, row in places]
+    before = np.stack([one.values[row - season : row] for one, row, _ in chosen])
     return scores(
         ahead,
-        torch.from_numpy(np.stack([one.values[span] for one, span in spans])),
-        torch.from_numpy(np.stack([one.observed[span] for one, span in spans])),
-        torch.ones(1, dtype=torch.float64),
+        torch.from_numpy(np.stack([one.values[span] for one, _, span in chosen])),
+        torch.from_numpy(np.stack([one.observed[span] for one, _, span in chosen])),
+        seasonal_naive(torch.from_numpy(before), horizon, season),
         torch.tensor([[1 / units[owner]] for owner, _ in places], dtype=torch.float64),
     )

@@ -26,12 +26,12 @@ from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
-from penstock.tasks.series.backtest import scores
+from penstock.tasks.series.backtest import COVERAGE, MEANINGS, scores
 from penstock.tasks.series.blocks import blocks_of
 from penstock.tasks.series.classical import Known, fit_classical
 from penstock.tasks.series.codec import ForecastCodec
 from penstock.tasks.series.evidence import forecast_evidence
-from penstock.tasks.series.naive import NAIVE, pinball
+from penstock.tasks.series.naive import NAIVE, pinball, seasonal_naive
 from penstock.tasks.series.selection import Selection, select
 from penstock.tasks.shared import spread
 from penstock.tasks.task import Parts, TaskKind
@@ -45,20 +45,18 @@ _FITTED_ON = 4000  # windows that baselines are fitted on, and as many that choo
 class ForecastProblem(Problem):
     """Forecasting of one or many series.
 
-    Metrics: MASE, the mean of |y − ŷ| / (mean |y_t − y_{t−m}| of the series' training part)
-    (Hyndman & Koehler 2006; m is the season; below 1 is better than the seasonal naive forecast
-    was one step ahead; ŷ is the median), MAE, the mean of |y − ŷ| in the data's unit, pinball, the
-    mean of max(q e, (q − 1) e), e = y − ŷ_q, over the quantiles q, in the unit of MASE, and
-    80 % missed, the share of values outside the interval of 80 %: at best 0.2.
+    Metrics: see `penstock.tasks.series.backtest.MEANINGS` (MASE: Hyndman & Koehler 2006); ŷ is the
+    median.
     """
 
     dataset: Dataset
     selection: Selection
     parts: dict[str, Windows]
 
-    metrics = ("MASE", "MAE", "pinball", "80 % missed")
+    metrics = tuple(MEANINGS)
+    meanings = MEANINGS
     profile_of = "step ahead"
-    promised = MappingProxyType({"80 % missed": 0.2})
+    promised = MappingProxyType({COVERAGE: 0.8})
 
     def size(self, part: str) -> int:
         """Return the number of windows of a part."""
@@ -96,14 +94,19 @@ class ForecastProblem(Problem):
 
     def measure(self, predictions: Tensor) -> Measured:
         """Return the metrics, and MASE by block of time and by step ahead."""
-        _, target, observed = self.test()
-        unit = self._of_owner([scale.std for scale in self.selection.scales])
-        weight = unit / self._of_owner(self.selection.naive_errors)
-        scaled = (predictions[..., MEDIAN] - target).abs() * weight
+        context, target, observed = self.test()
+        again = seasonal_naive(context, self.selection.horizon, self.selection.season)
+        scales = self.selection.scales
+        unit = self._of_owner([scale.std for scale in scales])
+        level = self._of_owner([scale.mean for scale in scales])
+        weight = 1 / self._of_owner(self.selection.naive_errors)
+        ahead = predictions * unit[..., None] + level[..., None]
+        actual, again = target * unit + level, again * unit + level
+        scaled = (ahead[..., MEDIAN] - actual).abs() * weight
         number = blocks_of(self.selection, self.parts["test"])
         inside = [(number == block)[:, None] & observed for block in torch.unique(number)]
         return Measured(
-            scores(predictions, target, observed, unit, weight),
+            scores(ahead, actual, observed, again, weight),
             tuple(float(scaled[block].mean()) for block in inside),
             tuple(float(block.sum()) for block in inside),
             tuple(

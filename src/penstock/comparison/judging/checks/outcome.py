@@ -77,11 +77,11 @@ def narrow_intervals(case: Case) -> Iterator[str]:
         raise NotApplicable("this task has no intervals")
     for cell in case.cells_with_result:
         for metric, share in promised.items():
-            missed = cell.metrics.get(metric, 0.0)
-            if missed > _TOO_MANY * share:
+            missed = 1 - cell.metrics.get(metric, 1.0)
+            if missed > _TOO_MANY * (1 - share):
                 yield (
                     f"the intervals of {cell.name} missed {missed:.0%} of the test values, where "
-                    f"they promise to miss {share:.0%}"
+                    f"they promise to miss {1 - share:.0%}"
                 )
 
 
