@@ -5,14 +5,16 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from torchmetrics.functional.classification import binary_jaccard_index
 
 from penstock.data import Options, Source, load
 from penstock.data.following.frames import read_frames
 from penstock.data.samples import sample
-from penstock.errors import DataError
+from penstock.errors import ArgumentError, DataError
 from penstock.record.structure import Structure
-from penstock.tasks.following.frames import FRAMES
+from penstock.tasks import linear
+from penstock.tasks.following.frames import FRAMES, FrameBaselines
 
 
 def prepared(source: Source) -> Any:
@@ -51,6 +53,31 @@ def test_baselines_by_hand(canon: Any) -> None:
     expected = (train.sum(0) + 1) / (len(train) + 2)
     assert found["column frequencies"][5].numpy() == pytest.approx(expected)
     assert found["last frame"].shape == following.shape
+    ons, offs = before.sum(0), (1 - before).sum(0)
+    after_on = ((before * after).sum(0) + on) / (ons + 1)
+    after_off = (((1 - before) * after).sum(0) + off) / (offs + 1)
+    markov = found["Markov chain of each column"].numpy()
+    assert markov == pytest.approx(np.where(last == 1, after_on, after_off))
+
+
+def test_logistic_regression_on_the_last_frame_is_at_the_minimum(
+    canon: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "_PENALTIES", (10.0,))
+    monkeypatch.setattr(linear, "_STEPS", 400)
+    method = FrameBaselines(canon.problem, {"outputs": 12})()["logistic on the last frame"]
+    before, after = pairs(canon, "train")
+    for column in range(12):
+        theirs = LogisticRegression(C=0.1, tol=1e-8).fit(before, after[:, column])
+        assert method.weight[column].numpy() == pytest.approx(theirs.coef_[0], abs=0.02)
+
+
+def test_the_context_is_how_long_pieces_are(canon: Any) -> None:
+    task = FRAMES.prepare(FRAMES.read(sample("canon"), Options()), context=16)
+    assert int(task.problem.parts["train"].lengths.max()) == 16
+    assert "pieces of 16" in task.notes[0]
+    with pytest.raises(ArgumentError, match="two frames"):
+        FRAMES.prepare(FRAMES.read(sample("canon"), Options()), context=1)
 
 
 def test_scores(canon: Any) -> None:

@@ -107,7 +107,7 @@ class TaskKind:
             raise ArgumentError(f"--horizon is for forecasting; --task {self.name} has none")
         if context is not None and not self.has_context:
             raise ArgumentError(
-                f"--context is for forecasting and for text; --task {self.name} has none"
+                f"--context is for forecasts, text and frames; --task {self.name} has none"
             )
         told = [horizon] * self.has_horizon + [context] * self.has_context
         parts = self.bind(data, *told)

@@ -10,24 +10,28 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from penstock.data.following.frames import Frames, read_frames
 from penstock.data.labelled.pieces import Pieces, cut, cut_members
 from penstock.data.splits import divide
-from penstock.errors import DataError
+from penstock.errors import ArgumentError, DataError
 from penstock.tasks.codec import at_rest
 from penstock.tasks.following.frames_codec import (
     MEANINGS,
     ColumnFrequencies,
     FramesCodec,
+    KeyMarkov,
     LastFrame,
+    OnLastFrame,
     frame_losses,
     inputs_of,
     no_symbols,
     scores,
 )
+from penstock.tasks.linear import logistic_of_ones
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
 from penstock.tasks.shared import check_parts, groups, pieces_note, spread
 from penstock.tasks.task import Parts, TaskKind
+from penstock.tasks.trees import Table
 
-_LONGEST = 200  # frames of a piece; each is read from a state of zero
+_LONGEST = 200  # frames of a piece, unless a context is given; each is read from a state of zero
 _BATCH, _LONGEST_EXAMPLE = 256, 60
 
 
@@ -36,9 +40,9 @@ class FramesProblem(Problem):
     """The next frame of ones and zeros.
 
     Ten sequences or more are split by sequence, each of fewer in time; they are cut into pieces of
-    at most 200 frames, of which all but the first are predicted. Metrics: NLL per frame, the mean
-    over frames of −Σ_d ln p(x_d), in nats (Boulanger-Lewandowski, Bengio & Vincent 2012,
-    arXiv:1206.6392, with columns independent given the past); and frame accuracy,
+    at most 200 frames, or the context, of which all but the first are predicted. Metrics: NLL per
+    frame, the mean over frames of −Σ_d ln p(x_d), in nats (Boulanger-Lewandowski, Bengio & Vincent
+    2012, arXiv:1206.6392, with columns independent given the past); and frame accuracy,
     TP / (TP + FP + FN) over all columns and frames, p > ½ counting as a one (Bay, Ehmann &
     Downie 2009).
 
@@ -126,27 +130,42 @@ class FramesProblem(Problem):
 
 @dataclass(frozen=True)
 class FrameBaselines:
-    """The frequencies of the columns, and the last frame repeated.
+    """The frequencies of the columns, and what follows the last frame.
 
-    The last frame is smoothed: a one follows a one, or a zero, as often as in training, over all
-    columns, each case counted once more.
+    "Last frame": a one follows a one, or a zero, as often as in training, over all columns, each
+    case counted once more. The Markov chain has these for each column, drawn to those over all by
+    one case of each more. Logistic regression sees the whole frame.
     """
 
     problem: FramesProblem
     sizes: dict[str, int]
 
     def __call__(self) -> dict[str, Method]:
-        """Return both, fitted."""
-        before, following = self.problem.before("train"), self.problem.following("train")
-        on, off = (
-            ((following[before == value].sum() + 1) / ((before == value).sum() + 2)).double()
-            for value in (1, 0)
-        )
+        """Return all, fitted."""
+        train, validation = (_table(self.problem, part) for part in ("train", "validation"))
+        linear = logistic_of_ones(train, validation)
+        on, off = (_after(train.x == value, train.y) for value in (1, 0))
         frequencies = self.problem.frequencies().logit()
+        of_key = {"off": off[1].logit(), "on": on[1].logit()}
+        of_frame = {"weight": linear.weight, "bias": linear.bias}
         return {
             "column frequencies": ColumnFrequencies.of(self.sizes, logits=frequencies),
-            "last frame": LastFrame.of(self.sizes, off=off.logit(), on=on.logit()),
+            "last frame": LastFrame.of(self.sizes, off=off[0].logit(), on=on[0].logit()),
+            "Markov chain of each column": KeyMarkov.of(self.sizes, **of_key),
+            "logistic on the last frame": OnLastFrame.of(self.sizes, **of_frame),
         }
+
+
+def _table(problem: FramesProblem, part: str) -> Table:
+    """Return each frame of a part that is predicted beside the one before it."""
+    return Table(problem.before(part).double(), problem.following(part).double())
+
+
+def _after(there: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the share of ones that follow cells [M, D], over all columns and in each [D]."""
+    ones, cases = (there * following).sum(dim=0), there.double().sum(dim=0)
+    share = (ones.sum() + 1) / (cases.sum() + 2)
+    return share, (ones + share) / (cases + 1)
 
 
 @dataclass(frozen=True)
@@ -180,9 +199,12 @@ class FrameExamples(Examples):
         return [(k, begins[k], begins[k] + shown[k]) for k in spread(len(lengths)).tolist()]
 
 
-def _bind(data: Frames) -> Parts:
-    """Return the parts on pieces of two frames or more, split."""
-    parts, words = _pieces(data)
+def _bind(data: Frames, context: int | None = None) -> Parts:
+    """Return the parts on pieces of two frames or more, at most `context` or 200, split."""
+    longest = context or _LONGEST
+    if longest < 2:
+        raise ArgumentError(f"the context is {longest}; a piece has two frames or more")
+    parts, words = _pieces(data, longest)
     check_parts(parts, data.name)
     values = torch.from_numpy(data.values).float()
     if not 0 < float(values[parts["train"].all_rows()].mean()) < 1:
@@ -197,19 +219,19 @@ def _bind(data: Frames) -> Parts:
         "columns": len(data.columns),
         "split": words,
         "pieces": {part: len(pieces) for part, pieces in parts.items()},
-        "longest_piece": _LONGEST,
+        "longest_piece": longest,
     }
-    notes, fit = pieces_note(data.offsets, _LONGEST), FrameBaselines(problem, CODEC.sizes(spec))
+    notes, fit = pieces_note(data.offsets, longest), FrameBaselines(problem, CODEC.sizes(spec))
     return Parts(problem, fit, FrameExamples(problem), settings, notes, spec)
 
 
-def _pieces(data: Frames) -> tuple[dict[str, Pieces], str]:
+def _pieces(data: Frames, longest: int) -> tuple[dict[str, Pieces], str]:
     """Return the pieces of each part, and how the sequences were split."""
     if not data.parts:
-        return cut(data.offsets, _LONGEST, shortest=2)
+        return cut(data.offsets, longest, shortest=2)
     members = divide(np.zeros(len(data.ids), np.int64), np.array(data.parts))
-    return cut_members(data.offsets, members, _LONGEST, shortest=2), "as the names of arrays say"
+    return cut_members(data.offsets, members, longest, shortest=2), "as the names of arrays say"
 
 
 CODEC = FramesCodec()
-FRAMES = TaskKind("frames", "frames", CODEC, read_frames, _bind)
+FRAMES = TaskKind("frames", "frames", CODEC, read_frames, _bind, has_context=True)

@@ -51,6 +51,32 @@ class LastFrame(Method):
         return torch.where(inputs.numbers == 1, self.on, self.off)
 
 
+class KeyMarkov(Method):
+    """A Markov chain for each column: weights: off and on [D], the logits of a one after each."""
+
+    kind = "classical"
+    shapes: ClassVar = {"off": ("outputs",), "on": ("outputs",)}
+    off: Tensor
+    on: Tensor
+
+    def outputs(self, inputs: Inputs) -> Tensor:
+        """Return the logits [B, T, D]."""
+        return torch.where(inputs.numbers == 1, self.on, self.off)
+
+
+class OnLastFrame(Method):
+    """Logistic regression on the last frame: logits = W x + b; W [D, D], b [D]."""
+
+    kind = "classical"
+    shapes: ClassVar = {"weight": ("outputs", "outputs"), "bias": ("outputs",)}
+    weight: Tensor
+    bias: Tensor
+
+    def outputs(self, inputs: Inputs) -> Tensor:
+        """Return the logits [B, T, D]."""
+        return inputs.numbers.double() @ self.weight.T + self.bias
+
+
 class FramesSpec(TypedDict):
     """The specification of a model of frames."""
 
@@ -65,6 +91,8 @@ class FramesCodec(Codec):
     methods: Mapping[str, type[Method]] = {
         "column frequencies": ColumnFrequencies,
         "last frame": LastFrame,
+        "Markov chain of each column": KeyMarkov,
+        "logistic on the last frame": OnLastFrame,
     }
 
     def check_spec(self, spec: dict[str, Any]) -> None:
