@@ -10,7 +10,7 @@ from penstock.comparison.judging.clock import Outcomes
 from penstock.comparison.keeping.chosen import Chosen, choose, of_each
 from penstock.comparison.keeping.files import save_model, written
 from penstock.comparison.trials.design import Design
-from penstock.comparison.trials.trial import Job, kept_network, kept_weights
+from penstock.comparison.trials.trial import Job, kept_network
 from penstock.record.contestants import CellContestant, Contestant, Trial, baselines_among
 
 
@@ -78,8 +78,8 @@ class Finish:
                 "seed": job.seed,
                 **written(self.design.cells[job.cell]),
             }
-            weights = kept_weights(job, trial.best_round, self.root)
-            save_model(self.out / "models" / job.cell, weights, about)
+            network = kept_network(self.design.task, job, trial.best_round, self.root)
+            save_model(self.out / "models" / job.cell, network.state_dict(), about)
 
         return of_each(chosen, "The model", save)[1]
 

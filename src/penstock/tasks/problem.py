@@ -91,6 +91,9 @@ class Problem(ABC):
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the mean loss over a batch."""
 
+    def calibrate(self, network: nn.Module) -> None:  # noqa: B027  (most tasks have no intervals)
+        """Learn from validation data what a trained network says of its own errors, if anything."""
+
     @abstractmethod
     def predict(self, model: nn.Module) -> Tensor:
         """Return the predictions of a network, or of a baseline, for test windows."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from penstock.comparison.judging.choosing import after_choosing
 from penstock.comparison.judging.comparisons import Differences, names
 from penstock.comparison.judging.equals import equals_of_best
 from penstock.record.contestants import CellContestant, Contestant, cells_among
@@ -100,6 +101,7 @@ def _cell_wins(
             answer,
             *_missing_words(contestants),
             f"{best.name} beats every baseline: {differences.words(best.name, closest)}.",
+            *_chosen_words(best, cells, differences.score),
             *_lost_words(contestants),
             *_seed_words(cells),
             *_size_words(best, smallest, equals),
@@ -182,6 +184,17 @@ def _unbeaten(cells: Cells, naive: str, differences: Differences) -> str:
     others = [f"'{name}'" for name in differences.naive if not differences.below(best, name)]
     why = f": {best} cannot be told from {names(others)}" if others else ""
     return f"No cell beats every baseline beyond doubt{why}."
+
+
+def _chosen_words(best: CellContestant, cells: Cells, score: str) -> list[str]:
+    """Say how good the best is where other data chose it, if that is worse than the table says."""
+    known, expected = best.metrics[score], after_choosing(cells)
+    if expected is None or f"{expected:.3g}" == f"{known:.3g}" or expected < known:
+        return []
+    return [
+        f"Being the best of {len(cells)} cells is luck in part: on stretches of the test that did "
+        f"not choose it, the best has {score} {expected:.3g} ({known:.3g} in the table)."
+    ]
 
 
 def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
