@@ -46,6 +46,8 @@ from penstock.record.results import Record
 from penstock.tasks.task import Task
 from penstock.training.loop import Budget
 
+_ROUNDS = 50  # of a long training; short ones have rounds of as many steps as `Budget` says
+
 
 def run_comparison(
     task: Task,
@@ -96,8 +98,10 @@ def run_comparison(
 def _budget(request: Request) -> Budget:
     """Return what each trial may use, as far as it is asked."""
     usual = Budget()
+    steps = request.steps or STEPS[request.size]
     return Budget(
-        steps=request.steps or STEPS[request.size],
+        steps=steps,
+        round_steps=max(usual.round_steps, steps // _ROUNDS),
         patience=request.patience or usual.patience,
         batch_size=request.batch_size or usual.batch_size,
         weight_decay=request.weight_decay,

@@ -23,6 +23,7 @@ from penstock.comparison.request import Request
 from penstock.comparison.trials.design import Design
 from penstock.comparison.trials.search import RUNGS, in_rungs
 from penstock.comparison.trials.space import Space
+from penstock.comparison.trials.workers import one_thread
 from penstock.errors import ArgumentError, DataError
 from penstock.opening import read_json
 from penstock.record.checked import conform
@@ -209,16 +210,12 @@ def _paces(design: Design, seconds: float) -> Paces:
 
 def _measured(design: Design, cell: str, size: int, limit: float) -> _Pace:
     setting = replace(design.space.first(), parameters=size)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as trials have one
-    try:
+    with one_thread():
         network = design.task.network(cell, design.structure(cell, setting))
         training = Training(
             design.task.problem, network, seed=0, budget=design.budget, fabric=make_fabric()
         )
         return _Pace(*training.pace(limit))
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _first_that_fits(
@@ -229,9 +226,12 @@ def _first_that_fits(
     timetables = list(_timetables(whole, grow=free, fixed=request.parameters is not None))
     ending = 0.05 * seconds + 3 + min(2.5 * len(cells), 0.1 * seconds)
     room = (seconds - ending - _STARTING * (workers > 1)) * workers
+    before = None
     for timetable in timetables:
         if _cost(timetable, design, paces) * _CROWDED <= room:
             break
+        before = timetable
+    timetable = _filled(timetable, before, design, paces, room)
     last = max(timetable.parameters)
     measuring = max(paces[cell, last].validation for cell in cells)
     return replace(timetable, measuring=measuring, words=tuple(_words(whole, timetable)))
@@ -259,9 +259,28 @@ def _timetables(whole: Timetable, *, grow: bool, fixed: bool) -> Iterator[Timeta
         yield timetable
 
 
+def _filled(
+    timetable: Timetable, before: Timetable | None, design: Design, paces: Paces, room: float
+) -> Timetable:
+    """Return a timetable with as many steps as fit, where the one before had more and alone more.
+
+    Steps come in halves otherwise, and up to half of the time would go unused.
+    """
+    cost = _cost(timetable, design, paces) * _CROWDED
+    if before is None or cost > room or _with_steps(before, timetable.steps) != timetable:
+        return timetable
+    steps = int(0.98 * timetable.steps * room / cost)  # as rounds are whole
+    filled = _with_steps(before, min(steps, before.steps))
+    return filled if _cost(filled, design, paces) * _CROWDED <= room else timetable
+
+
 def _with_steps(timetable: Timetable, steps: int) -> Timetable:
-    """Return a timetable of so many steps, with shorter rounds where there would be few."""
-    rounds = max(1, min(timetable.round_steps, steps // _FEWEST_ROUNDS))
+    """Return a timetable of so many steps: as many rounds where it has more of them, and shorter
+    ones where it has fewer, if there would be less than eight.
+    """
+    more = timetable.round_steps * steps // timetable.steps
+    fewer = min(timetable.round_steps, steps // _FEWEST_ROUNDS)
+    rounds = max(1, more if steps > timetable.steps else fewer)
     return replace(timetable, steps=steps, round_steps=rounds)
 
 
