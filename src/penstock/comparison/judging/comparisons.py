@@ -33,7 +33,7 @@ def _compare(one: Contestant, other: Contestant) -> Comparison:
     """
     cells = cells_among([one, other])
     paired = len(cells) < 2 or alike(cells)
-    found = difference(table(one), table(other), weights(one), paired=paired)
+    found = difference(table(one), table(other), weights(one), paired=paired, lag=one.lag)
     return Comparison(one.name, other.name, found.mean, found.interval, found.p)
 
 
