@@ -74,8 +74,9 @@ def cell(name: str, rows: np.ndarray) -> CellContestant:
 
 def naive(name: str, row: np.ndarray) -> BaselineContestant:
     """Return a baseline whose scores are [K]."""
+    mean = {"score": float(row.mean())}
     return BaselineContestant(
-        **ENTRANT, name=name, metrics={"score": float(row.mean())}, blocks=[row.tolist()]
+        **ENTRANT, kind="naive", name=name, metrics=mean, blocks=[row.tolist()]
     )
 
 

@@ -10,7 +10,7 @@ import torch
 
 from penstock.cli.main import run
 from penstock.comparison.inspection import inspect_model
-from penstock.comparison.judging.verdict import _health_words
+from penstock.comparison.judging.wording import _health_words
 from penstock.comparison.report.inspection_page import render, summary
 from penstock.data.samples import sample
 from penstock.errors import ArgumentError

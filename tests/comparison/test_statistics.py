@@ -107,3 +107,38 @@ def test_holm_by_hand() -> None:
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.9, 0.8]) == [1, 1]
     assert holm([]) == []
+
+
+def test_blocks_that_touch_by_harvey_leybourne_and_newbold() -> None:
+    """Their statistic, from its formula, for one series of differences and h = 2."""
+    d = np.random.default_rng(0).standard_normal(9).cumsum()
+    n, h, z = len(d), 2, d - d.mean()
+    gamma = [float(z[k:] @ z[: n - k]) / n for k in range(h)]
+    dm = d.mean() / ((gamma[0] + 2 * sum(gamma[1:])) / n) ** 0.5
+    star = dm * ((n + 1 - 2 * h + h * (h - 1) / n) / n) ** 0.5
+    found = over_seeds_and_blocks([d[None]], np.ones(n), lag=1)
+    assert found.interval is not None
+    half = (found.interval[1] - found.interval[0]) / 2
+    assert found.mean / (half / t_quantile(n - 1)) == pytest.approx(star)
+
+
+def test_two_blocks_that_touch_tell_nothing() -> None:
+    one, other = np.zeros((3, 2)), np.array([[1.0, 1.1]] * 3)
+    found = difference(one, other, np.ones(2), paired=True, lag=1)
+    assert (found.interval, found.p) == (None, None)
+    assert difference(one, other, np.ones(2), paired=True).interval is not None
+
+
+@pytest.mark.parametrize(("horizon", "lag", "held"), [(24, 1, (0.93, 0.98)), (24, 0, (0.8, 0.92))])
+def test_errors_of_many_steps_go_together_across_blocks(
+    horizon: int, lag: int, held: tuple[float, float]
+) -> None:
+    """Forecasts of a random walk, h steps ahead, in ten blocks of h: how often 0 is inside."""
+    rng, inside, draws = np.random.default_rng(0), 0, 600
+    for _ in range(draws):
+        walk = rng.standard_normal(12 * horizon).cumsum()
+        errors = (walk[horizon:] - walk[:-horizon])[: 10 * horizon]
+        found = over_seeds_and_blocks([errors.reshape(1, 10, -1).mean(2)], np.ones(10), lag)
+        assert found.interval is not None
+        inside += found.interval[0] < 0 < found.interval[1]
+    assert held[0] < inside / draws < held[1]

@@ -178,6 +178,55 @@ def test_nobody_wins_below_three_seeds(seeds: int) -> None:
         assert found.sentences[0].endswith(f"measured were {seeds} of bb.")
 
 
+def crowd(rng: np.random.Generator, levels: list[float]) -> list[Contestant]:
+    """Cells of so many levels, whose seeds and blocks differ, and a baseline far off."""
+    hard = rng.standard_normal(10)
+    rows = [
+        level + hard + 0.3 * rng.standard_normal((5, 1)) + 0.3 * rng.standard_normal((5, 10))
+        for level in levels
+    ]
+    cells = [
+        replace(
+            cell(f"c{k}", 0.0),
+            blocks=r.tolist(),
+            metrics={"MASE": float(r.mean())},
+            trials=[
+                Trial(s, SETTING, "finished", "steps", blocks=b.tolist()) for s, b in enumerate(r)
+            ],
+        )
+        for k, r in enumerate(rows)
+    ]
+    far = (hard + 50 + rng.standard_normal(10))[None]
+    mean = {"MASE": float(far.mean())}
+    return [*cells, replace(naive("drift", 0.0), blocks=far.tolist(), metrics=mean)]
+
+
+def won(levels: list[float], draws: int = 120) -> float:
+    kinds = [verdict(*crowd(np.random.default_rng(k), levels)).kind for k in range(draws)]
+    return kinds.count("winner") / draws
+
+
+def test_of_two_equals_one_wins_falsely_as_rarely_among_many() -> None:
+    assert won([0.0, 0.0]) < 0.04  # 0.06 where p is not doubled
+    assert won([0.0, 0.0, 3.0, 3.0, 3.0]) < 0.04
+    assert won([0.0] * 5) < 0.02
+
+
+def test_a_better_cell_wins_as_often_among_many() -> None:
+    assert won([-0.8, 0.0], 80) == won([-0.8, 0.0, 3.0, 3.0, 3.0], 80) > 0.5
+
+
+def test_a_winner_is_not_said_to_be_in_doubt() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        found = verdict(*crowd(rng, [-0.8, 0.0, 0.0, 0.0]))
+        head = found.sentences[0]
+        if found.kind == "winner":
+            assert "not beyond doubt" not in head
+        else:
+            assert head.startswith("No clear winner: ")
+
+
 def with_seeds(one: CellContestant, *seeds: int) -> CellContestant:
     trials = [replace(t, seed=s) for t, s in zip(one.trials, seeds, strict=True)]
     return replace(one, trials=trials)

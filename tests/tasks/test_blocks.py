@@ -32,7 +32,7 @@ def test_noise_has_no_memory_and_regimes_have() -> None:
 @pytest.mark.parametrize("length", [400, 2000, 8000])
 def test_no_block_is_shorter(length: int) -> None:
     made = problem(regimes(length))
-    blocks = blocks_of(made.selection, made.parts["test"])
+    blocks = blocks_of(made.selection, made.parts["test"], made.test()[2]).number
     sizes = torch.bincount(blocks)
     assert len(sizes) >= 2
     if len(sizes) > 2:

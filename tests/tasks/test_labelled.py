@@ -144,20 +144,19 @@ def test_scores_of_classes() -> None:
     draw = torch.Generator().manual_seed(0)
     targets = torch.randint(-1, 4, (300,), generator=draw)
     predictions = torch.randn(300, 5, generator=draw).double().log_softmax(1)
-    found = scores.measure(predictions, targets)
+    found = scores.scores(predictions, targets)
     seen = targets >= 0
     guess, truth = predictions[seen].argmax(1).numpy(), targets[seen].numpy()
     recalls = [np.mean(guess[truth == k] == k) for k in range(4)]
-    assert found.metrics["error rate"] == pytest.approx(np.mean(guess != truth))
-    assert found.metrics["error rate"] == pytest.approx(
+    assert found["error rate"] == pytest.approx(np.mean(guess != truth))
+    assert found["error rate"] == pytest.approx(
         1 - float(multiclass_accuracy(predictions[seen], targets[seen], 5, average="micro"))
     )
-    assert found.metrics["balanced accuracy"] == pytest.approx(np.mean(recalls), abs=1e-6)
+    assert found["balanced accuracy"] == pytest.approx(np.mean(recalls), abs=1e-6)
     f1 = f1_score(truth, guess, average="macro", labels=np.unique(truth))
-    assert found.metrics["macro F1"] == pytest.approx(f1, abs=1e-6)
-    assert found.profile == pytest.approx([1 - recall for recall in recalls], abs=1e-6)
+    assert found["macro F1"] == pytest.approx(f1, abs=1e-6)
     expected = -predictions[seen].numpy()[np.arange(len(truth)), truth].mean()
-    assert found.metrics["log loss"] == pytest.approx(expected)
+    assert found["log loss"] == pytest.approx(expected)
 
 
 def test_scores_of_numbers() -> None:

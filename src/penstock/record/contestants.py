@@ -27,6 +27,7 @@ class Trial:
         best_round: the round whose weights were kept.
         metrics, blocks, profile: as `penstock.tasks.problem.Measured`; empty unless it was
             measured. A trial of the search has none: it never sees test data.
+        by_block: of each metric but the score, what each block says of it, as there.
         predictions, bands: for the windows of `Record.examples`, in the data's unit; bands are
             intervals, and empty where the task has none.
         times: seconds of the processor, {"train": …, "predict": …, "rounds": […]}.
@@ -44,6 +45,7 @@ class Trial:
     predictions: list[list[float]] = field(default_factory=list)
     bands: list[list[Bounds]] = field(default_factory=list)
     times: dict[str, Any] = field(default_factory=dict)
+    by_block: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def measured(self) -> bool:
@@ -65,10 +67,11 @@ class Entrant:
         name: of the cell or of the baseline.
         rank: from 1 by the first metric; None where no trial was measured.
         metrics: means over the trials that were measured.
-        intervals: 95 % intervals of these means; None where unknown. That of the first metric is
-            of what other seeds and other test data would change, those of others of seeds alone.
+        intervals: 95 % intervals of these means, of what other seeds and other test data would
+            change; None where unknown.
         blocks: [trials measured][K] scores; a baseline has one row.
         weights: [K] how much was measured in each block; equal ones where it is empty.
+        lag: between how many neighbouring blocks errors may go together.
         profile: mean over trials of the score by step ahead.
         predictions, bands: for the examples; a cell's are those of its best trial by validation.
         model: path of the model file beside results.json, or None.
@@ -84,6 +87,7 @@ class Entrant:
     bands: list[list[Bounds]] = field(default_factory=list)
     model: str | None = None
     weights: list[float] = field(default_factory=list)
+    lag: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

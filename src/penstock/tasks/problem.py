@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -22,12 +22,16 @@ class Measured:
             of test sequences, for paired comparisons.
         weights: [K] how much was measured in each; the score is the mean of blocks by weight.
         profile: [P] the score at each of `Problem.profile_names`.
+        by_block: [K] of each metric but the score; see `penstock.tasks.measuring.measured`.
+        lag: between how many neighbouring blocks errors may go together.
     """
 
     metrics: dict[str, float]
     blocks: tuple[float, ...]
     weights: tuple[float, ...]
     profile: tuple[float, ...]
+    by_block: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    lag: int = 0
 
 
 @dataclass(frozen=True)

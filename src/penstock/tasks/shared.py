@@ -1,4 +1,4 @@
-"""What tasks of several kinds share: parts that are checked, notes, groups of test windows."""
+"""What tasks of several kinds share: parts that are checked, notes, places evenly spread."""
 
 import numpy as np
 import torch
@@ -9,19 +9,12 @@ from penstock.data.labelled.pieces import Pieces
 from penstock.errors import DataError
 
 EXAMPLES = 4  # test windows to draw
-_MOST_BLOCKS = 10
 
 
 def spread(size: int, most: int = EXAMPLES) -> Tensor:
     """Return up to `most` numbers from 0 to size − 1, evenly spread, with both ends."""
     count = min(most, size)
     return torch.arange(count) * (size - 1) // max(count - 1, 1)
-
-
-def groups(scores: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the means of up to ten consecutive groups of scores [W], and how many are in each."""
-    several = torch.tensor_split(scores.double(), min(_MOST_BLOCKS, len(scores)))
-    return tuple(float(one.mean()) for one in several), tuple(float(len(one)) for one in several)
 
 
 def pieces_note(offsets: NDArray[np.int64], longest: int) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from penstock.errors import ArgumentError
 from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec
 from penstock.tasks.methods import Method
-from penstock.tasks.problem import Examples, Problem
+from penstock.tasks.problem import Examples, Measured, Problem
 
 
 class TaskData(Protocol):
@@ -53,6 +53,11 @@ class Baseline:
     def predict(self) -> Tensor:
         """Return the predictions for the test windows, computed once."""
         return self._predictions
+
+    @cached_property
+    def measured(self) -> Measured:
+        """The errors of these predictions."""
+        return self.problem.measure(self._predictions)
 
     @cached_property
     def _predictions(self) -> Tensor:

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from penstock.comparison.judging.statistics import mean_over_seeds
+from penstock.comparison.judging.estimates import estimated
 from penstock.comparison.trials.trial import Job, kept_network
 from penstock.record.contestants import Trial
+from penstock.tasks.problem import Measured
 from penstock.tasks.task import Task
 
 Outcomes = Sequence[tuple[Job, Trial]]
@@ -43,22 +42,16 @@ def same_clock(
 
 
 def _within(task: Task, outcomes: Outcomes, rounds: int, root: Path) -> dict[str, Any]:
-    rows = [_metrics(task, j, t, rounds, root) for j, t in outcomes if t.measured]
-    estimates = {
-        m: mean_over_seeds(np.array([row[m] for row in rows])) for m in task.problem.metrics
-    }
-    return {
-        "rounds": rounds,
-        "metrics": {metric: one.mean for metric, one in estimates.items()},
-        "intervals": {metric: one.interval for metric, one in estimates.items()},
-    }
+    rows = [_measured(task, j, t, rounds, root) for j, t in outcomes if t.measured]
+    metrics, intervals = estimated(task, rows)
+    return {"rounds": rounds, "metrics": metrics, "intervals": intervals}
 
 
-def _metrics(task: Task, job: Job, trial: Trial, rounds: int, root: Path) -> dict[str, float]:
-    """Return a trial's metrics with the best of its first rounds by validation."""
+def _measured(task: Task, job: Job, trial: Trial, rounds: int, root: Path) -> Trial | Measured:
+    """Return a trial as measured with the best of its first rounds by validation."""
     losses = [float("inf") if loss is None else loss for _, loss in trial.losses[: rounds + 1]]
     best = losses.index(min(losses))
     if best == trial.best_round:
-        return trial.metrics
+        return trial
     predictions = task.problem.predict(kept_network(task, job, best, root))
-    return task.problem.measure(predictions).metrics
+    return task.problem.measure(predictions)

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from penstock.comparison.judging.clock import Outcomes, round_seconds
-from penstock.comparison.judging.statistics import Estimate, mean_over_seeds, over_seeds_and_blocks
+from penstock.comparison.judging.estimates import estimated, measured_alike
 from penstock.comparison.trials.budget import count_parameters, count_recurrent, flops_per_step
 from penstock.record.contestants import (
     BaselineContestant,
-    Bounds,
     CellContestant,
     Contestant,
     Trial,
@@ -27,17 +26,16 @@ def cell_contestant(
     trials = [trial for _, trial in outcomes]
     network = task.network(job.cell, job.structure)
     measured = [trial for trial in trials if trial.measured]
-    blocks, weights = [trial.blocks for trial in measured], block_weights(task)
-    scores = {m: np.array([t.metrics[m] for t in measured]) for m in task.problem.metrics}
-    means = {m: mean_over_seeds(s) for m, s in scores.items() if measured}
+    means, intervals, like = *estimated(task, measured), measured_alike(task)
     best = best_trial(trials)
     return CellContestant(
         name=job.cell,
         rank=None,
-        metrics={metric: one.mean for metric, one in means.items()},
-        intervals={**_intervals(means), **_of_score(task, blocks, weights)},
-        blocks=blocks,
-        weights=weights,
+        metrics=means,
+        intervals=intervals,
+        blocks=[trial.blocks for trial in measured],
+        weights=list(like.weights),
+        lag=like.lag,
         profile=np.mean([t.profile for t in measured], axis=0).tolist() if measured else [],
         predictions=best.predictions if best else [],
         bands=best.bands if best else [],
@@ -51,26 +49,6 @@ def cell_contestant(
         model=f"models/{job.cell}.safetensors" if best else None,
         times=_times(outcomes, same_clock),
     )
-
-
-def block_weights(task: Task) -> list[float]:
-    """Return how much of the test is in each block: the same for all who are measured on it."""
-    baseline = next(iter(task.baselines.values()))
-    return list(task.problem.measure(baseline.predict()).weights)
-
-
-def _intervals(means: dict[str, Estimate]) -> dict[str, Bounds | None]:
-    return {metric: one.interval for metric, one in means.items()}
-
-
-def _of_score(
-    task: Task, blocks: list[list[float]], weights: list[float]
-) -> dict[str, Bounds | None]:
-    """Return the interval of the score, by its name: of what seeds and test data change."""
-    if not blocks:
-        return {}
-    found = over_seeds_and_blocks([np.array(blocks)], np.array(weights))
-    return {task.problem.metrics[0]: found.interval}
 
 
 def _times(outcomes: Outcomes, same_clock: dict[str, Any] | None) -> dict[str, Any]:
@@ -94,19 +72,16 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
 def baseline_contestants(task: Task) -> Iterator[BaselineContestant]:
     """Return each baseline as a contestant."""
     for name, baseline in task.baselines.items():
-        predictions = baseline.predict()
-        measured = task.problem.measure(predictions)
+        predictions, measured = baseline.predict(), baseline.measured
         yield BaselineContestant(
             kind=baseline.method.kind,
             name=name,
             rank=None,
             metrics=measured.metrics,
-            intervals={
-                **dict.fromkeys(measured.metrics),
-                **_of_score(task, [list(measured.blocks)], list(measured.weights)),
-            },
+            intervals=estimated(task, [measured])[1],
             blocks=[list(measured.blocks)],
             weights=list(measured.weights),
+            lag=measured.lag,
             profile=list(measured.profile),
             predictions=task.examples.predicted(predictions),
             bands=task.examples.bands(predictions),

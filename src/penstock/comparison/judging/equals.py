@@ -33,7 +33,7 @@ def _above_mean(number: int, left: Sequence[CellContestant]) -> Estimate:
     parts = [table(one) * ((k == number) - 1 / len(left)) for k, one in enumerate(left)]
     together = [sum(parts[1:], parts[0])] if alike(left) else parts
     largest = max(float(np.abs(table(one)).max()) for one in left)
-    return contrast(together, weights(left[0]), largest)
+    return contrast(together, weights(left[0]), largest, left[0].lag)
 
 
 def _one_sided(above: Estimate) -> float:

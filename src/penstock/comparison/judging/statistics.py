@@ -47,7 +47,7 @@ def mean_over_seeds(values: Table) -> Estimate:
     return _estimate(mean, spread / count, count - 1)
 
 
-def over_seeds_and_blocks(tables: Sequence[Table], weights: Table) -> Estimate:
+def over_seeds_and_blocks(tables: Sequence[Table], weights: Table, lag: int = 0) -> Estimate:
     """Return the sum of the means of tables [Sᵢ, K] over seeds and blocks, blocks by weight [K].
 
     Each x_sk = μ + seed_s + block_k + e_sk. Seeds of different tables are independent, blocks are
@@ -57,12 +57,17 @@ def over_seeds_and_blocks(tables: Sequence[Table], weights: Table) -> Estimate:
     which find a difference of nothing in 7 % of cases with three seeds, where these do in 5 %.
     With one seed the spread over seeds is unknown and left out. No interval from one block, or
     where nothing varies.
+
+    Where errors go together between as many neighbours as `lag`, σ²_block/K is that of Harvey,
+    Leybourne & Newbold (1997, Int. J. Forecasting 13), with h = lag + 1: the autocovariances γ of
+    the blocks count, (γ₀ + 2 Σ γⱼ)/K, and for estimating them with so few blocks the sum is divided
+    by (K + 1 − 2h + h (h − 1)/K)/K, which is 0 for K = h: then there is no interval.
     """
     share, K = weights / weights.sum(), len(weights)
     mean = float(sum((table.mean(axis=0) * share).sum() for table in tables))
-    if K < 2:
+    if _known_of(K, lag) <= 0:
         return Estimate(mean, None)
-    blocks = _blocks(tables, share)
+    blocks = _blocks(tables, share, lag)
     seeds = [_Share(float((x @ share).var(ddof=1)) / len(x), len(x) - 1) for x in _several(tables)]
     rest = sum(_interaction(table, share) for table in _several(tables))
     variance = max(_total(seeds), rest) + max(blocks.value, rest) - rest
@@ -74,16 +79,18 @@ def over_seeds_and_blocks(tables: Sequence[Table], weights: Table) -> Estimate:
     )
 
 
-def difference(first: Table, second: Table, weights: Table, *, paired: bool) -> Estimate:
+def difference(
+    first: Table, second: Table, weights: Table, *, paired: bool, lag: int = 0
+) -> Estimate:
     """Return the mean of the first less that of the second, tables of scores [S, K] and [S', K].
 
     Paired: rows of both have the same seeds, or one of them has a single row, without a seed.
     """
     largest = max(float(np.abs(first).max()), float(np.abs(second).max()))
-    return contrast([first - second] if paired else [first, -second], weights, largest)
+    return contrast([first - second] if paired else [first, -second], weights, largest, lag)
 
 
-def contrast(tables: Sequence[Table], weights: Table, largest: float) -> Estimate:
+def contrast(tables: Sequence[Table], weights: Table, largest: float, lag: int = 0) -> Estimate:
     """Return as `over_seeds_and_blocks`, where the sum of the means is a difference of scores.
 
     What is nothing beside the largest score is rounding, and counts as 0. Where the difference
@@ -92,8 +99,8 @@ def contrast(tables: Sequence[Table], weights: Table, largest: float) -> Estimat
     """
     rounding, K = _ROUNDING * largest, len(weights)
     clean = [np.where(np.abs(table) > rounding, table, 0.0) for table in tables]
-    found = over_seeds_and_blocks(clean, weights)
-    if found.interval or K < 2 or abs(found.mean) <= rounding:
+    found = over_seeds_and_blocks(clean, weights, lag)
+    if found.interval or _known_of(K, lag) <= 0 or abs(found.mean) <= rounding:
         return found
     return _estimate(found.mean, found.mean**2 / (K * (K + 1)), K - 1)
 
@@ -115,11 +122,22 @@ def _total(parts: Sequence[_Share]) -> float:
     return sum(part.value for part in parts)
 
 
-def _blocks(tables: Sequence[Table], share: Table) -> _Share:
-    """Return σ²_block/K + σ²_e/(S K); a block's part in the mean is K · share · its deviation."""
+def _blocks(tables: Sequence[Table], share: Table, lag: int) -> _Share:
+    """Return σ²_block/K + σ²_e/(S K); a block's part in the mean is K · share · its deviation.
+
+    Autocovariances whose sum is below 0 do not count: of so few blocks that is mostly chance.
+    """
     means, K = np.sum([table.mean(axis=0) for table in tables], axis=0), len(share)
     parts = K * share * (means - means @ share)
-    return _Share(float((parts**2).sum()) / (K - 1) / K, K - 1)
+    together = sum(float(parts[j:] @ parts[:-j]) for j in range(1, lag + 1))
+    total = float(parts @ parts) + 2 * max(0.0, together)
+    return _Share(total / K**2 / _known_of(K, lag), K - 1)
+
+
+def _known_of(K: int, lag: int) -> float:
+    """Return the share of the variance of a mean that K blocks show on average, h = lag + 1."""
+    h = lag + 1
+    return 0.0 if h > K else (K + 1 - 2 * h + h * (h - 1) / K) / K
 
 
 def _interaction(table: Table, share: Table) -> float:

@@ -50,10 +50,10 @@ def columns(results: Record) -> list[Column]:
     return [
         Column("contestant", f"a cell or a baseline, by {score}", lambda one: one.name),
         Column("kind", "cell; or baseline: blind to the input, naive, classical", _kind, True),
-        Column(score, f"{meant(score)}on test data: {spread}", lambda one: _score(one, score)),
+        Column(score, f"{meant(score)}on test data: {spread}", _plus_minus(score)),
         Column("same clock", f"{score} in the time the fastest cell trains", _at_clock(score)),
         *(
-            Column(metric, f"{meant(metric)}mean over seeds", _plain(metric), place > 0)
+            Column(metric, f"{meant(metric)}± as {score}", _plus_minus(metric), place > 0)
             for place, metric in enumerate(others)
         ),
         Column("trials", "that were measured, of those begun", _of_cell(_trials), wide=True),
@@ -157,16 +157,14 @@ def plus_minus(mean: float, interval: Bounds | None) -> str:
     return number(mean) + (f" ± {(interval[1] - interval[0]) / 2:.2g}" if interval else "")
 
 
-def _score(one: Contestant, score: str) -> str:
-    return plus_minus(one.metrics[score], one.intervals[score]) if one.metrics else _DASH
+def _plus_minus(metric: str) -> Callable[[Contestant], str]:
+    return lambda one: (
+        plus_minus(one.metrics[metric], one.intervals.get(metric)) if one.metrics else _DASH
+    )
 
 
 def _kind(one: Contestant) -> str:
     return one.kind
-
-
-def _plain(metric: str) -> Callable[[Contestant], str]:
-    return lambda one: number(one.metrics[metric]) if one.metrics else _DASH
 
 
 def _of_cell(shown: Callable[[CellContestant], str]) -> Callable[[Contestant], str]:

@@ -278,6 +278,7 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
     measured = task.problem.measure(predictions)
     trial.metrics.update(measured.metrics)
     trial.blocks.extend(measured.blocks)
+    trial.by_block.update({metric: list(said) for metric, said in measured.by_block.items()})
     trial.profile.extend(measured.profile)
     trial.predictions.extend(task.examples.predicted(predictions))
     trial.bands.extend(task.examples.bands(predictions))

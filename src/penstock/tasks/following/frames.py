@@ -25,9 +25,10 @@ from penstock.tasks.following.frames_codec import (
     scores,
 )
 from penstock.tasks.linear import logistic_of_ones
+from penstock.tasks.measuring import Blocks, consecutive, measured, whole_owners
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
-from penstock.tasks.shared import check_parts, groups, pieces_note, spread
+from penstock.tasks.shared import check_parts, pieces_note, spread
 from penstock.tasks.task import Parts, TaskKind
 from penstock.tasks.trees import Table
 
@@ -102,7 +103,17 @@ class FramesProblem(Problem):
         target = self.following("test").double()
         losses = frame_losses(predictions, target)
         profile = tuple(losses.mean(dim=0).tolist())
-        return Measured(scores(predictions, target), *groups(losses.sum(dim=1)), profile)
+        return measured(
+            lambda kept: scores(predictions[kept], target[kept]), self._blocks(), profile
+        )
+
+    def _blocks(self) -> Blocks:
+        """Return blocks of the test frames: whole sequences, unless these are cut in time."""
+        test, train = self.parts["test"], self.parts["train"]
+        owners = test.owners.repeat_interleave(test.lengths - 1)
+        if torch.isin(test.owners, train.owners).any():
+            return consecutive(len(owners))
+        return whole_owners(owners)
 
     def members(self, part: str) -> list[str]:
         """Return the sequences of a part, or which of their frames."""

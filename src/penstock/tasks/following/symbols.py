@@ -11,8 +11,8 @@ from penstock.data.splits import Split
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
 from penstock.tasks.following.text_codec import bits_of, meanings_of, scores
+from penstock.tasks.measuring import consecutive, measured
 from penstock.tasks.problem import Measured, Problem
-from penstock.tasks.shared import groups
 
 STEPS = 64  # symbols of a training window, unless a context is given
 _LOOKED_AT = 64  # symbols of a window by which parts are compared
@@ -110,7 +110,10 @@ class TextProblem(Problem):
         bits = bits_of(predictions)
         here = self.test_codes()
         profile = tuple(float(bits[here == code].mean()) for code in self._frequent())
-        return Measured(scores(predictions, self.data.unit), *groups(bits), profile)
+        unit = self.data.unit
+        return measured(
+            lambda kept: scores(predictions[kept], unit), consecutive(len(bits)), profile
+        )
 
     def members(self, part: str) -> list[str]:
         """Return which symbols of the text are in a part, and which of them count."""

@@ -16,9 +16,9 @@ from penstock.data.labelled.encoding import code
 from penstock.data.labelled.sequences import Sequences
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
+from penstock.tasks.measuring import measured
 from penstock.tasks.problem import Measured
 from penstock.tasks.sequences.problem import SequenceProblem
-from penstock.tasks.shared import groups
 
 MEANINGS = {
     "error rate": "share of wrong ones, 1 − accuracy",
@@ -29,32 +29,31 @@ MEANINGS = {
 }
 
 
-def measure(predictions: Tensor, targets: Tensor) -> Measured:
+def scores(predictions: Tensor, targets: Tensor) -> dict[str, float]:
     """Return the shares of wrong and of right classes, and what does not rest on the largest class.
 
     Balanced accuracy is the mean over classes of recall, macro F1 that of F1 = 2 TP / (2 TP + FP +
     FN), both over the classes that there are among the targets; the log loss is the mean of −ln p
-    of the true class. The profile is the share of wrong ones in each of these classes.
+    of the true class.
     """
     scored = targets >= 0
     predictions, targets = predictions[scored].double(), targets[scored]
     wrong = predictions.argmax(dim=1) != targets
+    f1 = multiclass_f1_score(predictions, targets, predictions.shape[1], average="none")
+    return {
+        "error rate": float(wrong.double().mean()),
+        "accuracy": float(1 - wrong.double().mean()),
+        "balanced accuracy": float(_recall(predictions, targets).mean()),
+        "macro F1": float(f1[present(targets)].mean()),
+        "log loss": float(nll_loss(predictions, targets)),
+    }
+
+
+def _recall(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Return the share of right ones in each class that there is among targets, none below 0."""
     count = predictions.shape[1]
-    recall, f1 = (
-        of(predictions, targets, num_classes=count, average="none")[present(targets)]
-        for of in (multiclass_recall, multiclass_f1_score)
-    )
-    return Measured(
-        {
-            "error rate": float(wrong.double().mean()),
-            "accuracy": float(1 - wrong.double().mean()),
-            "balanced accuracy": float(recall.mean()),
-            "macro F1": float(f1.mean()),
-            "log loss": float(nll_loss(predictions, targets)),
-        },
-        *groups(wrong),
-        tuple((1 - recall).tolist()),
-    )
+    recall: Tensor = multiclass_recall(predictions, targets, count, average="none")
+    return recall[present(targets)]
 
 
 def score(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> Evaluated:
@@ -78,8 +77,9 @@ def score(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> Evaluated:
         f"{left - unlabelled} {of}, of classes that the model does not know: "
         f"{', '.join(map(repr, strange[:4]))}": left - unlabelled,
     }
-    metrics = measure(outputs.log_softmax(dim=1), targets).metrics
-    return metrics, tuple(note for note, count in notes.items() if count)
+    return scores(outputs.log_softmax(dim=1), targets), tuple(
+        note for note, count in notes.items() if count
+    )
 
 
 def present(targets: Tensor) -> Tensor:
@@ -114,8 +114,14 @@ class ClassesProblem(SequenceProblem):
         return self.test_outputs(model).log_softmax(dim=1)
 
     def measure(self, predictions: Tensor) -> Measured:
-        """Return the metrics."""
-        return measure(predictions, self.labels("test"))
+        """Return the metrics; the profile is the share of wrong ones in each class."""
+        targets = self.labels("test")
+        scored = targets >= 0
+        predictions, targets = predictions[scored], targets[scored]
+        profile = tuple((1 - _recall(predictions, targets)).tolist())
+        return measured(
+            lambda kept: scores(predictions[kept], targets[kept]), self.test_blocks(scored), profile
+        )
 
     def profile_names(self) -> list[str]:
         """Return the classes that there are in the test part."""

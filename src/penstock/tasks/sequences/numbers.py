@@ -13,9 +13,9 @@ from penstock.data.labelled.sequences import Sequences
 from penstock.data.scaling import Scale, fit_scale
 from penstock.errors import DataError
 from penstock.tasks.codec import Evaluated
+from penstock.tasks.measuring import measured
 from penstock.tasks.problem import Measured
 from penstock.tasks.sequences.problem import SequenceProblem
-from penstock.tasks.shared import groups
 
 MEANINGS = {
     "MAE": "mean of |y − ŷ|, in the unit of the label",
@@ -66,12 +66,11 @@ class NumberProblem(SequenceProblem):
         target = self.labels("test")
         error = (predictions - target).abs() * self.scale.std
         quarters = torch.tensor_split(target.argsort(), len(self.profile_names()))
-        both = (torch.from_numpy(self.scale.undo(one.numpy())) for one in (predictions, target))
-        return Measured(
-            errors(*both),
-            *groups(error),
-            tuple(float(error[quarter].mean()) for quarter in quarters),
+        said, true = (
+            torch.from_numpy(self.scale.undo(one.numpy())) for one in (predictions, target)
         )
+        profile = tuple(float(error[quarter].mean()) for quarter in quarters)
+        return measured(lambda kept: errors(said[kept], true[kept]), self.test_blocks(), profile)
 
     def in_unit(self, predictions: Tensor) -> Tensor:
         """Return predictions [W] in the unit of the label, [W, 1]."""

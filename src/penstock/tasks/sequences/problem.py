@@ -15,6 +15,7 @@ from penstock.data.labelled.sequences import Sequences
 from penstock.models.reader import Inputs
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import SAMPLE, Evidence
+from penstock.tasks.measuring import Blocks, consecutive, whole_owners
 from penstock.tasks.problem import Problem
 from penstock.tasks.shared import spread
 
@@ -95,6 +96,16 @@ class SequenceProblem(Problem):
     def test_outputs(self, model: nn.Module) -> Tensor:
         """Return what a model says of the test sequences, or of each of their steps."""
         return run(model, self.all_inputs("test"), self.every_step)
+
+    def test_blocks(self, scored: Tensor | None = None) -> Blocks:
+        """Return blocks of the test labels: whole groups or sequences, unless cut in time."""
+        test, train = self.parts["test"], self.parts["train"]
+        owners = test.owners.repeat_interleave(test.lengths) if self.every_step else test.owners
+        owners = owners if scored is None else owners[scored]
+        if torch.isin(test.owners, train.owners).any():
+            return consecutive(len(owners))
+        groups = self.data.group_numbers()
+        return whole_owners(owners if groups is None else torch.from_numpy(groups)[owners])
 
     def evidence(self) -> Evidence:
         """Return the labels, and the columns beside them."""

@@ -4,28 +4,37 @@ import math
 import statistics
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.data.forecasting.windows import Windows
+from penstock.tasks.measuring import MOST_BLOCKS, Blocks
 from penstock.tasks.series.selection import Selection
 from penstock.tasks.shared import spread
 
-_MOST_BLOCKS = 10
+_FEWEST = 3
 _MOST_SERIES = 100  # whose memory is looked at, evenly spread
 _CHANCE = 1.96  # times 1/√n: beyond it an autocorrelation is no chance
 
 
-def blocks_of(chosen: Selection, test: Windows) -> Tensor:
-    """Return the block of each test window [W]: a stretch of time of at least `memory` steps.
+def blocks_of(chosen: Selection, test: Windows, observed: Tensor) -> Blocks:
+    """Return blocks of the test windows: stretches of time of at least `memory` steps each.
 
-    Where the test parts are too short for two such stretches, groups of series; of a single series
-    two stretches that are too short, which a check tells.
+    Their weights are how many of the targets [W, h] were observed.
+
+    Where the test parts are too short for three such stretches, groups of series; of a single
+    series two stretches that are too short, which a check tells.
     """
-    count = min(_MOST_BLOCKS, tested_steps(chosen) // memory(chosen) - 1)
-    if count >= 2 or len(chosen.series) == 1:
-        return (test.place * max(count, 2)).long()
-    return test.owner * min(_MOST_BLOCKS, len(chosen.series)) // len(chosen.series)
+    several = len(chosen.series)
+    places = tested_steps(chosen) - chosen.horizon + 1
+    count = min(MOST_BLOCKS, places // memory(chosen))
+    if count >= _FEWEST or several == 1:
+        number, lag = (test.place * max(count, 2)).long(), 1
+    else:
+        number, lag = test.owner * min(MOST_BLOCKS, several) // several, 0
+    number = torch.unique(number, return_inverse=True)[1]
+    return Blocks(number, torch.bincount(number, observed.sum(dim=1).double()), lag)
 
 
 def tested_steps(chosen: Selection) -> int:

@@ -24,6 +24,7 @@ from penstock.data.forecasting.windows import Panel, Windows, check_beside, wind
 from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
 from penstock.tasks.evidence import Evidence
+from penstock.tasks.measuring import measured
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
 from penstock.tasks.series.backtest import COVERAGE, MEANINGS, scores
@@ -106,7 +107,7 @@ class ForecastProblem(Problem):
             return forecasts
 
     def measure(self, predictions: Tensor) -> Measured:
-        """Return the metrics, and MASE by block of time and by step ahead."""
+        """Return the metrics, over all and by block of time, and MASE by step ahead."""
         context, target, observed = self.test()
         again = seasonal_naive(context, self.selection.horizon, self.selection.season)
         scales = self.selection.scales
@@ -116,16 +117,13 @@ class ForecastProblem(Problem):
         ahead = predictions * unit[..., None] + level[..., None]
         actual, again = target * unit + level, again * unit + level
         scaled = (ahead[..., MEDIAN] - actual).abs() * weight
-        number = blocks_of(self.selection, self.parts["test"])
-        inside = [(number == block)[:, None] & observed for block in torch.unique(number)]
-        return Measured(
-            scores(ahead, actual, observed, again, weight),
-            tuple(float(scaled[block].mean()) for block in inside),
-            tuple(float(block.sum()) for block in inside),
-            tuple(
-                float(step[seen].mean()) for step, seen in zip(scaled.T, observed.T, strict=True)
-            ),
-        )
+
+        def among(kept: Tensor) -> dict[str, float]:
+            return scores(ahead, actual, observed & kept[:, None], again, weight)
+
+        by_step = zip(scaled.T, observed.T, strict=True)
+        profile = tuple(float(step[seen].mean()) for step, seen in by_step)
+        return measured(among, blocks_of(self.selection, self.parts["test"], observed), profile)
 
     def members(self, part: str) -> list[str]:
         """Return the series of a part, with the first and the last of its times."""
