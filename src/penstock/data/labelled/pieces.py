@@ -53,6 +53,18 @@ class Pieces:
             for i, runs in spans.items() for start, end in runs
         ]  # fmt: skip
 
+    def windows(self, steps: int) -> "Pieces":
+        """Return windows of `steps` + 1 or fewer: each begins with the step that ends the last.
+
+        So each step but the first of a piece follows another in just one window. Those of a piece
+        come one after the other; a piece of one step has none.
+        """
+        counts = -(-(self.lengths - 1) // steps)
+        owner = torch.repeat_interleave(torch.arange(len(self)), counts)
+        place = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner]
+        lengths = torch.clamp(self.lengths[owner] - place * steps, max=steps + 1)
+        return Pieces(self.starts[owner] + place * steps, lengths, self.owners[owner])
+
     def all_rows(self) -> Tensor:
         """Return the rows of all pieces, one after the other [Σ lengths]."""
         ends = self.lengths.cumsum(0)
