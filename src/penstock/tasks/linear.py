@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from penstock.tasks.trees import Table
+from penstock.tasks.trees import Samples
 
 _PENALTIES = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4)
 _SCALES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -33,7 +33,7 @@ class LinearMap(NamedTuple):
         return ((x - self.mean) / self.spread) @ self.weight.T + self.bias
 
 
-def ridge(train: Table, validation: Table) -> LinearMap:
+def ridge(train: Samples, validation: Samples) -> LinearMap:
     """Return ridge regression on columns of spread 1.
 
     λ is the one of seven with the lowest absolute error on the validation part.
@@ -42,7 +42,7 @@ def ridge(train: Table, validation: Table) -> LinearMap:
     return min(fits, key=lambda one: float((one(validation.x)[:, 0] - validation.y).abs().mean()))
 
 
-def ridge_of_classes(train: Table, validation: Table, count: int) -> LinearMap:
+def ridge_of_classes(train: Samples, validation: Samples, count: int) -> LinearMap:
     """Return ridge regression on each class, 1 where it is the true one and 0 elsewhere, times s.
 
     λ is one of seven, and s, which makes logarithms of probabilities of the outputs, one of seven:
@@ -75,7 +75,7 @@ def ridges(x: Tensor, y: Tensor) -> Iterator[LinearMap]:
         yield LinearMap(mean, spread, weight.contiguous(), bias)
 
 
-def logistic(train: Table, validation: Table, count: int) -> LinearMap:
+def logistic(train: Samples, validation: Samples, count: int) -> LinearMap:
     """Return logistic regression on columns of spread 1; softmax of its values is p(class).
 
     W and b minimise Σ −ln softmax(W x + b)_class + λ |W|²/2 (of two classes that of the first is
@@ -93,7 +93,7 @@ def logistic(train: Table, validation: Table, count: int) -> LinearMap:
     return best
 
 
-def _paths(train: Table, count: int) -> Iterator[LinearMap]:
+def _paths(train: Samples, count: int) -> Iterator[LinearMap]:
     """Yield logistic regression for each penalty, the largest first."""
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415  (a second to import)
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
@@ -113,7 +113,7 @@ def _paths(train: Table, count: int) -> Iterator[LinearMap]:
         yield LinearMap(mean, spread, *_tensors(weight, bias))
 
 
-def logistic_of_ones(train: Table, validation: Table) -> LinearMap:
+def logistic_of_ones(train: Samples, validation: Samples) -> LinearMap:
     """Return for each of D columns of ones and zeros y [N, D] logistic regression on x [N, K].
 
     W and b minimise Σ −ln p(y_d) + λ |W|²/2, p = σ(W x + b), by L-BFGS. λ goes down as in
@@ -135,7 +135,7 @@ def logistic_of_ones(train: Table, validation: Table) -> LinearMap:
 
 
 def _at_minimum(
-    train: Table, weight: Tensor, bias: Tensor, penalty: float
+    train: Samples, weight: Tensor, bias: Tensor, penalty: float
 ) -> tuple[Tensor, Tensor]:
     """Return the weights of logistic regressions for a penalty, from those for another."""
     weight, bias = weight.clone().requires_grad_(), bias.clone().requires_grad_()

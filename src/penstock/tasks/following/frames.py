@@ -23,7 +23,7 @@ from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow
 from penstock.tasks.shared import check_parts, spread
 from penstock.tasks.task import Parts, TaskKind
-from penstock.tasks.trees import Table
+from penstock.tasks.trees import Samples
 
 _LONGEST_EXAMPLE = 60
 
@@ -42,7 +42,7 @@ class FrameBaselines:
 
     def __call__(self) -> dict[str, Method]:
         """Return all, fitted."""
-        train, validation = (_table(self.problem, part) for part in ("train", "validation"))
+        train, validation = (_samples(self.problem, part) for part in ("train", "validation"))
         linear = logistic_of_ones(train, validation)
         on, off = (_after(train.x == value, train.y) for value in (1, 0))
         frequencies = self.problem.frequencies().logit()
@@ -56,9 +56,9 @@ class FrameBaselines:
         }
 
 
-def _table(problem: FramesProblem, part: str) -> Table:
+def _samples(problem: FramesProblem, part: str) -> Samples:
     """Return each frame of a part that is predicted beside the one before it."""
-    return Table(problem.before(part).double(), problem.following(part).double())
+    return Samples(problem.before(part).double(), problem.following(part).double())
 
 
 def _after(there: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
