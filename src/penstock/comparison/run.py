@@ -175,6 +175,7 @@ class _Run:
             meanings=dict(task.problem.meanings),
             profile_of=task.problem.profile_of,
             profile_names=task.problem.profile_names(),
+            class_names=task.problem.class_names(),
             data=about,
             settings=task.settings,
             budget=design.record(),

@@ -125,6 +125,7 @@ class Record:
         tournament: where many cells began, how far each came: {"cell", "rounds" of training, the
             best validation "loss"}, the best first.
         parts: the members of training, validation and test: sequences, or spans of time.
+        class_names: what the contestants' confusions count; none where nothing is classified.
         times: seconds, {"total": of this run, "clock": the time in which the fastest cell takes
             all its steps}, and "workers", the trials at a time.
         schema: the version of this schema.
@@ -148,6 +149,7 @@ class Record:
     versions: dict[str, str]
     meanings: dict[str, str] = field(default_factory=dict)
     parts: dict[str, list[str]] = field(default_factory=dict)
+    class_names: list[str] = field(default_factory=list)
     tournament: list[dict[str, Any]] = field(default_factory=list)
     times: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA

@@ -110,6 +110,14 @@ class Problem(ABC):
     def profile_names(self) -> list[str]:
         """Return the name of each value of the profile."""
 
+    def class_names(self) -> list[str]:
+        """Return the classes that `confusion` counts; none where nothing is classified."""
+        return []
+
+    def confusion(self, predictions: Tensor) -> list[list[int]]:  # noqa: ARG002
+        """Return how often each class, a row, was taken for each, a column, in the test part."""
+        return []
+
     def members(self, part: str) -> list[str]:  # noqa: ARG002
         """Return what is in a part, in words: sequences, spans of time; for the record."""
         return []

@@ -85,6 +85,8 @@ def spoken(findings: Sequence[Finding]) -> list[str]:
 def _answer(decision: Decision, best: CellContestant, differences: Differences) -> str:
     if decision.kind == "best so far":
         return _so_far(best, decision.cells, decision.few, differences)
+    if decision.kind == "winner" and len(decision.cells) == 1:
+        return f"{best.name}, the only cell compared, is worth it."
     if decision.kind == "winner":
         return f"Winner: {best.name}{_against(best, decision.cells, differences)}."
     return _unclear(best, decision.rivals, differences)
@@ -182,7 +184,8 @@ def _seed_words(cells: Cells) -> list[str]:
 
 
 def _size_words(best: CellContestant, smallest: CellContestant, equals: Cells) -> list[str]:
-    cost = f"{best.name} has {best.parameters:,} parameters and takes {best.flops_per_step:,} FLOPs"
+    counts, flops = f"{best.parameters:,} parameters in all", f"{best.flops_per_step:,} FLOPs"
+    cost = f"{best.name} has {counts} and takes {flops}"
     if len(equals) == 1:
         return [f"{cost} a step."]
     if smallest is best:

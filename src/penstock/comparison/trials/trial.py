@@ -282,4 +282,5 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
     trial.profile.extend(measured.profile)
     trial.predictions.extend(task.examples.predicted(predictions))
     trial.bands.extend(task.examples.bands(predictions))
+    trial.confusion.extend(task.problem.confusion(predictions))
     return trial
