@@ -148,6 +148,16 @@ def test_steps_fill_the_time(spots: Task, tmp_path: Path) -> None:
     assert known == sorted({*known})
 
 
+@pytest.mark.parametrize(("validation", "rounds"), [(0.1, 20), (1, 20), (5, 14), (8, 8), (100, 8)])
+def test_rounds_are_short_where_validation_is_cheap(validation: float, rounds: int) -> None:
+    cut = Timetable((), 1, 1400, 175, (4000,))
+    paces = {("gru", 4000): module._Pace(1.0, validation), ("rnn", 4000): module._Pace(2.0, 0.1)}
+    made = module._with_usual_rounds(cut, paces)
+    assert made.steps // made.round_steps == rounds
+    before, after = (paces["gru", 4000].training(one) for one in (cut, made))
+    assert after <= before
+
+
 def test_long_trainings_have_as_many_rounds(spots: Task) -> None:
     request = Request(time=10**6)
     whole = Timetable((), 1, 400, 20, (4000,))

@@ -41,7 +41,8 @@ _WORK = 3e11  # FLOPs of a training at most, where no time is given
 _GROWN = (16, 8, 4, 2)  # times the usual steps
 _STARTING, _CROWDED = 6.0, 1.25  # seconds until processes train; how much slower several are
 _MEASURING = 0.08  # of the time at most, for the speed
-_FEWEST_ROUNDS = 8  # of a training whose steps are few
+_FEWEST_ROUNDS, _USUAL_ROUNDS = 8, 20  # of a training whose steps are few; of any other
+_VALIDATED = 0.05  # of a training's time at most, for more than the fewest rounds
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,7 @@ def _first_that_fits(
         if _cost(timetable, design, paces) * _CROWDED <= room:
             break
         before = timetable
-    timetable = _filled(timetable, before, design, paces, room)
+    timetable = _with_usual_rounds(_filled(timetable, before, design, paces, room), paces)
     last = max(timetable.parameters)
     measuring = max(paces[cell, last].validation for cell in cells)
     return replace(timetable, measuring=measuring, words=tuple(_words(whole, timetable)))
@@ -282,6 +283,21 @@ def _with_steps(timetable: Timetable, steps: int) -> Timetable:
     fewer = min(timetable.round_steps, steps // _FEWEST_ROUNDS)
     rounds = max(1, more if steps > timetable.steps else fewer)
     return replace(timetable, steps=steps, round_steps=rounds)
+
+
+def _with_usual_rounds(timetable: Timetable, paces: Paces) -> Timetable:
+    """Return a timetable with rounds shorter than the fewest ask for, where validation is cheap.
+
+    What is done of a round when time is up is lost, and progress is seen at its end alone.
+    """
+    last = max(timetable.parameters)
+    shares = [pace.validation / pace.step for (_, size), pace in paces.items() if size == last]
+    cheap = int(_VALIDATED * timetable.steps / max(*shares, 1e-9))
+    rounds = min(_USUAL_ROUNDS, cheap)
+    if rounds <= timetable.steps // timetable.round_steps:
+        return timetable
+    steps = max(rounds, int((1 - _VALIDATED) * timetable.steps))
+    return replace(timetable, steps=steps, round_steps=max(1, steps // rounds))
 
 
 def _cost(timetable: Timetable, design: Design, paces: Paces) -> float:
