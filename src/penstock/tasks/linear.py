@@ -119,7 +119,7 @@ def logistic_of_ones(train: Samples, validation: Samples) -> LinearMap:
     W and b minimise Σ −ln p(y_d) + λ |W|²/2, p = σ(W x + b), by L-BFGS. λ goes down as in
     `logistic`.
     """
-    train, validation = train.some(_MOST_FRAMES), validation.some(_MOST_FRAMES)
+    train, validation = (one.some(_MOST_FRAMES).double() for one in (train, validation))
     weight = torch.zeros(train.y.shape[1], train.x.shape[1], dtype=torch.float64)
     bias = train.y.mean(dim=0).clamp(1e-6, 1 - 1e-6).logit()
     nothing, lowest, best = torch.zeros(train.x.shape[1], dtype=torch.float64), torch.inf, None

@@ -40,6 +40,10 @@ class Samples(NamedTuple):
         index = torch.randperm(len(self.y), generator=draw)[:most].sort().values
         return Samples(self.x[index], self.y[index])
 
+    def double(self) -> "Samples":
+        """Return the same in float64."""
+        return Samples(self.x.double(), self.y.double())
+
 
 class Forest(Method):
     """The sum of what trees say: outputs_o = start_o + Σ over trees of o, value of the leaf.

@@ -58,12 +58,13 @@ class FrameBaselines:
 
 def _samples(problem: FramesProblem, part: str) -> Samples:
     """Return each frame of a part that is predicted beside the one before it."""
-    return Samples(problem.before(part).double(), problem.following(part).double())
+    return Samples(problem.before(part), problem.following(part))
 
 
 def _after(there: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
     """Return the share of ones that follow cells [M, D], over all columns and in each [D]."""
-    ones, cases = (there * following).sum(dim=0), there.double().sum(dim=0)
+    ones = (there * following).sum(dim=0, dtype=torch.float64)
+    cases = there.sum(dim=0, dtype=torch.float64)
     share = (ones.sum() + 1) / (cases.sum() + 2)
     return share, (ones + share) / (cases + 1)
 
