@@ -156,7 +156,10 @@ class Training:
         self.learner, self.network, self.seed, self.budget = learner, network, seed, budget
         self.path, self.trail, self.fabric = path, trail, fabric or make_fabric()
         adam = torch.optim.AdamW(
-            network.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay
+            network.parameters(),
+            lr=budget.learning_rate,
+            weight_decay=budget.weight_decay,
+            fused=True,  # a third of the time of a loop over the parameters
         )
         self.model, self.optimizer = self.fabric.setup(network, adam)
         self.progress, self.best = Progress(), self._weights()
