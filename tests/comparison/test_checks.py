@@ -131,6 +131,19 @@ def test_edge_of_range() -> None:
     assert not look("edge-of-range", alone, naive("drift", 1))
 
 
+def test_largest_size() -> None:
+    sizes = [Trial(0, Setting(1e-3, size), "pruned", "search") for size in (4_000, 64_000)]
+    one, other = replace(cell("a", [0.0]), tuning=sizes), cell("bb", [9.0])
+    large, small = Setting(1e-3, 64_000), Setting(1e-3, 4_000)
+    assert look("largest-size", replace(one, setting=large), naive("drift", 1)) == [
+        "a: its size, 64,000 parameters, is the largest tried"
+    ]
+    assert not look("largest-size", replace(one, setting=small), naive("drift", 1))
+    second = replace(other, setting=large, tuning=sizes)  # that of the best counts alone
+    assert not look("largest-size", replace(one, setting=small), second, naive("drift", 1))
+    assert not look("largest-size", replace(one, tuning=sizes[:1]), naive("drift", 1))
+
+
 def test_step_limit() -> None:
     late, early = {"ended": "steps", "best_round": 20}, {"ended": "steps", "best_round": 9}
     assert look("step-limit", cell("a", [0, 0, 0], **late), naive("drift", 1)) == [

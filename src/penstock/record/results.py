@@ -57,6 +57,8 @@ class Verdict:
         recommended: the cell to take, or None.
         smallest: of the cells that cannot be told from the best, the one to take for its size.
         sentences: the answer and its reasons, in words.
+        expected: what the best of several cells is to be expected to score, on seeds and test data
+            that had no say in choosing it; None where no cell is best or that is unknown.
         times: what rests on measured time: {"fastest": a cell or None, "sentences": […]}.
     """
 
@@ -65,6 +67,7 @@ class Verdict:
     recommended: str | None
     sentences: list[str]
     smallest: str | None = None
+    expected: float | None = None
     times: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -100,6 +103,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Resplits:
+    """The same comparison on other splits of the same data, for claims about new data.
+
+    Attributes:
+        scores: of each contestant on each of the splits; a cell is trained once on each, with the
+            setting that was chosen on the first split.
+        ratio: size of the test part, by that of what is learned from.
+        comparisons: each contestant against each other, with the variance of Nadeau & Bengio (2003).
+    """
+
+    scores: dict[str, list[float]]
+    ratio: float
+    comparisons: list[Comparison]
+
+
+@dataclass(frozen=True)
 class Record:
     """A comparison.
 
@@ -124,6 +143,7 @@ class Record:
         versions: of penstock and torch.
         tournament: where many cells began, how far each came: {"cell", "rounds" of training, the
             best validation "loss"}, the best first.
+        resplits: the same on other splits of the data, where they were asked for.
         parts: the members of training, validation and test: sequences, or spans of time.
         times: seconds, {"total": of this run, "clock": the time in which the fastest cell takes
             all its steps}, and "workers", the trials at a time.
@@ -149,6 +169,7 @@ class Record:
     meanings: dict[str, str] = field(default_factory=dict)
     parts: dict[str, list[str]] = field(default_factory=dict)
     tournament: list[dict[str, Any]] = field(default_factory=list)
+    resplits: Resplits | None = None
     times: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 

@@ -35,6 +35,7 @@ def cell_words(
         _answer(decision, best, differences),
         *_missing_words(contestants),
         f"{best.name} beats every baseline: {differences.words(best.name, closest)}.",
+        *_chosen_words(decision, best, differences.score),
         *_lost_words(contestants),
         *_seed_words(cells),
         *_size_words(best, smallest(best, decision.equals), decision.equals),
@@ -135,6 +136,17 @@ def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
             if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
                 sentences.append(f"Trials that {head}{what}: {', '.join(lost)}.")
     return sentences
+
+
+def _chosen_words(decision: Decision, best: CellContestant, score: str) -> list[str]:
+    """Say how much of the lowest error is luck, where it shows in three digits."""
+    own, expected = best.metrics[score], decision.expected
+    if expected is None or f"{own:.3g}" == f"{expected:.3g}":
+        return []
+    return [
+        f"The best of {len(decision.cells)} cells is in part the luckiest: on seeds and test data "
+        f"that had no say in choosing it, {score} is {expected:.3g} instead of {own:.3g}."
+    ]
 
 
 def _interval_words(cells: Cells, promised: Mapping[str, float]) -> list[str]:

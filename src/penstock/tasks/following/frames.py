@@ -26,7 +26,7 @@ from penstock.tasks.measuring import Blocks, consecutive, measured, whole_owners
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow, Measured, Problem
 from penstock.tasks.shared import check_parts, pieces_note, spread
-from penstock.tasks.task import Parts, TaskKind
+from penstock.tasks.task import Parts, TaskKind, redrawn
 
 _LONGEST = 200  # frames of a piece; each is read from a state of zero
 _BATCH, _LONGEST_EXAMPLE = 256, 60
@@ -217,10 +217,11 @@ def _bind(data: Frames) -> Parts:
 def _pieces(data: Frames) -> tuple[dict[str, Pieces], str]:
     """Return the pieces of each part, and how the sequences were split."""
     if not data.parts:
-        return cut(data.offsets, _LONGEST, shortest=2)
-    members = divide(np.zeros(len(data.ids), np.int64), np.array(data.parts))
+        return cut(data.offsets, _LONGEST, 2, data.draw)
+    alike = np.zeros(len(data.ids), np.int64)
+    members = divide(alike, np.array(data.parts), number=data.draw)
     return cut_members(data.offsets, members, _LONGEST, shortest=2), "as the names of arrays say"
 
 
 CODEC = FramesCodec()
-FRAMES = TaskKind("frames", "frames", CODEC, read_frames, _bind)
+FRAMES = TaskKind("frames", "frames", CODEC, read_frames, _bind, redraw=redrawn)
