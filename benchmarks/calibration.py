@@ -62,7 +62,9 @@ def made(draws: int) -> tuple[Tally, list[dict[str, float]]]:
     return together(tallies), chosen
 
 
-def trainings(data: int, path: Path, kinds: Sequence[str] = KINDS, one: Work | None = None) -> Tally:
+def trainings(
+    data: int, path: Path, kinds: Sequence[str] = KINDS, one: Work | None = None
+) -> Tally:
     """Return what happened on so many data sets of each kind; a file keeps those that are done."""
     if one is None:
         from calibrating import trained

@@ -1,4 +1,4 @@
-"""The calibration goes on where it was cut off, and its page is that of the results that are kept."""
+"""The calibration goes on where it was cut off, and its page is that of the results kept."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import calibration  # noqa: E402
-from calibrating import judging, page, shares, tables  # noqa: E402
+from calibrating import judging, page, shares, tables, trained  # noqa: E402
 
 
 def test_wilsons_interval():
@@ -44,8 +44,6 @@ def test_made_tables_are_judged():
 
 
 def test_trained_twins_are_judged(monkeypatch: pytest.MonkeyPatch):
-    from calibrating import trained
-
     monkeypatch.setattr(trained, "NETWORKS", 6)
     monkeypatch.setattr(trained, "GROUPS", ((1, 2), (3, 2)))
     counts = trained.one("classify: random labels", 0).counts

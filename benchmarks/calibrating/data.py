@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -44,7 +45,9 @@ def series(values: np.ndarray) -> tuple[Task, Problem]:
     return short, long.problem
 
 
-def sequences(rng: np.random.Generator, target: str, label: Callable[..., np.ndarray]):  # noqa: ANN201
+def sequences(
+    rng: np.random.Generator, name: str, label: Callable[[np.ndarray], np.ndarray]
+) -> tuple[Task, Problem]:
     """Return a task on sequences of a number x, with labels of x [S, T]: one each, or a step."""
     count = _SETS + _FRESH_SETS
     x = rng.standard_normal((count, _STEPS))
@@ -61,7 +64,7 @@ def sequences(rng: np.random.Generator, target: str, label: Callable[..., np.nda
         }
     )
     short, long = (
-        _bound(target, frame[: n * _STEPS], split="part", target=("label",), id="id", time="step")
+        _bound(name, frame[: n * _STEPS], split="part", target=("label",), id="id", time="step")
         for n in (_SETS, count)
     )
     return short, long.problem
@@ -84,9 +87,9 @@ def text(rng: np.random.Generator) -> tuple[Task, Problem]:
     return short, fresh
 
 
-def _bound(name: str, frame: pl.DataFrame, **options: object) -> Task:
+def _bound(name: str, frame: pl.DataFrame, **options: Any) -> Task:
     kind = find_task(name)
-    read = kind.read(Source(name, table=frame), Options(task=name, **options))  # type: ignore[arg-type]
+    read = kind.read(Source(name, table=frame), Options(task=name, **options))
     return kind.prepare(read, 1) if kind.has_horizon else kind.prepare(read)
 
 

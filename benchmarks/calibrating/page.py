@@ -11,9 +11,10 @@ Rows = list[dict[str, Any]]
 HEAD = """# How often a verdict is wrong
 
 Printed by `python benchmarks/calibration.py --page benchmarks/results/{file}` from results
-that the same command has measured. A share stands with its 95 % interval by Wilson. What is claimed:
+that the same command has measured. A share stands with its 95 % interval by Wilson. What is
+claimed:
 
-- **a winner**: the verdict names one cell that is better than every other, where all are twins, one
+- **a winner**: the verdict names one cell that is better than every other, where all are twins: one
   cell under several names, which differ by chance alone.
 - **a pair told apart**: some two of these twins.
 - **beats every baseline**: a cell is said to, where none can: on equals in tables, and on data in
@@ -72,8 +73,8 @@ def _false(title: str, rows: Rows, draws: int) -> str:
         for data, seeds, cells in dict.fromkeys(k[:3] for k in found if k[3] == HELD)
     ]
     return (
-        f"## {title}\n\n{draws:,} of each kind. All that is claimed here is false: from three seeds "
-        f"on at most .05 is meant.\n\n{_table(heads, table)}\n"
+        f"## {title}\n\n{draws:,} of each kind. All that is claimed here is false: from three "
+        f"seeds on at most .05 is meant.\n\n{_table(heads, table)}\n"
         f"{_table(('data', 'seeds', '± holds the truth', '± holds other seeds'), held)}"
     )
 
@@ -109,8 +110,8 @@ def _power(rows: Rows) -> str:
     ]  # fmt: skip
     heads = ("seeds", "cells", *(f"{b:g}" for b in better), "80 % at")
     return (
-        "## What is found\n\nHow often a cell is named the winner that is better than its equals by "
-        "so many standard deviations of a seed (of a cell on a block there is as much, and of "
+        "## What is found\n\nHow often a cell is named the winner that is better than its equals "
+        "by so many standard deviations of a seed (of a cell on a block there is as much, and of "
         f"chance), and the difference at which four of five are.\n\n{_table(heads, lines)}"
     )
 
@@ -148,9 +149,13 @@ def _others(rows: Rows) -> str:
     chosen = [r for r in rows if r["claim"].startswith("± of") and r["seeds"] == 5]
     lines = [[r["data"], r["claim"].split()[2:-3] and _metric(r), share(r)] for r in chosen]
     return (
-        "## Other metrics\n\nWhat the ± of the other metrics hold, with five seeds.\n\n"
-        f"{_table(('data', 'metric', '± holds the truth'), lines)}"
-    ) if chosen else ""
+        (
+            "## Other metrics\n\nWhat the ± of the other metrics hold, with five seeds.\n\n"
+            f"{_table(('data', 'metric', '± holds the truth'), lines)}"
+        )
+        if chosen
+        else ""
+    )
 
 
 _metric: Callable[[dict[str, Any]], str] = lambda row: (  # noqa: E731

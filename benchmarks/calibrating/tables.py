@@ -53,7 +53,10 @@ def drawn(rng: np.random.Generator, kind: str, cells: int, seeds: int) -> list[n
 def contestants(tables: Sequence[np.ndarray], lag: int) -> list[Contestant]:
     """Return cells, and the last as a baseline."""
     *cells, other = tables
-    return [*(cell(f"c{k}", one, lag) for k, one in enumerate(cells)), naive("naive", other[0], lag)]
+    return [
+        *(cell(f"c{k}", one, lag) for k, one in enumerate(cells)),
+        naive("naive", other[0], lag),
+    ]
 
 
 def equals(draws: int, kinds: Sequence[str], cells: int, seeds: int) -> Tally:
@@ -138,7 +141,9 @@ def resplits(draws: int, splits: int, size: int = 100) -> Tally:
             gaps.append(wrong[0] - wrong[1])
         for claim, ratio in ((NEW, test / (size - test)), (UNCORRECTED, 0.0)):
             p = over_resplits(np.array(gaps), ratio).p
-            tally.enter((f"{size} sequences, {splits} splits", 1, 2, claim), p is not None and p < 0.05)
+            tally.enter(
+                (f"{size} sequences, {splits} splits", 1, 2, claim), p is not None and p < 0.05
+            )
     return tally
 
 

@@ -105,8 +105,10 @@ def test_twins_and_others_are_judged() -> None:
     assert [*found.scores] == ["a", "b"]
     (down, up) = found.comparisons
     assert (down.first, down.second, up.first) == ("a", "b", "b")
-    assert down.difference == -up.difference == pytest.approx(
-        -np.mean([s["b"] - s["a"] for s in scores])
+    assert (
+        down.difference
+        == -up.difference
+        == pytest.approx(-np.mean([s["b"] - s["a"] for s in scores]))
     )
     assert (down.p or 1) < 0.001
 

@@ -134,9 +134,9 @@ def compare(
     """
     request = Request(
         cells=(cells,) if isinstance(cells, str) else tuple(cells), task=task, horizon=horizon,
-        seeds=seeds, resplits=resplits, steps=steps, rates=rates, size=size, parameters=parameters, layers=layers,
-        bidirectional=bidirectional, dropout=dropout, context=context, batch_size=batch_size,
-        patience=patience, weight_decay=weight_decay, time=time,
+        seeds=seeds, resplits=resplits, steps=steps, rates=rates, size=size, parameters=parameters,
+        layers=layers, bidirectional=bidirectional, dropout=dropout, context=context,
+        batch_size=batch_size, patience=patience, weight_decay=weight_decay, time=time,
         out=None if out is None else Path(out), workers=workers, ray=ray, skip_checks=skip_checks,
     )  # fmt: skip
     request.classes  # noqa: B018  (what is wrong with a class is said before the data are read)

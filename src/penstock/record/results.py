@@ -110,7 +110,7 @@ class Resplits:
         scores: of each contestant on each of the splits; a cell is trained once on each, with the
             setting that was chosen on the first split.
         ratio: size of the test part, by that of what is learned from.
-        comparisons: each contestant against each other, with the variance of Nadeau & Bengio (2003).
+        comparisons: each contestant against each other, with Nadeau & Bengio's variance (2003).
     """
 
     scores: dict[str, list[float]]

@@ -66,8 +66,9 @@ def compare(
     # What is wrong with the command line or the data is said before torch is imported.
     request = Request(
         cells=_names(cells), task=reading.task, horizon=reading.horizon, seeds=seeds,
-        resplits=resplits, steps=steps, rates=_rates(rates), size=size, parameters=parameters, layers=layers,
-        bidirectional=bidirectional, dropout=dropout, context=context, batch_size=batch_size,
+        resplits=resplits, steps=steps, rates=_rates(rates), size=size, parameters=parameters,
+        layers=layers, bidirectional=bidirectional, dropout=dropout, context=context,
+        batch_size=batch_size,
         patience=patience, weight_decay=weight_decay, time=time or None, out=out, workers=workers,
         ray=ray or None, skip_checks=skip_check or (), began=command.obj,
     )  # fmt: skip

@@ -18,12 +18,7 @@ def judge_resplits(scores: Sequence[Mapping[str, float]], ratio: float) -> Respl
     return Resplits(
         table,
         ratio,
-        [
-            _compare(table, one, other, ratio)
-            for one in common
-            for other in common
-            if one != other
-        ],
+        [_compare(table, one, other, ratio) for one in common for other in common if one != other],
     )
 
 
@@ -48,7 +43,9 @@ def resplit_words(
     rivals = [name for name in dict.fromkeys(rivals) if name != best]
     beaten = [name for name in rivals if differences.below(best, name)]
     mean = float(np.mean(resplits.scores[best]))
-    head = f"On {len(resplits.scores[best])} other splits of the data {best} has {differences.score}"
+    head = (
+        f"On {len(resplits.scores[best])} other splits of the data {best} has {differences.score}"
+    )
     parts = [f"{head} {mean:.3g} on average"]
     if beaten:
         parts.append(f"is better beyond doubt than {names(beaten)}")
