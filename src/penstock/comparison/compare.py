@@ -38,6 +38,7 @@ def compare(
     test_windows: str | None = None,
     elapsed: bool = False,
     seeds: int = DEFAULT_SEEDS,
+    resplits: int = 0,
     steps: int | None = None,
     rates: Sequence[float] | None = None,
     size: str = "auto",
@@ -104,6 +105,8 @@ def compare(
         test_windows: of series: "rolling", one a step, or "last", the last one of each series.
         elapsed: whether the time since the row before is a column too.
         seeds: trainings of each cell that are measured.
+        resplits: other splits of the data on which each cell is trained once more, for claims about
+            new data; of sequences whose parts are drawn, not of series.
         steps: of a training at most.
         rates: learning rates to try for each cell; a single one is taken as it is.
         size: of the recurrent layers: "small" (4,000 parameters), "medium" (64,000) and "large"
@@ -131,9 +134,9 @@ def compare(
     """
     request = Request(
         cells=(cells,) if isinstance(cells, str) else tuple(cells), task=task, horizon=horizon,
-        seeds=seeds, steps=steps, rates=rates, size=size, parameters=parameters, layers=layers,
-        bidirectional=bidirectional, dropout=dropout, context=context, batch_size=batch_size,
-        patience=patience, weight_decay=weight_decay, time=time,
+        seeds=seeds, resplits=resplits, steps=steps, rates=rates, size=size, parameters=parameters,
+        layers=layers, bidirectional=bidirectional, dropout=dropout, context=context,
+        batch_size=batch_size, patience=patience, weight_decay=weight_decay, time=time,
         out=None if out is None else Path(out), workers=workers, ray=ray, skip_checks=skip_checks,
     )  # fmt: skip
     request.classes  # noqa: B018  (what is wrong with a class is said before the data are read)

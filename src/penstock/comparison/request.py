@@ -40,6 +40,7 @@ class Request:
     task: str | None = None
     horizon: int | None = None
     seeds: int = DEFAULT_SEEDS
+    resplits: int = 0
     steps: int | None = None
     rates: Sequence[float] | None = None
     size: str = "auto"
@@ -69,6 +70,11 @@ class Request:
         }  # fmt: skip
         for name, number in numbers.items():
             _check_above_0(name, number)
+        if self.resplits < 0 or self.resplits == 1:
+            raise ArgumentError(
+                f"the number of resplits is {self.resplits}; it must be 0, or 2 and more (30 is "
+                "usual): the spread over splits is what is looked at"
+            )
         if self.size not in SIZES:
             raise ArgumentError(f"the size is {self.size!r}; it is one of {', '.join(SIZES)}")
         if self.dropout is not None and not 0 <= self.dropout < 1:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from penstock.comparison.judging.verdict import judge
 from penstock.comparison.keeping.folder import make_folder
 from penstock.comparison.report.report import write_reports
 from penstock.comparison.request import Request
+from penstock.comparison.resplits import resplit
 from penstock.comparison.timetable import (
     FINALISTS,
     GENERATIONS,
@@ -118,8 +119,10 @@ def _design(task: Task, request: Request, budget: Budget) -> Design:
     space = make_space(task, request, budget)
     design = Design(
         task, cells, request.seeds, budget, space, GENERATIONS, bidirectional=request.bidirectional,
-        entrants=FINALISTS if request.tournament else None,
+        entrants=FINALISTS if request.tournament else None, resplits=request.resplits,
     )  # fmt: skip
+    if request.resplits:
+        task.resplit(1)  # what is wrong with it is said before anything is trained
     for cell in cells:
         design.structure(cell, space.first())
     return design
@@ -156,6 +159,7 @@ class _Run:
         """Train, measure, check and judge."""
         design, task = self.design, self.design.task
         search, testing, tested = self._trials()
+        resplits, missed = resplit(design, search.best(), self._elsewhere, self.schedule.deadline)
         tuned = list(search.trials.values())
         finalists = [job.cell for job in testing[0]]
         outcomes = {cell: [one for one in tested if one[0].cell == cell] for cell in finalists}
@@ -183,12 +187,15 @@ class _Run:
             notes=[*task.notes, *search.words()],
             contestants=contestants,
             comparisons=comparisons,
-            verdict=judge(contestants, comparisons, baselines, findings, task.problem.promised),
+            verdict=judge(
+                contestants, comparisons, baselines, findings, task.problem.promised, resplits
+            ),
             checks=findings,
-            cut=[*self.timetable.words, *left_out, *lacking],
+            cut=[*self.timetable.words, *left_out, *missed, *lacking],
             examples=[one.record() for one in task.examples.shown()],
             versions={"penstock": __version__, "torch": torch.__version__},
             parts={part: task.problem.members(part) for part in PARTS},
+            resplits=resplits,
             tournament=search.standings,
             times={
                 "total": time.monotonic() - self.schedule.started,
@@ -207,14 +214,21 @@ class _Run:
                 return self._train(run, self.schedule.tuning(rungs))
 
             search = Search(design, train, lambda job: drop(job, self.bench.root))
-            self.watcher.begins(search.expected() + design.seeds * search.finalists)
+            measured = (design.seeds + design.resplits) * search.finalists
+            self.watcher.begins(search.expected() + measured)
             testing = design.testing(search.best())
             self._discard_damaged(testing)
             return search, testing, self._train(run, self.schedule.testing(testing))
 
-    def _discard_damaged(self, rungs: Sequence[Rung]) -> None:
+    def _elsewhere(self, task: Task, rungs: Sequence[Rung]) -> list[Outcome]:
+        """Train on another split of the data."""
+        self._discard_damaged(rungs, task)
+        with self.pool.open(replace(self.bench, task=task)) as run:
+            return self._train(run, self.schedule.testing(rungs))
+
+    def _discard_damaged(self, rungs: Sequence[Rung], task: Task | None = None) -> None:
         for job in (job for rung in rungs for job in rung):
-            if why := discard_damaged(self.design.task, job, self.bench.root):
+            if why := discard_damaged(task or self.design.task, job, self.bench.root):
                 self.watcher.discarded(why)
 
     def _train(self, run: Run, jobs: Iterator[Job]) -> list[Outcome]:

@@ -305,9 +305,9 @@ def _cost(timetable: Timetable, design: Design, paces: Paces) -> float:
     total = 0.0
     for cell in design.cells:
         sizes = [paces[cell, size].training(timetable) for size in timetable.parameters]
-        total += _searched(timetable.generations) * sum(sizes) / len(sizes) + timetable.seeds * max(
-            sizes
-        )
+        total += _searched(timetable.generations) * sum(sizes) / len(sizes) + (
+            timetable.seeds + design.resplits
+        ) * max(sizes)
     return total
 
 

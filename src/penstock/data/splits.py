@@ -54,13 +54,13 @@ def rows_needed(context: int, horizon: int) -> int:
     return next(n for n in lengths if split(n, horizon).train >= context + horizon)
 
 
-def split_set(strata: NDArray[np.int64]) -> Members:
-    """Return the members of each part of a set [S], drawn by chance with a fixed seed.
+def split_set(strata: NDArray[np.int64], number: int = 0) -> Members:
+    """Return the members of each part of a set [S], drawn by chance with `number` as seed.
 
     Each stratum (a class, say) gives each part its share, and at least one member where it has
     three. The order of a part is random, so that stretches of it are alike.
     """
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(number)
     part = np.zeros(len(strata), np.int64)
     for stratum in np.unique(strata):
         members = draw.permutation(np.flatnonzero(strata == stratum))
@@ -72,10 +72,16 @@ def split_set(strata: NDArray[np.int64]) -> Members:
     return {name: draw.permutation(np.flatnonzero(part == k)) for k, name in enumerate(PARTS)}
 
 
+def drawn(number: int) -> bytes:
+    """Return what tells a split by chance from others, for a hash: nothing for the first."""
+    return b"" if not number else b"\0draw %d" % number
+
+
 def divide(
     strata: NDArray[np.int64],
     told: NDArray[np.str_] | None = None,
     groups: NDArray[np.int64] | None = None,
+    number: int = 0,
 ) -> Members:
     """Return the members of each part of a set [S].
 
@@ -86,22 +92,26 @@ def divide(
         strata: [S] the class of each.
         told: [S] the part of each, where the user gave them.
         groups: [S] the group of each, by number.
+        number: the seed of what is drawn; above 0 the parts that were told are drawn anew too, as
+            many members (or groups) of each stratum in each part as before.
 
     Raises:
         DataError: a group was told to two parts, or the groups are too few.
     """
     if told is None and groups is None:
-        return split_set(strata)
+        return split_set(strata, number)
     every = np.arange(len(strata))
     if told is not None and groups is not None:
         _check_apart(told, groups)
+    if told is not None and number:
+        told = _exchanged(strata, told, groups, number)
     groups = every if groups is None else groups
     parts = np.full(len(strata), "train", dtype="<U10") if told is None else told.astype("<U10")
     lacking = [part for part in PARTS[1:] if not (parts == part).any()]
     free = every[parts == "train"]
     if lacking:
-        parts[free] = _drawn(strata[free], groups[free], ["train", *lacking])
-    draw = np.random.default_rng(0)
+        parts[free] = _drawn(strata[free], groups[free], ["train", *lacking], number)
+    draw = np.random.default_rng(number)
     return {part: draw.permutation(every[parts == part]) for part in PARTS}
 
 
@@ -114,14 +124,31 @@ def _check_apart(told: NDArray[np.str_], groups: NDArray[np.int64]) -> None:
         )
 
 
+def _exchanged(
+    strata: NDArray[np.int64],
+    told: NDArray[np.str_],
+    groups: NDArray[np.int64] | None,
+    number: int,
+) -> NDArray[np.str_]:
+    """Return the part of each member after those of a stratum, or groups, exchanged theirs."""
+    draw, again = np.random.default_rng(number), told.copy()
+    if groups is not None:
+        _, first, place = np.unique(groups, return_index=True, return_inverse=True)
+        return draw.permutation(told[first])[place]
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        again[members] = told[draw.permutation(members)]
+    return again
+
+
 def _drawn(
-    strata: NDArray[np.int64], groups: NDArray[np.int64], parts: list[str]
+    strata: NDArray[np.int64], groups: NDArray[np.int64], parts: list[str], number: int
 ) -> NDArray[np.str_]:
     """Return the part of each member, whole groups each: the largest first, where it lacks most.
 
     Members of a part lack as long as it has less than its share of their strata.
     """
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(number)
     table = _counts(strata, groups)
     if len(table) < len(parts):
         raise DataError(

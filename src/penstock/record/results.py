@@ -100,6 +100,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Resplits:
+    """The same comparison on other splits of the same data, for claims about new data.
+
+    Attributes:
+        scores: of each contestant on each of the splits; a cell is trained once on each, with the
+            setting that was chosen on the first split.
+        ratio: size of the test part, by that of what is learned from.
+        comparisons: each contestant against each other, with Nadeau & Bengio's variance (2003).
+    """
+
+    scores: dict[str, list[float]]
+    ratio: float
+    comparisons: list[Comparison]
+
+
+@dataclass(frozen=True)
 class Record:
     """A comparison.
 
@@ -124,6 +140,7 @@ class Record:
         versions: of penstock and torch.
         tournament: where many cells began, how far each came: {"cell", "rounds" of training, the
             best validation "loss"}, the best first.
+        resplits: the same on other splits of the data, where they were asked for.
         parts: the members of training, validation and test: sequences, or spans of time.
         class_names: what the contestants' confusions count; none where nothing is classified.
         times: seconds, {"total": of this run, "clock": the time in which the fastest cell takes
@@ -151,6 +168,7 @@ class Record:
     parts: dict[str, list[str]] = field(default_factory=dict)
     class_names: list[str] = field(default_factory=list)
     tournament: list[dict[str, Any]] = field(default_factory=list)
+    resplits: Resplits | None = None
     times: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 

@@ -4,7 +4,7 @@
 of it and data a `Task`, one frozen value. None of the parts knows another's insides.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -64,6 +64,11 @@ class Baseline:
         return self.problem.predict(self.method)
 
 
+def redrawn(data: Any, number: int) -> Any:
+    """Return data whose `draw` is the number."""
+    return replace(data, draw=number)
+
+
 @dataclass(frozen=True)
 class TaskKind:
     """A task before it has seen data.
@@ -78,6 +83,8 @@ class TaskKind:
         has_horizon: whether steps are forecast, so that `bind` takes a horizon, or None, too.
         has_context: whether there is a number of steps to look at, or that the gradient goes back,
             so that `bind` takes it, or None, last.
+        redraw: from data and a number to the same data with their parts drawn anew; None where
+            time decides what is in which part.
     """
 
     name: str
@@ -87,6 +94,7 @@ class TaskKind:
     bind: Callable[..., "Parts"]
     has_horizon: bool = False
     has_context: bool = False
+    redraw: Callable[[Any, int], Any] | None = None
 
     def read(
         self, source: Source, options: Options, understood: Understanding | None = None
@@ -115,8 +123,11 @@ class TaskKind:
                 f"--context is for forecasts, text and frames; --task {self.name} has none"
             )
         told = [horizon] * self.has_horizon + [context] * self.has_context
-        parts = self.bind(data, *told)
-        return Task(**vars(parts), kind=self, data=data)
+        return self.bound(data, told)
+
+    def bound(self, data: TaskData, told: Sequence[int | None]) -> "Task":
+        """Return the task on data, with the horizon and the context that `bind` takes."""
+        return Task(**vars(self.bind(data, *told)), kind=self, data=data, told=tuple(told))
 
 
 @dataclass(frozen=True)
@@ -150,10 +161,12 @@ class Task(Parts):
     Attributes:
         kind: the task itself.
         data: what its `read` returned.
+        told: the horizon and the context, as far as `TaskKind.bind` takes them.
     """
 
     kind: TaskKind
     data: TaskData
+    told: tuple[int | None, ...] = ()
 
     @property
     def name(self) -> str:
@@ -164,6 +177,19 @@ class Task(Parts):
     def codec(self) -> Codec:
         """From a model's file to predictions."""
         return self.kind.codec
+
+    def resplit(self, number: int) -> "Task":
+        """Return the task with its parts drawn anew; a number stands for the same parts always.
+
+        Raises:
+            ArgumentError: its parts are not drawn.
+        """
+        if self.kind.redraw is None:
+            raise ArgumentError(
+                f"--resplits draws anew which sequences are tested; --task {self.name} splits its "
+                "data in time, where the future alone is tested"
+            )
+        return self.kind.bound(self.kind.redraw(self.data, number), self.told)
 
     def network(self, cell: str | type[Cell], structure: Structure) -> nn.Module:
         """Return an untrained network for this task."""

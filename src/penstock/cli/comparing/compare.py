@@ -18,6 +18,9 @@ def compare(
         str, typer.Option(help="Cells, with commas between, your own as file.py:MyCell; or all.")
     ] = "rnn,lstm,gru",
     seeds: Annotated[int, typer.Option(help="Trainings of each cell that are measured.")] = 5,
+    resplits: Annotated[
+        int, typer.Option(help="Other splits of sequences to train on, for claims about new data.")
+    ] = 0,
     steps: Annotated[int | None, typer.Option(help="Steps of a training at most.")] = None,
     rates: Annotated[
         str, typer.Option(help="Learning rates to try for each cell, with commas between.")
@@ -62,9 +65,10 @@ def compare(
 
     # What is wrong with the command line or the data is said before torch is imported.
     request = Request(
-        cells=_names(cells), task=reading.task, horizon=reading.horizon, seeds=seeds, steps=steps,
-        rates=_rates(rates), size=size, parameters=parameters, layers=layers,
-        bidirectional=bidirectional, dropout=dropout, context=context, batch_size=batch_size,
+        cells=_names(cells), task=reading.task, horizon=reading.horizon, seeds=seeds,
+        resplits=resplits, steps=steps, rates=_rates(rates), size=size, parameters=parameters,
+        layers=layers, bidirectional=bidirectional, dropout=dropout, context=context,
+        batch_size=batch_size,
         patience=patience, weight_decay=weight_decay, time=time or None, out=out, workers=workers,
         ray=ray or None, skip_checks=skip_check or (), began=command.obj,
     )  # fmt: skip

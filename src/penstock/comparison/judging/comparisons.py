@@ -1,7 +1,7 @@
 """Each contestant against each other: paired differences, and how to say them."""
 
 from collections.abc import Iterable, Sequence
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -23,7 +23,15 @@ Pair = tuple[str, str]
 def compare_all(contestants: Sequence[Contestant]) -> list[Comparison]:
     """Return each contestant against each other; those without a result left out."""
     ranked = [one for one in contestants if one.rank is not None]
-    return [_compare(one, other) for one in ranked for other in ranked if one is not other]
+    found = {(a, b): _compare(ranked[a], ranked[b]) for a, b in combinations(range(len(ranked)), 2)}
+    found |= {(b, a): _turned(one) for (a, b), one in found.items()}
+    return [found[pair] for pair in sorted(found)]
+
+
+def _turned(one: Comparison) -> Comparison:
+    """Return a comparison from the second's side."""
+    turned = None if one.interval is None else (-one.interval[1], -one.interval[0])
+    return Comparison(one.second, one.first, -one.difference, turned, one.p)
 
 
 def _compare(one: Contestant, other: Contestant) -> Comparison:

@@ -105,6 +105,20 @@ def contrast(tables: Sequence[Table], weights: Table, largest: float, lag: int =
     return _estimate(found.mean, found.mean**2 / (K * (K + 1)), K - 1)
 
 
+def over_resplits(differences: Table, ratio: float) -> Estimate:
+    """Return the mean of [N] differences on N splits of the same data, whose parts overlap.
+
+    Var = (1/N + n_test/n_train) s², the ratio being that of the sizes of these parts, with N − 1
+    degrees of freedom (Nadeau & Bengio 2003, Machine Learning 52): s²/N would be the variance of
+    splits that are independent.
+    """
+    mean, count = float(differences.mean()), len(differences)
+    spread = float((differences - differences[0]).var(ddof=1)) if count > 1 else 0.0
+    if spread <= (_ROUNDING * float(np.abs(differences).max())) ** 2:
+        return Estimate(mean, None)
+    return _estimate(mean, (1 / count + ratio) * spread, count - 1)
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number (Holm 1979)."""
     order = np.argsort(p, kind="stable")

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from penstock.comparison.judging import wording
 from penstock.comparison.judging.comparisons import Differences
 from penstock.comparison.judging.deciding import Decision, decide, smallest
+from penstock.comparison.judging.resplitting import resplit_words
 from penstock.record.contestants import Contestant
-from penstock.record.results import Comparison, Finding, Verdict
+from penstock.record.results import Comparison, Finding, Resplits, Verdict
 
 
 def judge(
@@ -19,17 +20,20 @@ def judge(
     simplest: Sequence[str],
     findings: Sequence[Finding] = (),
     promised: Mapping[str, float] = MappingProxyType({}),
+    resplits: Resplits | None = None,
 ) -> Verdict:
     """Return the verdict on contestants in the order of their rank.
 
     `simplest` are the baselines, the simplest first. What a check found that puts the whole
     comparison in doubt comes before the answer, and what a check has to say for the verdict right
     behind it. `promised` is how much of what comes intervals should hold, by the name of the metric
-    that says how much they did.
+    that says how much they did. What `resplits` say of new data comes last.
     """
     differences = Differences(contestants, comparisons)
     decision = decide(contestants, differences, simplest)
     answer, *reasons = _sentences(decision, contestants, differences, promised)
+    if resplits is not None:
+        reasons += resplit_words(decision, contestants, resplits)
     sentences = [*wording.doubts(findings), answer, *wording.spoken(findings), *reasons]
     best = decision.best
     if best is None:

@@ -30,6 +30,7 @@ class Design:
         generations: settings that the search tries at a time, for each cell.
         bidirectional: whether layers read from the end as well.
         entrants: cells that a tournament leaves for the search; None where there is none.
+        resplits: other splits of the data, on each of which each cell is trained once.
     """
 
     task: Task
@@ -40,6 +41,7 @@ class Design:
     generations: tuple[int, ...] = ()
     bidirectional: bool = False
     entrants: int | None = None
+    resplits: int = 0
 
     def tuning(self, cell: str, setting: Setting, until: int | None = None) -> Job:
         """Return a trial of the search, which pauses after `until` rounds."""
@@ -51,6 +53,10 @@ class Design:
             [self._job(cell, seed, setting, "test") for cell, setting in settings.items()]
             for seed in range(self.seeds)
         ]
+
+    def resplit(self, number: int) -> "Design":
+        """Return the design of one training of each cell, on another split of the data."""
+        return replace(self, task=self.task.resplit(number), seeds=1, resplits=0)
 
     def record(self) -> dict[str, Any]:
         """Return the budgets, for the record."""

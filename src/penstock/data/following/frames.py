@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from penstock.data.files import Source
 from penstock.data.series import Names, Options, one_or_more
+from penstock.data.splits import drawn
 from penstock.data.understanding.layouts.arrays import part_of_name
 from penstock.data.understanding.understand import understand
 from penstock.data.understanding.understanding import Understanding
@@ -27,6 +28,7 @@ class Frames:
         columns: [D] names.
         id: the column of ids, or None.
         parts: [S] train, validation or test, where the names of arrays tell; else empty.
+        draw: which of the splits by chance is meant; 0 is the one that is searched and judged.
     """
 
     name: str
@@ -36,10 +38,11 @@ class Frames:
     columns: tuple[str, ...]
     id: Names
     parts: tuple[str, ...] = ()
+    draw: int = 0
 
     def fingerprint(self) -> str:
         """Return a hash of all that is learned from."""
-        digest = hashlib.sha256("\0".join((*self.ids, *self.parts)).encode())
+        digest = hashlib.sha256("\0".join((*self.ids, *self.parts)).encode() + drawn(self.draw))
         digest.update(self.offsets.tobytes() + self.values.tobytes())
         return digest.hexdigest()
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from penstock.data.splits import PARTS, Members, Split, split, split_set
+from penstock.errors import ArgumentError
 
 _FEWEST_TO_DRAW = 10  # fewer sequences than that are cut in time
 
@@ -78,17 +79,25 @@ def whole(offsets: NDArray[np.int64], members: NDArray[np.int64]) -> Pieces:
 
 
 def cut(
-    offsets: NDArray[np.int64], longest: int, shortest: int = 1
+    offsets: NDArray[np.int64], longest: int, shortest: int = 1, number: int = 0
 ) -> tuple[dict[str, Pieces], str]:
     """Return the parts of sequences in pieces of at most `longest` steps, and how they were split.
 
-    Ten sequences or more are split by sequence, by chance with a fixed seed; each of fewer is
+    Ten sequences or more are split by sequence, by chance with `number` as seed; each of fewer is
     split in time. Pieces shorter than `shortest` are left out.
+
+    Raises:
+        ArgumentError: a split by chance is asked for, and they are split in time.
     """
     lengths = np.diff(offsets)
     if len(lengths) >= _FEWEST_TO_DRAW:
-        members = split_set(np.zeros(len(lengths), np.int64))
+        members = split_set(np.zeros(len(lengths), np.int64), number)
         return cut_members(offsets, members, longest, shortest), "split by sequence"
+    if number:
+        raise ArgumentError(
+            f"--resplits draws anew which sequences are tested; {len(lengths)} sequences are each "
+            f"split in time, and never drawn: give {_FEWEST_TO_DRAW} or more"
+        )
     splits = [split(n, 1) if n >= 3 else Split(n, n, n) for n in lengths.tolist()]
     spans = {
         part: [

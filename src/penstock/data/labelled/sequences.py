@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from penstock.data.files import Source
 from penstock.data.series import Names, Options, one_or_more
+from penstock.data.splits import drawn
 from penstock.data.understanding.layouts.spread import Form
 from penstock.data.understanding.suits import LABELLED
 from penstock.data.understanding.understand import understand
@@ -85,6 +86,7 @@ class Sequences:
         like_groups: columns that look like groups, and were not named as such.
         groups: [S] text, where the user named a column of groups; null where a cell is empty.
         rows: [N] the row of the source that each step stands in, from 1.
+        draw: which of the splits by chance is meant; 0 is the one that is searched and judged.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Sequences:
     groups: pl.Series | None = None
     like_groups: tuple[str, ...] = ()
     rows: pl.Series | None = None
+    draw: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -128,7 +131,7 @@ class Sequences:
 
     def fingerprint(self) -> str:
         """Return a hash of all that is learned from."""
-        digest = hashlib.sha256("\0".join(self.ids).encode())
+        digest = hashlib.sha256("\0".join(self.ids).encode() + drawn(self.draw))
         digest.update(self.offsets.tobytes() + self.numbers.tobytes())
         given = (column for column in (self.parts, self.groups) if column is not None)
         for column in (*self.symbols, self.labels, *given):

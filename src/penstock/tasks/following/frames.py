@@ -22,7 +22,7 @@ from penstock.tasks.linear import logistic_of_ones
 from penstock.tasks.methods import Method
 from penstock.tasks.problem import Examples, ExampleWindow
 from penstock.tasks.shared import check_parts, spread
-from penstock.tasks.task import Parts, TaskKind
+from penstock.tasks.task import Parts, TaskKind, redrawn
 from penstock.tasks.trees import Samples
 
 _LONGEST_EXAMPLE = 60
@@ -137,10 +137,11 @@ def _runs(data: Frames) -> tuple[dict[str, Pieces], str]:
     """Return the sequences of each part, or what of them is in it, and how they were split."""
     longest = len(data.values)
     if not data.parts:
-        return cut(data.offsets, longest, shortest=2)
-    members = divide(np.zeros(len(data.ids), np.int64), np.array(data.parts))
+        return cut(data.offsets, longest, 2, data.draw)
+    alike = np.zeros(len(data.ids), np.int64)
+    members = divide(alike, np.array(data.parts), number=data.draw)
     return cut_members(data.offsets, members, longest, shortest=2), "as the names of arrays say"
 
 
 CODEC = FramesCodec()
-FRAMES = TaskKind("frames", "frames", CODEC, read_frames, _bind, has_context=True)
+FRAMES = TaskKind("frames", "frames", CODEC, read_frames, _bind, has_context=True, redraw=redrawn)

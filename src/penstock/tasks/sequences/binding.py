@@ -42,7 +42,8 @@ def divided(data: Sequences, kept: NDArray[np.int64], strata: NDArray[np.int64])
     )
     groups = data.group_numbers()
     try:
-        by_part = divide(strata, told, None if groups is None else groups[kept])
+        of_kept = None if groups is None else groups[kept]
+        by_part = divide(strata, told, of_kept, data.draw)
     except DataError as error:
         raise DataError(f"{data.name}: {error}") from None
     return {part: kept[members] for part, members in by_part.items()}

@@ -24,7 +24,7 @@ from penstock.tasks.sequences.whole import (
     sequence_settings,
     whole_classes,
 )
-from penstock.tasks.task import Parts, TaskKind
+from penstock.tasks.task import Parts, TaskKind, redrawn
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,4 @@ def _bind(data: Sequences) -> Parts:
 CODEC = SequenceCodec(
     "classify", ClassifyProblem, of_whole("logistic", "most frequent class"), class_table, score
 )
-CLASSIFY = TaskKind("classify", "classify", CODEC, read_sequences, _bind)
+CLASSIFY = TaskKind("classify", "classify", CODEC, read_sequences, _bind, redraw=redrawn)

@@ -15,7 +15,7 @@ from penstock.tasks.sequences.binding import divided, encoded, make_spec
 from penstock.tasks.sequences.codec import SequenceCodec
 from penstock.tasks.sequences.numbers import NumberProblem, label_scale, score, table
 from penstock.tasks.sequences.whole import Bars, left_out, sequence_settings
-from penstock.tasks.task import Parts, TaskKind
+from penstock.tasks.task import Parts, TaskKind, redrawn
 
 
 def _bind(data: Sequences) -> Parts:
@@ -41,4 +41,4 @@ def _bind(data: Sequences) -> Parts:
 
 
 CODEC = SequenceCodec("regress", NumberProblem, of_whole("ridge", "mean", "median"), table, score)
-REGRESS = TaskKind("regress", "regress", CODEC, read_sequences, _bind)
+REGRESS = TaskKind("regress", "regress", CODEC, read_sequences, _bind, redraw=redrawn)

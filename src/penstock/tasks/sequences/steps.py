@@ -10,7 +10,7 @@ from torch import Tensor
 
 from penstock.data.labelled.pieces import Pieces, cut, cut_members, cut_runs
 from penstock.data.labelled.sequences import Sequences
-from penstock.errors import DataError
+from penstock.errors import ArgumentError, DataError
 from penstock.tasks.problem import Examples, ExampleWindow
 from penstock.tasks.sequences.binding import divided
 from penstock.tasks.sequences.classes import ClassesProblem
@@ -55,13 +55,18 @@ class StepExamples(Examples):
 def step_pieces(data: Sequences) -> tuple[dict[str, Pieces], str]:
     """Return the pieces of each part, and how the sequences were split."""
     if data.parts is None and data.groups is None:
-        return cut(data.offsets, LONGEST)
+        return cut(data.offsets, LONGEST, number=data.draw)
     rows = None if data.parts is None else data.parts.to_numpy().astype(np.str_)
     if rows is None or (rows == np.repeat(rows[data.offsets[:-1]], data.lengths)).all():
         every = np.arange(len(data))
         members = divided(data, every, np.zeros_like(every))
         words = "split by sequence" if rows is None else "as the user says, by sequence"
         return cut_members(data.offsets, members, LONGEST), words
+    if data.draw:
+        raise ArgumentError(
+            f"--resplits draws anew which sequences are tested; in {data.name} the parts cut "
+            "through sequences: give each sequence one part"
+        )
     if data.groups is not None:
         raise DataError(
             f"{data.name}: a sequence is in several parts, and so is its group; leave out --group, "

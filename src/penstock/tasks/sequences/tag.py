@@ -25,7 +25,7 @@ from penstock.tasks.sequences.steps import (
     with_labels,
 )
 from penstock.tasks.shared import check_parts
-from penstock.tasks.task import Parts, TaskKind
+from penstock.tasks.task import Parts, TaskKind, redrawn
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,4 @@ def _bind(data: Sequences) -> Parts:
 
 
 CODEC = SequenceCodec("tag", TagProblem, STEPS, step_table, score)
-TAG = TaskKind("tag", "tag", CODEC, read_sequences, _bind)
+TAG = TaskKind("tag", "tag", CODEC, read_sequences, _bind, redraw=redrawn)

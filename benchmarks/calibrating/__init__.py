@@ -1,0 +1,1 @@
+"""How often a verdict is false: made tables of scores, trained networks, and the page of both."""
