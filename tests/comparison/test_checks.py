@@ -92,12 +92,12 @@ def look_at(name: str, task: Task) -> list[str]:
     return _messages(found[0], case)
 
 
-def test_worse_than_naive() -> None:
+def test_worse_than_baseline() -> None:
     baselines = naive("last value", 0.0), naive("drift", 1.0)
-    assert look("worse-than-naive", cell("a", [0.5, 0.52, 0.49]), *baselines) == [
+    assert look("worse-than-baseline", cell("a", [0.5, 0.52, 0.49]), *baselines) == [
         "a is worse than 'last value'"
     ]
-    assert not look("worse-than-naive", cell("a", [-0.5, -0.52, -0.49]), *baselines)
+    assert not look("worse-than-baseline", cell("a", [-0.5, -0.52, -0.49]), *baselines)
 
 
 def test_seeds_disagree() -> None:
@@ -132,16 +132,14 @@ def test_edge_of_range() -> None:
 
 
 def test_largest_size() -> None:
-    sizes = [Trial(0, Setting(1e-3, size), "pruned", "search") for size in (4_000, 64_000)]
-    one, other = replace(cell("a", [0.0]), tuning=sizes), cell("bb", [9.0])
-    large, small = Setting(1e-3, 64_000), Setting(1e-3, 4_000)
-    assert look("largest-size", replace(one, setting=large), naive("drift", 1)) == [
+    tried = [Trial(0, Setting(1e-2, size), "finished", "steps") for size in (4000, 16000, 64000)]
+    large = replace(cell("a", [0, 0, 0]), setting=Setting(1e-2, 64000), tuning=tried)
+    assert look("largest-size", large, naive("drift", 1)) == [
         "a: its size, 64,000 parameters, is the largest tried"
     ]
-    assert not look("largest-size", replace(one, setting=small), naive("drift", 1))
-    second = replace(other, setting=large, tuning=sizes)  # that of the best counts alone
-    assert not look("largest-size", replace(one, setting=small), second, naive("drift", 1))
-    assert not look("largest-size", replace(one, tuning=sizes[:1]), naive("drift", 1))
+    assert not look("largest-size", replace(large, setting=tried[1].setting), naive("drift", 1))
+    worse = replace(cell("bb", [1, 1, 1]), setting=Setting(1e-2, 64000), tuning=tried)
+    assert not look("largest-size", replace(large, setting=tried[0].setting), worse)
 
 
 def test_step_limit() -> None:
@@ -378,13 +376,14 @@ def test_a_check_that_has_nothing_to_look_at_says_so() -> None:
     case = Case(forecast(noise(600)), ranked, compare_all(ranked), ["last value"], 20)
     said = {one.name: (one.status, one.reason) for one in run_checks(case)}
     assert said["edge-of-range"] == ("not applicable", "one learning rate alone was given")
+    assert said["largest-size"] == ("not applicable", "one size alone was tried")
     assert said["leak"][0] == said["chance-level"][0] == said["seeds-disagree"][0]
     assert said["leak"][0] == said["time-overlap"][0] == "not applicable"
     assert said["duplicates"] == said["step-limit"] == ("silent", "")
     lost = replace(cell("a", [0.5]), rank=None, trials=[])
     case = replace(case, contestants=[ranked[0], lost])
     said = {one.name: (one.status, one.reason) for one in run_checks(case)}
-    assert said["worse-than-naive"] == ("not applicable", "no trial of any cell finished")
+    assert said["worse-than-baseline"] == ("not applicable", "no trial of any cell finished")
 
 
 def test_no_list_of_the_checks_is_kept_by_hand() -> None:

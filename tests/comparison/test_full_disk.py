@@ -63,7 +63,8 @@ def test_reports_that_do_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_nothing_fits(tmp_path: Path) -> None:
     code, said = on_a_small_disk(2**11, tmp_path / "out")
     assert code == 1
-    assert "results.json: File too large" in said[-1]
+    assert "File too large; make room" in said[-1]
+    assert not list((tmp_path / "out").rglob("*.tmp"))
 
 
 OWN = ["results.json", "report.html", "report.md", "results.csv", "models/mine.pt", "trials/1.txt"]

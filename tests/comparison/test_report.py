@@ -66,6 +66,15 @@ def test_every_figure_has_a_caption_of_its_own(finished: tuple[Record, Path]) ->
     assert len({*captions}) == len(captions) == 9
 
 
+def test_classes_taken_for_others_are_counted(finished: tuple[Record, Path]) -> None:
+    results = finished[0]
+    counted = [replace(one, confusion=[[30, 1], [2, 44]]) for one in results.contestants]
+    page = Page(render(replace(results, contestants=counted, class_names=["up", "<b>down"])))
+    assert f"was taken by {results.verdict.best}" in page.text
+    assert re.search(r"up\s*30\s*1\s*<b>down\s*2\s*44", page.text)
+    assert "was taken by" not in render(results)
+
+
 def test_light_dark_and_phone(finished: tuple[Record, Path]) -> None:
     html = (finished[1] / "report.html").read_text("utf-8")
     assert "prefers-color-scheme: dark" in html

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from comparing import run_comparison
 
+from penstock.comparison import run
 from penstock.comparison import timetable as module
 from penstock.comparison.request import Request
 from penstock.comparison.timetable import Timetable, make_space, make_timetable, timed
@@ -92,7 +93,7 @@ def test_no_forecast_is_read_from_its_end(spots: Task) -> None:
 def test_a_context_is_for_tasks_that_have_one() -> None:
     kind = find_task("classify")
     data = kind.read(sample("gestures"), Options(task="classify"))
-    with pytest.raises(ArgumentError, match="for forecasting and for text"):
+    with pytest.raises(ArgumentError, match="for forecasts, text and frames"):
         kind.prepare(data, context=3)
     with pytest.raises(ArgumentError, match="choose a shorter one with --context"):
         find_task("forecast").prepare(sunspots(), context=10_000)
@@ -130,6 +131,41 @@ def test_what_fits_into_a_time(spots: Task, tmp_path: Path) -> None:
     assert before is not None
     assert before.steps < 400
     assert any("as time is short" in one for one in before.words)
+
+
+@pytest.mark.usefixtures("paced")
+def test_steps_fill_the_time(spots: Task, tmp_path: Path) -> None:
+    """They come in halves, and up to half of the time would go unused."""
+    known = []
+    for seconds in (100, 110, 120, 130, 140):
+        request = Request(time=seconds, steps=10**6, parameters=4000, cells=("gru",))
+        one = designed(spots, request, Budget(steps=10**6))
+        made = make_timetable(one, request, tmp_path / f"{seconds}.json", 1)
+        room = seconds - (0.05 * seconds + 3 + 2.5)
+        cost = 1.25 * (made.steps * 1e-3 + made.steps / made.round_steps * 0.01)
+        assert 0.9 * room < cost <= 1.01 * room
+        known.append(made.steps)
+    assert known == sorted({*known})
+
+
+@pytest.mark.parametrize(("validation", "rounds"), [(0.1, 20), (1, 20), (5, 14), (8, 8), (100, 8)])
+def test_rounds_are_short_where_validation_is_cheap(validation: float, rounds: int) -> None:
+    cut = Timetable((), 1, 1400, 175, (4000,))
+    paces = {("gru", 4000): module._Pace(1.0, validation), ("rnn", 4000): module._Pace(2.0, 0.1)}
+    made = module._with_usual_rounds(cut, paces)
+    assert made.steps // made.round_steps == rounds
+    before, after = (paces["gru", 4000].training(one) for one in (cut, made))
+    assert after <= before
+
+
+def test_long_trainings_have_as_many_rounds(spots: Task) -> None:
+    request = Request(time=10**6)
+    whole = Timetable((), 1, 400, 20, (4000,))
+    assert [
+        (one.steps, one.round_steps) for one in module._timetables(whole, grow=True, fixed=True)
+    ][:4] == [(6400, 320), (3200, 160), (1600, 80), (800, 40)]
+    assert run._budget(replace(request, steps=5000)).round_steps == 100
+    assert run._budget(replace(request, steps=300)).round_steps == 20
 
 
 @pytest.mark.usefixtures("paced")

@@ -140,6 +140,7 @@ def test_a_trial_that_was_cut_counts_with_its_best_weights(tmp_path: Path, purpo
         network = task.network(job.cell, job.structure)
         weights = weights_at(job.trail(tmp_path), cut.best_round)
         network.load_state_dict(checkpoint.load(weights)[0])
+        task.problem.calibrate(network)
         assert task.problem.measure(task.problem.predict(network)).metrics == cut.metrics
         assert attempt(task, job, tmp_path, report=lambda *_: None).status == "finished"
 

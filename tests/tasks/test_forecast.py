@@ -328,6 +328,29 @@ def test_metrics_by_hand() -> None:
     assert naive["skill"] == pytest.approx(0)
 
 
+def test_intervals_are_widened_by_what_validation_says() -> None:
+    """By the smallest that holds 80 % and one window more of those of each step ahead."""
+    draw = np.random.default_rng(3)
+    growing = np.sin(np.arange(700) / 3) + np.arange(700) / 700 * draw.standard_normal(700)
+    task = FORECAST.prepare(dataset(y=growing), 3)
+    network = trained(task)
+    own = task.problem.predict(network)
+    task.problem.calibrate(network)
+    wider, past, target = task.problem.predict(network), *task.problem.known("validation")
+    by = wider[0, :, 2] - own[0, :, 2]
+    assert torch.allclose(own[..., 0] - wider[..., 0], by.expand(len(own), -1), atol=1e-6)
+    assert torch.equal(own[..., 1], wider[..., 1])
+    assert by.min() > 0.1
+    ahead, count = network.ahead(past).detach().numpy(), len(target)  # type: ignore[operator]
+    for step in range(3):
+        low, high, y = ahead[:, step, 0], ahead[:, step, 2], target[:, step].numpy()
+        held = int(((y >= low - 1e-6) & (y <= high + 1e-6)).sum())
+        assert held - 2 <= 0.8 * (count + 1) <= held + 2
+    again = task.network("gru", Structure(8))
+    again.load_state_dict(network.state_dict())
+    assert torch.equal(task.problem.predict(again), wider)
+
+
 def test_intervals_cover_what_they_say() -> None:
     draw = np.random.default_rng(1)
     task = FORECAST.prepare(dataset(y=np.sin(np.arange(900) / 3) + 0.3 * draw.standard_normal(900)))

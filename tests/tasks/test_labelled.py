@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from sklearn.metrics import f1_score, r2_score
+from sklearn.metrics import confusion_matrix, f1_score, r2_score
 from torch.nn.functional import cross_entropy
 from torchmetrics.functional import mean_absolute_error, mean_squared_error
 from torchmetrics.functional.classification import multiclass_accuracy
@@ -75,6 +75,21 @@ def test_an_untrained_network_is_the_naive_prediction(task: Any) -> None:
     naive = {"classify": "most frequent class", "regress": "median", "tag": "most frequent label"}
     found = task.problem.predict(task.network("gru", Structure(5))).double()
     assert torch.allclose(found, task.baselines[naive[task.name]].predict(), atol=1e-6)
+
+
+def test_batches_are_of_like_length_and_any_sequence_is_as_likely() -> None:
+    torch.manual_seed(0)
+    problem = prepared("classify").problem
+    lengths = problem.parts["train"].lengths
+    drawn = problem.draw(3200, 8)
+    spans = lengths[drawn]
+    padding = (spans.amax(1, keepdim=True) - spans).sum() / spans.sum()
+    assert padding < 0.2 * float(lengths.max() / lengths.float().mean() - 1)
+    assert all(len(row.unique()) == 8 for row in drawn[:100])
+    for steps in (slice(None, None, 11), slice(10, None, 11)):  # the first of a pool, the last
+        counts = torch.bincount(drawn[steps].flatten(), minlength=len(lengths))
+        expected = drawn[steps].numel() / len(lengths)
+        assert float(((counts - expected) ** 2 / expected).mean()) == pytest.approx(1, abs=0.35)
 
 
 def test_padding_does_not_count(task: Any) -> None:
@@ -157,6 +172,17 @@ def test_scores_of_classes() -> None:
     assert found["macro F1"] == pytest.approx(f1, abs=1e-6)
     expected = -predictions[seen].numpy()[np.arange(len(truth)), truth].mean()
     assert found["log loss"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["classify", "tag"])
+def test_confusion_as_scikit_learn(name: str) -> None:
+    problem = prepared(name).problem
+    torch.manual_seed(0)
+    targets, count = problem.labels("test"), len(problem.classes)
+    said = torch.randn(len(targets), count)
+    expected = confusion_matrix(targets, said.argmax(dim=1), labels=range(count))
+    assert problem.confusion(said) == expected.tolist()
+    assert problem.class_names() == list(problem.classes)
 
 
 def test_scores_of_numbers() -> None:

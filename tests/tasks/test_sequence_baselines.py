@@ -14,7 +14,7 @@ from penstock.tasks import find_task, linear
 from penstock.tasks.linear import logistic, ridge, ridge_of_classes, ridges
 from penstock.tasks.sequences.baselines import rocket
 from penstock.tasks.sequences.baselines.columns import positions, windows
-from penstock.tasks.trees import Table
+from penstock.tasks.trees import Samples
 
 
 def drawn(rows: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -34,8 +34,8 @@ def test_ridge_for_every_penalty_as_scikit_learn(columns: int) -> None:
 def test_validation_chooses_the_penalty() -> None:
     x, noise = drawn(40, 30), drawn(40, 1, 1)[:, 0]
     truth = x @ torch.ones(30, dtype=torch.float64)
-    loose = ridge(Table(x, truth), Table(x, truth))
-    tight = ridge(Table(x, noise), Table(drawn(40, 30, 2), noise))
+    loose = ridge(Samples(x, truth), Samples(x, truth))
+    tight = ridge(Samples(x, noise), Samples(drawn(40, 30, 2), noise))
     assert loose.weight.norm() > 10 * tight.weight.norm()
     assert (loose(x)[:, 0] - truth).abs().max() < 0.1
 
@@ -45,7 +45,7 @@ def test_logistic_regression_is_at_the_minimum(monkeypatch: pytest.MonkeyPatch) 
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(60, 2, generator=draw, dtype=torch.float64)
     y = (x[:, 0] + 0.5 * torch.randn(60, generator=draw) > 0).long()
-    found = logistic(Table(x, y), Table(x, y), 2)(x).softmax(dim=1)
+    found = logistic(Samples(x, y), Samples(x, y), 2)(x).softmax(dim=1)
     z = np.c_[((x - x.mean(0)) / x.std(0, correction=0)).numpy(), np.ones(60)]
     u, penalty = np.zeros(3), np.diag([1.0, 1.0, 0.0])
     for _ in range(30):  # Newton's method
@@ -60,7 +60,7 @@ def test_a_class_that_training_lacks_is_never_said(fit: object) -> None:
     x = drawn(60, 3)
     y = torch.arange(60) % 2 * 2
     x[:, 0] += 50 * y
-    said = fit(Table(x, y), Table(x, y), 3)(x)  # type: ignore[operator]
+    said = fit(Samples(x, y), Samples(x, y), 3)(x)  # type: ignore[operator]
     assert torch.equal(said.argmax(dim=1), y)
     assert said.softmax(dim=1)[:, 1].max() < 0.4
 

@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from penstock.errors import DataError
 from penstock.tasks import trees
 from penstock.tasks.methods import load
-from penstock.tasks.trees import Forest, Goal, Table, boosted
+from penstock.tasks.trees import Forest, Goal, Samples, boosted
 
 K = 4
 
@@ -20,13 +20,13 @@ class Four(Forest):
         return K
 
 
-def drawn(classes: int, seed: int = 0) -> tuple[Table, Table]:
+def drawn(classes: int, seed: int = 0) -> tuple[Samples, Samples]:
     draw = np.random.default_rng(seed)
     x = draw.standard_normal((300, K))
     level = x[:, 0] + x[:, 1] * x[:, 2] + 0.1 * draw.standard_normal(300)
     y = np.digitize(level, np.linspace(-1, 1, classes - 1)) if classes else level
     both = torch.from_numpy(x), torch.from_numpy(y)
-    return Table(both[0][:200], both[1][:200]), Table(both[0][200:], both[1][200:])
+    return Samples(both[0][:200], both[1][:200]), Samples(both[0][200:], both[1][200:])
 
 
 @pytest.mark.parametrize("classes", [0, 2, 3, 5])
@@ -55,7 +55,7 @@ def test_arrays_predict_as_scikit_learn(classes: int, monkeypatch: pytest.Monkey
 def test_validation_chooses_the_number_of_trees() -> None:
     train, validation = drawn(0)
     noise = torch.randn(len(train.y), dtype=torch.float64, generator=torch.manual_seed(1))
-    few = boosted(Table(train.x, noise), validation, "number", {"outputs": 1})["output"]
+    few = boosted(Samples(train.x, noise), validation, "number", {"outputs": 1})["output"]
     many = boosted(train, validation, "number", {"outputs": 1})["output"]
     assert len(few) < len(many) / 3
 
@@ -63,7 +63,7 @@ def test_validation_chooses_the_number_of_trees() -> None:
 def test_a_class_that_training_lacks_is_never_said() -> None:
     train, validation = drawn(3)
     some = train.y != 1
-    weights = boosted(Table(train.x[some], train.y[some]), validation, "class", {"outputs": 3})
+    weights = boosted(Samples(train.x[some], train.y[some]), validation, "class", {"outputs": 3})
     said = Four({"outputs": 3}, weights).summed(validation.x).argmax(dim=1)
     assert {*said.tolist()} == {0, 2}
 

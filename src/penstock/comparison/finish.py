@@ -10,7 +10,8 @@ from penstock.comparison.judging.clock import Outcomes
 from penstock.comparison.keeping.chosen import Chosen, choose, of_each
 from penstock.comparison.keeping.files import save_model, written
 from penstock.comparison.trials.design import Design
-from penstock.comparison.trials.trial import Job, kept_network, kept_weights
+from penstock.comparison.trials.trial import Job, kept_network
+from penstock.comparison.trials.workers import one_thread
 from penstock.record.contestants import CellContestant, Contestant, Trial, baselines_among
 
 
@@ -62,7 +63,8 @@ class Finish:
         task, root, until = self.design.task, self.root, self.until
 
         def look(job: Job, trial: Trial) -> Health:
-            return diagnose(task, kept_network(task, job, trial.best_round, root))
+            with one_thread():
+                return diagnose(task, kept_network(task, job, trial.best_round, root))
 
         return of_each(chosen, "Memory span and gradients", look, until)
 
@@ -78,8 +80,8 @@ class Finish:
                 "seed": job.seed,
                 **written(self.design.cells[job.cell]),
             }
-            weights = kept_weights(job, trial.best_round, self.root)
-            save_model(self.out / "models" / job.cell, weights, about)
+            network = kept_network(self.design.task, job, trial.best_round, self.root)
+            save_model(self.out / "models" / job.cell, network.state_dict(), about)
 
         return of_each(chosen, "The model", save)[1]
 

@@ -25,7 +25,7 @@ from penstock.tasks import find_task
 from penstock.tasks.task import Task
 
 WINDOWS = 32  # of the test part, that gradients and effects are means over
-_QUICK, _STEPS = 8, 256  # windows and steps that a verdict looks at
+_QUICK, _STEPS, _PROBES = 8, 256, 4  # windows, steps and products that a verdict looks at
 Health = dict[str, float | None]
 _BATCHES = 50  # of the training part, whose gradients' norms are taken
 
@@ -110,8 +110,8 @@ def diagnose(task: Task, network: nn.Module) -> Health:
     _, layer, x, lengths = _shown(task, network, _QUICK)
     x = x[:, :_STEPS]
     lengths = None if lengths is None else lengths.clamp(max=_STEPS)
-    influence = input_effects(layer, x, lengths=lengths)
-    growth = state_flow(layer, x, lengths=lengths).growth
+    influence = input_effects(layer, x, lengths=lengths, probes=_PROBES)
+    growth = state_flow(layer, x, lengths=lengths, probes=_PROBES).growth
     if any(map(math.isnan, influence.effects)):
         raise ArithmeticError("the effect of an input is not a number")
     span = influence.span(0.01)

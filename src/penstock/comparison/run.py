@@ -47,6 +47,8 @@ from penstock.record.results import Record
 from penstock.tasks.task import Task
 from penstock.training.loop import Budget
 
+_ROUNDS = 50  # of a long training; short ones have rounds of as many steps as `Budget` says
+
 
 def run_comparison(
     task: Task,
@@ -97,8 +99,10 @@ def run_comparison(
 def _budget(request: Request) -> Budget:
     """Return what each trial may use, as far as it is asked."""
     usual = Budget()
+    steps = request.steps or STEPS[request.size]
     return Budget(
-        steps=request.steps or STEPS[request.size],
+        steps=steps,
+        round_steps=max(usual.round_steps, steps // _ROUNDS),
         patience=request.patience or usual.patience,
         batch_size=request.batch_size or usual.batch_size,
         weight_decay=request.weight_decay,
@@ -175,6 +179,7 @@ class _Run:
             meanings=dict(task.problem.meanings),
             profile_of=task.problem.profile_of,
             profile_names=task.problem.profile_names(),
+            class_names=task.problem.class_names(),
             data=about,
             settings=task.settings,
             budget=design.record(),

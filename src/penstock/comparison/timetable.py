@@ -23,6 +23,7 @@ from penstock.comparison.request import Request
 from penstock.comparison.trials.design import Design
 from penstock.comparison.trials.search import RUNGS, in_rungs
 from penstock.comparison.trials.space import Space
+from penstock.comparison.trials.workers import one_thread
 from penstock.errors import ArgumentError, DataError
 from penstock.opening import read_json
 from penstock.record.checked import conform
@@ -40,7 +41,8 @@ _WORK = 3e11  # FLOPs of a training at most, where no time is given
 _GROWN = (16, 8, 4, 2)  # times the usual steps
 _STARTING, _CROWDED = 6.0, 1.25  # seconds until processes train; how much slower several are
 _MEASURING = 0.08  # of the time at most, for the speed
-_FEWEST_ROUNDS = 8  # of a training whose steps are few
+_FEWEST_ROUNDS, _USUAL_ROUNDS = 8, 20  # of a training whose steps are few; of any other
+_VALIDATED = 0.05  # of a training's time at most, for more than the fewest rounds
 
 
 @dataclass(frozen=True)
@@ -209,16 +211,12 @@ def _paces(design: Design, seconds: float) -> Paces:
 
 def _measured(design: Design, cell: str, size: int, limit: float) -> _Pace:
     setting = replace(design.space.first(), parameters=size)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as trials have one
-    try:
+    with one_thread():
         network = design.task.network(cell, design.structure(cell, setting))
         training = Training(
             design.task.problem, network, seed=0, budget=design.budget, fabric=make_fabric()
         )
         return _Pace(*training.pace(limit))
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _first_that_fits(
@@ -229,9 +227,12 @@ def _first_that_fits(
     timetables = list(_timetables(whole, grow=free, fixed=request.parameters is not None))
     ending = 0.05 * seconds + 3 + min(2.5 * len(cells), 0.1 * seconds)
     room = (seconds - ending - _STARTING * (workers > 1)) * workers
+    before = None
     for timetable in timetables:
         if _cost(timetable, design, paces) * _CROWDED <= room:
             break
+        before = timetable
+    timetable = _with_usual_rounds(_filled(timetable, before, design, paces, room), paces)
     last = max(timetable.parameters)
     measuring = max(paces[cell, last].validation for cell in cells)
     return replace(timetable, measuring=measuring, words=tuple(_words(whole, timetable)))
@@ -259,10 +260,44 @@ def _timetables(whole: Timetable, *, grow: bool, fixed: bool) -> Iterator[Timeta
         yield timetable
 
 
+def _filled(
+    timetable: Timetable, before: Timetable | None, design: Design, paces: Paces, room: float
+) -> Timetable:
+    """Return a timetable with as many steps as fit, where the one before had more and alone more.
+
+    Steps come in halves otherwise, and up to half of the time would go unused.
+    """
+    cost = _cost(timetable, design, paces) * _CROWDED
+    if before is None or cost > room or _with_steps(before, timetable.steps) != timetable:
+        return timetable
+    steps = int(0.98 * timetable.steps * room / cost)  # as rounds are whole
+    filled = _with_steps(before, min(steps, before.steps))
+    return filled if _cost(filled, design, paces) * _CROWDED <= room else timetable
+
+
 def _with_steps(timetable: Timetable, steps: int) -> Timetable:
-    """Return a timetable of so many steps, with shorter rounds where there would be few."""
-    rounds = max(1, min(timetable.round_steps, steps // _FEWEST_ROUNDS))
+    """Return a timetable of so many steps: as many rounds where it has more of them, and shorter
+    ones where it has fewer, if there would be less than eight.
+    """
+    more = timetable.round_steps * steps // timetable.steps
+    fewer = min(timetable.round_steps, steps // _FEWEST_ROUNDS)
+    rounds = max(1, more if steps > timetable.steps else fewer)
     return replace(timetable, steps=steps, round_steps=rounds)
+
+
+def _with_usual_rounds(timetable: Timetable, paces: Paces) -> Timetable:
+    """Return a timetable with rounds shorter than the fewest ask for, where validation is cheap.
+
+    What is done of a round when time is up is lost, and progress is seen at its end alone.
+    """
+    last = max(timetable.parameters)
+    shares = [pace.validation / pace.step for (_, size), pace in paces.items() if size == last]
+    cheap = int(_VALIDATED * timetable.steps / max(*shares, 1e-9))
+    rounds = min(_USUAL_ROUNDS, cheap)
+    if rounds <= timetable.steps // timetable.round_steps:
+        return timetable
+    steps = max(rounds, int((1 - _VALIDATED) * timetable.steps))
+    return replace(timetable, steps=steps, round_steps=max(1, steps // rounds))
 
 
 def _cost(timetable: Timetable, design: Design, paces: Paces) -> float:

@@ -206,7 +206,8 @@ def _in_hand(steps: Sequence["_LayerStep"]) -> "_InHand":
 def _bind(sweep: Sweep, states: tuple[Tensor, ...], parity: int) -> Bound:
     """Return a step of a layer on a kernel, or by the equations where no kernel takes it.
 
-    states: [2, B, S] each.
+    states: [2, B, S] each, the old and the new in turn. At parity 1 the new one lies before the old
+    one in memory, which for a kernel is a sweep of one step in reverse.
     """
     tensors = (sweep.x, *states, *sweep.weights.values())
     if not native.has_kernels_for(sweep.x) or is_followed(tensors):

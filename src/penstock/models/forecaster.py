@@ -71,17 +71,35 @@ class Forecaster(nn.Module):
         )
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.widening: Tensor
+        self.register_buffer("widening", torch.zeros(horizon))
+
+    def widen(self, history: History, target: Tensor) -> None:
+        """Widen the intervals so that they hold 80 % of known targets [V, h], NaN where unknown.
+
+        At each step ahead by the quantile of max(low − y, y − high) over the V windows, and never
+        by less than 0 (conformalized quantile regression: Romano, Patterson & Candès 2019,
+        arXiv:1905.03222; there they may also shrink).
+        """
+        self.widening.zero_()
+        ahead = self.ahead(history)
+        outside = torch.maximum(ahead[..., 0] - target, target - ahead[..., -1])
+        share = (QUANTILES[-1] - QUANTILES[0]) * (1 + 1 / (~target.isnan()).sum(dim=0))
+        columns = zip(outside.T, share.clamp(max=1).tolist(), strict=True)
+        widths = [column.nanquantile(q) for column, q in columns]
+        self.widening.copy_(torch.stack(widths).nan_to_num(0.0).clamp(min=0))
 
     def ahead(self, history: History) -> Tensor:
         """Return forecasts [W, h, Q] float64.
 
         Quantiles that cross are put in order, which makes none worse (Chernozhukov,
-        Fernández-Val & Galichon 2010, arXiv:0704.3649).
+        Fernández-Val & Galichon 2010, arXiv:0704.3649), and the interval is then widened.
         """
         given = history.contexts, history.past, history.known
         batches = zip(*(torch.split(one, _BATCH) for one in given), strict=True)
         changes = torch.cat([self(one.float(), *beside) for one, *beside in batches])
-        return history.contexts[:, -1:, None] + changes.sort(dim=-1).values
+        outward = self.widening[:, None] * torch.tensor([-1.0, 0.0, 1.0])
+        return history.contexts[:, -1:, None] + changes.sort(dim=-1).values + outward
 
     def forward(
         self, context: Tensor, past: Tensor | None = None, known: Tensor | None = None

@@ -1,5 +1,6 @@
 """The network that reads sequences: a label for each, or one for each of its steps."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,8 +10,6 @@ from torch import Tensor, nn
 from penstock.cells import Cell
 from penstock.models.stack import stack
 from penstock.record.structure import Structure
-
-_WIDEST_EMBEDDING = 8
 
 
 class Inputs(NamedTuple):
@@ -50,7 +49,7 @@ class SequenceNetwork(nn.Module):
         cell: of the recurrent layers.
         structure: of the recurrent layers.
         numbers: F, the inputs that are numbers.
-        sizes: [C] the number of codes of each symbol; it becomes an embedding of at most 8.
+        sizes: [C] the number of codes of each symbol; see `embedding_width`.
         start: [O], b at first.
         every_step: an output for every step, instead of one after the last; o is then what the
             last step gives, and where layers read from the end as well, what that gives at the
@@ -68,10 +67,8 @@ class SequenceNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.every_step = every_step
-        self.embeddings = nn.ModuleList(
-            nn.Embedding(size, min(size, _WIDEST_EMBEDDING)) for size in sizes
-        )
-        inputs = numbers + sum(min(size, _WIDEST_EMBEDDING) for size in sizes)
+        self.embeddings = nn.ModuleList(nn.Embedding(size, embedding_width(size)) for size in sizes)
+        inputs = numbers + sum(embedding_width(size) for size in sizes)
         self.recurrent = stack(cell, inputs, structure)
         self.dropout = nn.Dropout(structure.dropout)
         self.head = nn.Linear(self.recurrent.output_size, len(start))
@@ -105,3 +102,11 @@ class SequenceNetwork(nn.Module):
         """Return what the recurrent layer reads: numbers and embedded symbols [B, T, I]."""
         embedded = [embed(symbols[..., c]) for c, embed in enumerate(self.embeddings)]
         return torch.cat([numbers, *embedded], dim=-1)
+
+
+def embedding_width(size: int) -> int:
+    """Return the width of an embedding of so many codes: 1.6 size^0.56, at most 600 and the size.
+
+    That is fastai's rule (Howard & Gugger 2020, doi:10.3390/info11020108).
+    """
+    return min(size, 600, round(1.6 * math.pow(size, 0.56)))

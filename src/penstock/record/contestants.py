@@ -31,6 +31,8 @@ class Trial:
         predictions, bands: for the windows of `Record.examples`, in the data's unit; bands are
             intervals, and empty where the task has none.
         times: seconds of the processor, {"train": …, "predict": …, "rounds": […]}.
+        confusion: how often each class, a row, was taken for each, a column; empty where nothing
+            is classified.
     """
 
     seed: int
@@ -46,6 +48,7 @@ class Trial:
     bands: list[list[Bounds]] = field(default_factory=list)
     times: dict[str, Any] = field(default_factory=dict)
     by_block: dict[str, list[float]] = field(default_factory=dict)
+    confusion: list[list[int]] = field(default_factory=list)
 
     @property
     def measured(self) -> bool:
@@ -74,6 +77,7 @@ class Entrant:
         lag: between how many neighbouring blocks errors may go together.
         profile: mean over trials of the score by step ahead.
         predictions, bands: for the examples; a cell's are those of its best trial by validation.
+        confusion: as that of a trial, and a cell's is that of its best one too.
         model: path of the model file beside results.json, or None.
     """
 
@@ -88,6 +92,7 @@ class Entrant:
     model: str | None = None
     weights: list[float] = field(default_factory=list)
     lag: int = 0
+    confusion: list[list[int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,8 +57,6 @@ class Verdict:
         recommended: the cell to take, or None.
         smallest: of the cells that cannot be told from the best, the one to take for its size.
         sentences: the answer and its reasons, in words.
-        expected: what the best of several cells is to be expected to score, on seeds and test data
-            that had no say in choosing it; None where no cell is best or that is unknown.
         times: what rests on measured time: {"fastest": a cell or None, "sentences": […]}.
     """
 
@@ -67,7 +65,6 @@ class Verdict:
     recommended: str | None
     sentences: list[str]
     smallest: str | None = None
-    expected: float | None = None
     times: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -145,6 +142,7 @@ class Record:
             best validation "loss"}, the best first.
         resplits: the same on other splits of the data, where they were asked for.
         parts: the members of training, validation and test: sequences, or spans of time.
+        class_names: what the contestants' confusions count; none where nothing is classified.
         times: seconds, {"total": of this run, "clock": the time in which the fastest cell takes
             all its steps}, and "workers", the trials at a time.
         schema: the version of this schema.
@@ -168,6 +166,7 @@ class Record:
     versions: dict[str, str]
     meanings: dict[str, str] = field(default_factory=dict)
     parts: dict[str, list[str]] = field(default_factory=dict)
+    class_names: list[str] = field(default_factory=list)
     tournament: list[dict[str, Any]] = field(default_factory=list)
     resplits: Resplits | None = None
     times: dict[str, Any] = field(default_factory=dict)

@@ -83,6 +83,10 @@ class Problem(ABC):
         """Return how many steps there are to learn from."""
         return self.size("train")
 
+    def steps_in(self, part: str) -> int:
+        """Return how many steps of the data a part holds."""
+        return self.size(part)
+
     def draw(self, steps: int, batch_size: int) -> Tensor:
         """Return the training windows of the next steps [steps, B], from torch's random numbers."""
         return torch.randint(self.size("train"), (steps, batch_size))
@@ -95,6 +99,9 @@ class Problem(ABC):
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Return the mean loss over a batch."""
 
+    def calibrate(self, network: nn.Module) -> None:  # noqa: B027  (most tasks have no intervals)
+        """Learn from validation data what a trained network says of its own errors, if anything."""
+
     @abstractmethod
     def predict(self, model: nn.Module) -> Tensor:
         """Return the predictions of a network, or of a baseline, for test windows."""
@@ -106,6 +113,14 @@ class Problem(ABC):
     @abstractmethod
     def profile_names(self) -> list[str]:
         """Return the name of each value of the profile."""
+
+    def class_names(self) -> list[str]:
+        """Return the classes that `confusion` counts; none where nothing is classified."""
+        return []
+
+    def confusion(self, predictions: Tensor) -> list[list[int]]:  # noqa: ARG002
+        """Return how often each class, a row, was taken for each, a column, in the test part."""
+        return []
 
     def members(self, part: str) -> list[str]:  # noqa: ARG002
         """Return what is in a part, in words: sequences, spans of time; for the record."""

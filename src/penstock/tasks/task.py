@@ -15,7 +15,7 @@ from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.understanding.understanding import Understanding
-from penstock.errors import ArgumentError
+from penstock.errors import ArgumentError, DataError
 from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec
 from penstock.tasks.methods import Method
@@ -84,7 +84,7 @@ class TaskKind:
         has_context: whether there is a number of steps to look at, or that the gradient goes back,
             so that `bind` takes it, or None, last.
         redraw: from data and a number to the same data with their parts drawn anew; None where
-            time decides what is in which part.
+            that has no meaning.
     """
 
     name: str
@@ -120,7 +120,7 @@ class TaskKind:
             raise ArgumentError(f"--horizon is for forecasting; --task {self.name} has none")
         if context is not None and not self.has_context:
             raise ArgumentError(
-                f"--context is for forecasting and for text; --task {self.name} has none"
+                f"--context is for forecasts, text and frames; --task {self.name} has none"
             )
         told = [horizon] * self.has_horizon + [context] * self.has_context
         parts = self.bind(data, *told)
@@ -177,14 +177,18 @@ class Task(Parts):
         """Return the task with its parts drawn anew; a number stands for the same parts always.
 
         Raises:
-            ArgumentError: its parts are not drawn.
+            ArgumentError, DataError: they cannot be.
         """
         if self.kind.redraw is None:
             raise ArgumentError(
-                f"--resplits draws anew which sequences are tested; --task {self.name} splits its "
-                "data in time, where the future alone is tested"
+                f"--resplits is for series and sequences; --task {self.name} has one text, and "
+                "its end alone is tested"
             )
-        return self.kind.prepare(self.kind.redraw(self.data, number))
+        told = (self.settings.get("horizon"), self.settings.get("context"))
+        try:
+            return self.kind.prepare(self.kind.redraw(self.data, number), *told)
+        except (ArgumentError, DataError) as error:
+            raise type(error)(f"--resplits: {error}") from None
 
     def network(self, cell: str | type[Cell], structure: Structure) -> nn.Module:
         """Return an untrained network for this task."""

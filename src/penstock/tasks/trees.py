@@ -26,19 +26,23 @@ _MOST_ROWS = 20_000  # that are learned from, and as many that are chosen by
 _AT_ONCE = 4096  # rows
 
 
-class Table(NamedTuple):
+class Samples(NamedTuple):
     """Rows of columns, and what is to be predicted of each. Shapes: x [N, K], y [N]."""
 
     x: Tensor
     y: Tensor
 
-    def some(self, most: int) -> "Table":
+    def some(self, most: int) -> "Samples":
         """Return at most so many rows, drawn by chance, always the same ones."""
         if len(self.y) <= most:
             return self
         draw = torch.Generator().manual_seed(0)
         index = torch.randperm(len(self.y), generator=draw)[:most].sort().values
-        return Table(self.x[index], self.y[index])
+        return Samples(self.x[index], self.y[index])
+
+    def double(self) -> "Samples":
+        """Return the same in float64."""
+        return Samples(self.x.double(), self.y.double())
 
 
 class Forest(Method):
@@ -102,7 +106,7 @@ class Forest(Method):
         return self.start.repeat(len(x), 1).index_add(1, self.output, self.value[tree, node])
 
 
-def boosted(train: Table, validation: Table, goal: Goal, sizes: Sizes) -> dict[str, Tensor]:
+def boosted(train: Samples, validation: Samples, goal: Goal, sizes: Sizes) -> dict[str, Tensor]:
     """Return the weights of a `Forest` with the lowest error on the validation part.
 
     Args:
@@ -119,7 +123,7 @@ def boosted(train: Table, validation: Table, goal: Goal, sizes: Sizes) -> dict[s
 
 
 @dataclass(frozen=True)
-class _Boosted:
+class _Grown:
     """A model of scikit-learn's, cut after the round with the lowest error on validation data."""
 
     model: Any
@@ -142,7 +146,7 @@ class _Boosted:
 _NEVER = -30.0  # the output of a class that training rows have not
 
 
-def _tried(train: Table, validation: Table, goal: Goal, leaves: int) -> _Boosted:
+def _tried(train: Samples, validation: Samples, goal: Goal, leaves: int) -> _Grown:
     from sklearn.ensemble import (  # noqa: PLC0415  (a second to import)
         HistGradientBoostingClassifier,
         HistGradientBoostingRegressor,
@@ -168,7 +172,7 @@ def _tried(train: Table, validation: Table, goal: Goal, leaves: int) -> _Boosted
         errors = (float(np.abs(one - truth).mean()) for one in stages)
     found = list(errors)
     best = int(np.argmin(found))
-    return _Boosted(model, best + 1, found[best])
+    return _Grown(model, best + 1, found[best])
 
 
 def _log_losses(

@@ -1,5 +1,6 @@
 """What `penstock compare` shows: progress on stderr, the table and the verdict on stdout."""
 
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ from penstock.record.results import Record
 from penstock.training.loop import Progress as Trained
 
 _EVERY = 30  # seconds between two lines where stderr is no terminal
+_SHOWN = 4  # trials in such a line
 
 
 class Bar(Watcher):
@@ -33,7 +35,7 @@ class Bar(Watcher):
 
     def __init__(self, *, inferred: bool) -> None:
         self._inferred, self._about = inferred, ""
-        self._began = self._said = time.monotonic()
+        self._began, self._over = time.monotonic(), threading.Event()
         self._trials, self._ended = 0, 0
         console = terminal.console(error=True)
         self._bar = Progress(
@@ -49,6 +51,8 @@ class Bar(Watcher):
 
     def __enter__(self) -> Self:
         self._bar.start()
+        if not self._bar.console.is_terminal:
+            threading.Thread(target=self._say_now_and_then, daemon=True).start()
         return self
 
     def __exit__(
@@ -57,6 +61,7 @@ class Bar(Watcher):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._over.set()
         self._bar.stop()
 
     def understood(self, data: Understanding) -> None:
@@ -78,7 +83,6 @@ class Bar(Watcher):
         if job not in self._lines:
             self._lines[job] = self._bar.add_task(label(job), total=job.budget.rounds)
         self._bar.update(self._lines[job], completed=progress.round)
-        self._say_now_and_then()
 
     def ends(self, job: Job, trial: Trial) -> None:
         """Leave a line about a trial, and count it."""
@@ -89,15 +93,16 @@ class Bar(Watcher):
             self._bar.console.print(f"{label(job)}: {trial.status}{took}", style="dim")
         self._bar.advance(self._all)
         self._ended += 1
-        self._say_now_and_then()
 
     def _say_now_and_then(self) -> None:
-        now = time.monotonic()
-        if self._bar.console.is_terminal or now < self._said + _EVERY:
-            return
-        self._said = now
-        took = f"{now - self._began:.0f} s"
-        terminal.say(f"{self._ended} of {self._trials} trials at most, {took}", error=True)
+        """Say how far it is until it is over, in a thread of its own: a round may take minutes."""
+        while not self._over.wait(_EVERY):
+            took = f"{time.monotonic() - self._began:.0f} s"
+            going = [f"{one.description} {one.percentage:.0f} %" for one in self._bar.tasks[1:]]
+            done = (
+                f"{self._ended} of {self._trials} trials at most" if self._trials else "preparing"
+            )
+            terminal.say("; ".join([done, *going[:_SHOWN], took]), error=True)
 
     def discarded(self, why: str) -> None:
         """Say that a trial is trained again."""

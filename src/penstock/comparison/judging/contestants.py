@@ -39,6 +39,7 @@ def cell_contestant(
         profile=np.mean([t.profile for t in measured], axis=0).tolist() if measured else [],
         predictions=best.predictions if best else [],
         bands=best.bands if best else [],
+        confusion=best.confusion if best else [],
         structure=job.structure,
         parameters=count_parameters(network),
         recurrent_parameters=count_recurrent(network),
@@ -85,6 +86,7 @@ def baseline_contestants(task: Task) -> Iterator[BaselineContestant]:
             profile=list(measured.profile),
             predictions=task.examples.predicted(predictions),
             bands=task.examples.bands(predictions),
+            confusion=task.problem.confusion(predictions),
             model=f"models/{name}.safetensors",
         )
 

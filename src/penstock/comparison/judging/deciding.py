@@ -10,7 +10,6 @@ cell nobody wins: the lowest error is that of the best so far.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.comparison.judging.choice import expected_of_best
 from penstock.comparison.judging.comparisons import Differences
 from penstock.comparison.judging.equals import equals_of_best
 from penstock.record.contestants import CellContestant, Contestant, cells_among
@@ -35,7 +34,6 @@ class Decision:
         rivals: the cells that cannot be told from it.
         equals: it, and those of its rivals that are of use.
         few: the cells with too few seeds for a winner.
-        expected: see `penstock.comparison.judging.choice`; of the cell that is best.
     """
 
     kind: Kind
@@ -45,7 +43,6 @@ class Decision:
     rivals: Cells = ()
     equals: Cells = ()
     few: Cells = ()
-    expected: float | None = None
 
 
 def decide(
@@ -83,8 +80,7 @@ def _of_use(cells: Cells, useful: Cells, naive: str, differences: Differences) -
     few = [cell for cell in cells if len(cell.measured) < FEWEST_SEEDS]
     kind: Kind = "best so far" if few else "winner" if wins else "no clear winner"
     equals = [cell for cell in useful if cell is best or cell in rivals]
-    expected = expected_of_best(cells) if best is cells[0] else None
-    return Decision(kind, naive, cells, best, rivals, equals, few, expected)
+    return Decision(kind, naive, cells, best, rivals, equals, few)
 
 
 def smallest(best: CellContestant, equals: Cells) -> CellContestant:

@@ -45,7 +45,6 @@ def judge(
         recommended=best.name,
         sentences=sentences,
         smallest=smallest(best, decision.equals).name,
-        expected=decision.expected,
         times={"fastest": quickest, "sentences": words} if quickest else {},
     )
 

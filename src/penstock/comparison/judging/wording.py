@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from penstock.comparison.judging.choosing import after_choosing
 from penstock.comparison.judging.comparisons import Differences, names
 from penstock.comparison.judging.deciding import (
     FEWEST_SEEDS,
@@ -35,7 +36,7 @@ def cell_words(
         _answer(decision, best, differences),
         *_missing_words(contestants),
         f"{best.name} beats every baseline: {differences.words(best.name, closest)}.",
-        *_chosen_words(decision, best, differences.score),
+        *_chosen_words(best, cells, differences.score),
         *_lost_words(contestants),
         *_seed_words(cells),
         *_size_words(best, smallest(best, decision.equals), decision.equals),
@@ -84,6 +85,8 @@ def spoken(findings: Sequence[Finding]) -> list[str]:
 def _answer(decision: Decision, best: CellContestant, differences: Differences) -> str:
     if decision.kind == "best so far":
         return _so_far(best, decision.cells, decision.few, differences)
+    if decision.kind == "winner" and len(decision.cells) == 1:
+        return f"{best.name}, the only cell compared, is worth it."
     if decision.kind == "winner":
         return f"Winner: {best.name}{_against(best, decision.cells, differences)}."
     return _unclear(best, decision.rivals, differences)
@@ -124,6 +127,17 @@ def _unbeaten(cells: Cells, naive: str, differences: Differences) -> str:
     return f"No cell beats every baseline beyond doubt{why}."
 
 
+def _chosen_words(best: CellContestant, cells: Cells, score: str) -> list[str]:
+    """Say how good the best is where other data chose it, if that is worse than the table says."""
+    known, expected = best.metrics[score], after_choosing(cells)
+    if expected is None or f"{expected:.3g}" == f"{known:.3g}" or expected < known:
+        return []
+    return [
+        f"Being the best of {len(cells)} cells is luck in part: on stretches of the test that did "
+        f"not choose it, the best has {score} {expected:.3g} ({known:.3g} in the table)."
+    ]
+
+
 def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
     """Say which trials came to no end of their own, and what was made of them."""
     sentences = []
@@ -136,17 +150,6 @@ def _lost_words(contestants: Sequence[Contestant]) -> list[str]:
             if lost := [f"{name} ({count})" for name, count in counts.items() if count]:
                 sentences.append(f"Trials that {head}{what}: {', '.join(lost)}.")
     return sentences
-
-
-def _chosen_words(decision: Decision, best: CellContestant, score: str) -> list[str]:
-    """Say how much of the lowest error is luck, where it shows in three digits."""
-    own, expected = best.metrics[score], decision.expected
-    if expected is None or f"{own:.3g}" == f"{expected:.3g}":
-        return []
-    return [
-        f"The best of {len(decision.cells)} cells is in part the luckiest: on seeds and test data "
-        f"that had no say in choosing it, {score} is {expected:.3g} instead of {own:.3g}."
-    ]
 
 
 def _interval_words(cells: Cells, promised: Mapping[str, float]) -> list[str]:
@@ -181,7 +184,8 @@ def _seed_words(cells: Cells) -> list[str]:
 
 
 def _size_words(best: CellContestant, smallest: CellContestant, equals: Cells) -> list[str]:
-    cost = f"{best.name} has {best.parameters:,} parameters and takes {best.flops_per_step:,} FLOPs"
+    counts, flops = f"{best.parameters:,} parameters in all", f"{best.flops_per_step:,} FLOPs"
+    cost = f"{best.name} has {counts} and takes {flops}"
     if len(equals) == 1:
         return [f"{cost} a step."]
     if smallest is best:

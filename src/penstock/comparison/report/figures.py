@@ -142,6 +142,27 @@ def profile(results: Record) -> go.Figure:
     return figure.update_yaxes(rangemode="tozero")
 
 
+def confusion(results: Record, one: Contestant) -> go.Figure:
+    """Return how often each class was taken for each, as a share of its members."""
+    names = results.class_names
+    places = list(range(len(names)))
+    shares = [[count / max(sum(row), 1) for count in row] for row in one.confusion]
+    figure = blank(f"what {one.name} says", "actual").add_heatmap(
+        x=places,
+        y=places,
+        z=shares,
+        customdata=one.confusion,
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, _faint(COLOURS[0])], [1, COLOURS[0]]],
+        hovertemplate="%{y} taken for %{x}: %{customdata}, %{z:.1%}<extra></extra>",
+    )
+    ticks = {"tickvals": places, "ticktext": names, "automargin": True}
+    figure.update_xaxes(**ticks)
+    figure.update_yaxes(autorange="reversed", **ticks)
+    return figure.update_layout(height=max(360, 110 + 18 * len(names)))
+
+
 def example(results: Record, number: int) -> go.Figure:
     """Return one test window: the actual values and each forecast."""
     shown = results.examples[number]
@@ -153,7 +174,7 @@ def example(results: Record, number: int) -> go.Figure:
     bars = shown["kind"] == "bars"
     if any(value is not None for value in shown["actual"]):
         gray = {"width": 3, "color": "gray"}
-        _add(figure, bars, times, shown["actual"], "what came", gray)
+        _add(figure, bars, times, shown["actual"], "actual", gray)
     for place, one in enumerate(_able(results)):
         visible = True if place < _SHOWN else "legendonly"
         if one.bands and place == 0:

@@ -160,6 +160,9 @@ def _figures(results: Record) -> Iterator[Figure]:
             f"{score} against time: down and to the left is better. Dotted: the best baseline.",
         )
     yield _profile(results)
+    best = next((one for one in results.contestants if one.name == results.verdict.best), None)
+    if best and best.confusion:
+        yield _confusion(results, best)
     if any(trial.losses for one in cells for trial in one.trials):
         caption = "How each trial learned: its loss on validation data after each round of steps."
         yield Figure("learning", figures.learning(results), caption)
@@ -181,6 +184,19 @@ def _profile(results: Record) -> Figure:
     caption = f"{results.metrics[0]} by {results.profile_of}."
     numbers = Grid(f"{results.metrics[0]} by {results.profile_of}", heads, values)
     return Figure("profile", figures.profile(results), caption, numbers)
+
+
+def _confusion(results: Record, best: Contestant) -> Figure:
+    rows = [
+        [name, *map(str, row)]
+        for name, row in zip(results.class_names, best.confusion, strict=True)
+    ]
+    caption = (
+        f"How often each class, a row, was taken by {best.name} for each, a column, as a share of "
+        "the row."
+    )
+    numbers = Grid(f"Confusion of {best.name}", ["actual", *results.class_names], rows)
+    return Figure("confusion", figures.confusion(results, best), caption, numbers)
 
 
 def _example(results: Record, number: int) -> Figure:

@@ -254,6 +254,7 @@ def kept_network(task: Task, job: Job, number: int, root: Path) -> nn.Module:
     """Return a trial's network with the weights of a round; raises as `kept_weights`."""
     network = task.network(job.cell, job.structure)
     network.load_state_dict(kept_weights(job, number, root))
+    task.problem.calibrate(network)
     return network
 
 
@@ -270,7 +271,8 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
     )
     if job.purpose == "tuning" or (progress.diverged and not progress.best_round):
         return trial
-    start = time.process_time()  # the network is on the CPU again
+    task.problem.calibrate(network)  # it is on the CPU again
+    start = time.process_time()
     predictions = task.problem.predict(network)
     trial.times["predict"] = time.process_time() - start
     measured = task.problem.measure(predictions)
@@ -280,4 +282,5 @@ def _result(task: Task, job: Job, network: nn.Module, progress: Progress) -> Tri
     trial.profile.extend(measured.profile)
     trial.predictions.extend(task.examples.predicted(predictions))
     trial.bands.extend(task.examples.bands(predictions))
+    trial.confusion.extend(task.problem.confusion(predictions))
     return trial

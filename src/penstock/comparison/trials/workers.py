@@ -82,7 +82,7 @@ class Here:
 
         def run(jobs: Iterator[Job]) -> Iterator[Outcome]:
             for job in jobs:
-                with _one_thread():
+                with one_thread():
                     trial = attempt(
                         bench.task, job, bench.root, deadline=bench.deadline, report=bench.report
                     )
@@ -92,8 +92,8 @@ class Here:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread: as fast for networks this small, and the same on any machine."""
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as trials do: the same on any machine, and as fast on a busy one."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

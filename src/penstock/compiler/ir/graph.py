@@ -56,8 +56,8 @@ class Origin(StrEnum):
     NEW = "new"  # a state after the step, for the step backwards
     X = "x"
     BELOW = "below"  # a state of the lower layer, after its step
-    MASK = "mask"  # drawn anew for every step
-    HELD_MASK = "held_mask"  # drawn once for all steps
+    MASK = "mask"  # [T, B, S], another at every step; like HELD_MASK it has no gradient
+    HELD_MASK = "held_mask"  # [B, S], the same at all steps; `draw_masks` decides which is which
     VECTOR = "vector"  # a bias or another parameter, one row for all
     DERIVED = "derived"  # made of vectors alone, once a sweep
     LIFTED = "lifted"  # a gate's W x + b, made before the loop

@@ -77,7 +77,10 @@ class Levels:
         return {k for k, node in enumerate(self.nodes) if node.op == "linear" and reduced[k]}
 
     def _in_memory(self) -> list[bool]:
-        """Return for each node whether it is elementwise, of what lies in memory, or lies there."""
+        """Return for each node whether it is elementwise, and made of what lies in memory alone.
+
+        Inputs and bare products, which lie there themselves, are not.
+        """
         made: list[bool] = []
         for k, node in enumerate(self.nodes):
             lies = node.is_input or k in self.bare

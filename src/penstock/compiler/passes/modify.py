@@ -48,7 +48,7 @@ class _Rewriting:
 
     def replace(self, _: Builder, new: list[Value], node: Node) -> Value | None:
         """Return what stands for a node, None for the node itself."""
-        k = len(new)
+        k = len(new)  # the number of `node`: the pass goes node by node, and `new` has those before
         value: Value | None = None
         if _gates_product(node):
             if k not in self.normal:

@@ -92,7 +92,9 @@ def _from_arrays(name: str, arrays: dict[str, NDArray[Any]]) -> Frames:
             f"these are {shapes[:100]}"
         )
     for key, array in arrays.items():
-        good = np.isin(array, (0, 1)).reshape(len(array), -1).all(axis=1)
+        if not len(array):
+            raise DataError(f"array {key!r} has no frames; leave it out")
+        good = np.isin(array, (0, 1)).all(axis=1)
         _check(np.asarray(good), f"array {key!r}, row", array)
     values = np.concatenate([array.astype(np.uint8) for array in arrays.values()])
     offsets = np.cumsum([0, *(len(array) for array in arrays.values())])

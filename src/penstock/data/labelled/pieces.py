@@ -54,6 +54,18 @@ class Pieces:
             for i, runs in spans.items() for start, end in runs
         ]  # fmt: skip
 
+    def windows(self, steps: int) -> "Pieces":
+        """Return windows of `steps` + 1 or fewer: each begins with the step that ends the last.
+
+        So each step but the first of a piece follows another in just one window. Those of a piece
+        come one after the other; a piece of one step has none.
+        """
+        counts = -(-(self.lengths - 1) // steps)
+        owner = torch.repeat_interleave(torch.arange(len(self)), counts)
+        place = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner]
+        lengths = torch.clamp(self.lengths[owner] - place * steps, max=steps + 1)
+        return Pieces(self.starts[owner] + place * steps, lengths, self.owners[owner])
+
     def all_rows(self) -> Tensor:
         """Return the rows of all pieces, one after the other [Σ lengths]."""
         ends = self.lengths.cumsum(0)
@@ -83,8 +95,8 @@ def cut(
         return cut_members(offsets, members, longest, shortest), "split by sequence"
     if number:
         raise ArgumentError(
-            f"--resplits draws anew which sequences are tested; {len(lengths)} sequences are each "
-            f"split in time, and never drawn: give {_FEWEST_TO_DRAW} or more"
+            f"{len(lengths)} sequences are each split in time, and not drawn; give "
+            f"{_FEWEST_TO_DRAW} or more"
         )
     splits = [split(n, 1) if n >= 3 else Split(n, n, n) for n in lengths.tolist()]
     spans = {

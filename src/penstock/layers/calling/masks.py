@@ -19,7 +19,9 @@ from penstock.cells.modifiers import Modifiers
 def draw_masks(modifiers: Modifiers, sizes: Mapping[str, int], x: Tensor) -> dict[str, Tensor]:
     """Return the masks of a sweep over x [T, B, I], by torch's generator.
 
-    sizes: S by the states' names. What is fixed over time is [B, S], the rest [T, B, S].
+    sizes: S by the states' names. What is fixed over time, the dropout of what gates read of the
+    state, is [B, S] (HELD_MASK in `compiler.passes.modify`), the rest [T, B, S] (MASK). No mask
+    has a gradient.
     """
     T, B = x.shape[:2]
     masks = {}

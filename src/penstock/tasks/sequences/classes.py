@@ -127,6 +127,18 @@ class ClassesProblem(SequenceProblem):
         """Return the classes that there are in the test part."""
         return [self.classes[k] for k in present(self.labels("test")).tolist()]
 
+    def class_names(self) -> list[str]:
+        """Return all classes."""
+        return list(self.classes)
+
+    def confusion(self, predictions: Tensor) -> list[list[int]]:
+        """Return how often each class was taken for each [C][C]."""
+        targets, count = self.labels("test"), len(self.classes)
+        scored = targets >= 0
+        pairs = targets[scored] * count + predictions[scored].argmax(dim=1)
+        counts: list[list[int]] = torch.bincount(pairs, minlength=count**2).view(count, -1).tolist()
+        return counts
+
     def prior(self) -> Tensor:
         """Return the logarithms of the classes' shares in training."""
         return log_prior(self.labels("train"), len(self.classes))

@@ -20,6 +20,7 @@ from penstock.tasks.problem import Problem
 from penstock.tasks.shared import spread
 
 BATCH = 256  # sequences predicted at once
+_POOL = 16  # batches drawn together, at most, where lengths vary
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,24 @@ class SequenceProblem(Problem):
     def learned_from(self) -> int:
         """Return the steps of all training sequences."""
         return int(self.parts["train"].lengths.sum())
+
+    def steps_in(self, part: str) -> int:
+        """Return the steps of all sequences of a part."""
+        return int(self.parts[part].lengths.sum())
+
+    def draw(self, steps: int, batch_size: int) -> Tensor:
+        """Return training sequences [steps, B], those of a batch of like length where lengths vary.
+
+        A batch takes as long as the longest in it. So the sequences of several batches are drawn
+        together, none of them twice, sorted by length, and handed out in an order of chance: at any
+        step any sequence is as likely as any other.
+        """
+        lengths = self.parts["train"].lengths
+        together = min(_POOL, len(lengths) // batch_size)
+        if together < 2 or lengths.min() == lengths.max():
+            return super().draw(steps, batch_size)
+        pools = range(-(-steps // together))
+        return torch.cat([_by_length(lengths, together, batch_size) for _ in pools])[:steps]
 
     def inputs(self, part: str, index: Tensor) -> Inputs:
         """Return the inputs of a part at `index` [B]."""
@@ -114,6 +133,13 @@ class SequenceProblem(Problem):
     def example_index(self) -> Tensor:
         """Return which test sequences are drawn."""
         return spread(self.size("test"))
+
+
+def _by_length(lengths: Tensor, count: int, size: int) -> Tensor:
+    """Return batches [count, size] of different sequences, those of a batch of like length."""
+    drawn = torch.randperm(len(lengths))[: count * size]
+    batches = drawn[lengths[drawn].argsort(stable=True)].view(count, size)
+    return batches[torch.randperm(count)]
 
 
 def run(model: nn.Module, batches: Iterable[Inputs], every_step: bool) -> Tensor:

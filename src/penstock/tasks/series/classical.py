@@ -15,7 +15,7 @@ from penstock.models.forecaster import QUANTILES, History
 from penstock.tasks.linear import LinearMap, ridge
 from penstock.tasks.methods import Method, Sizes
 from penstock.tasks.series.naive import PointForecast, error_quantiles, seasonal_naive
-from penstock.tasks.trees import Forest, Table, boosted
+from penstock.tasks.trees import Forest, Samples, boosted
 
 _SMOOTHING = tuple(k / 20 for k in range(1, 21))  # α of Theta
 _MOST_LAGS = 24  # values that trees look at, besides what sums up the others
@@ -132,11 +132,11 @@ class RidgeForecast(PointForecast):
         """Return the method fitted, with the penalty of each step that errs least."""
         horizon = sizes["horizon"]
         steps = zip(
-            _tables(train, _ridge_columns(train.history, horizon)),
-            _tables(validation, _ridge_columns(validation.history, horizon)),
+            _samples(train, _ridge_columns(train.history, horizon)),
+            _samples(validation, _ridge_columns(validation.history, horizon)),
             strict=True,
         )
-        maps = [_fitted(*tables) for tables in steps]
+        maps = [_fitted(*samples) for samples in steps]
         stacked = {
             "mean": torch.stack([one.mean for one in maps]),
             "spread": torch.stack([one.spread for one in maps]),
@@ -191,7 +191,7 @@ class BoostedForecast(PointForecast, Forest):
     def chosen(cls, sizes: Sizes, train: Known, validation: Known) -> "BoostedForecast":
         """Return the method fitted, with the size and number of trees that err least."""
         learned, chosen = (
-            _together(_tables(windows, _tree_columns(windows.history, sizes)))
+            _together(_samples(windows, _tree_columns(windows.history, sizes)))
             for windows in (train, validation)
         )
         weights = boosted(learned, chosen, "number", {"outputs": 1})
@@ -222,7 +222,7 @@ def _nothing(sizes: Sizes) -> Tensor:
     return torch.zeros(sizes["horizon"], sizes["quantiles"], dtype=torch.float64)
 
 
-def _fitted(train: Table, validation: Table) -> LinearMap:
+def _fitted(train: Samples, validation: Samples) -> LinearMap:
     """Return ridge regression; where no target is known, no change."""
     if len(train.y) and len(validation.y):
         return ridge(train, validation)
@@ -231,16 +231,16 @@ def _fitted(train: Table, validation: Table) -> LinearMap:
     return LinearMap(nothing, nothing + 1, nothing[None], torch.zeros(1, dtype=torch.float64))
 
 
-def _tables(windows: Known, looked: Iterator[Tensor]) -> Iterator[Table]:
+def _samples(windows: Known, looked: Iterator[Tensor]) -> Iterator[Samples]:
     """Yield for each step ahead the columns of windows whose target is known, and its change."""
     for x, change in zip(looked, windows.changes().T, strict=True):
         seen = ~change.isnan()
-        yield Table(x[seen], change[seen])
+        yield Samples(x[seen], change[seen])
 
 
-def _together(tables: Iterator[Table]) -> Table:
-    x, y = zip(*tables, strict=True)
-    return Table(torch.cat(x), torch.cat(y)).some(_MOST_ROWS)
+def _together(samples: Iterator[Samples]) -> Samples:
+    x, y = zip(*samples, strict=True)
+    return Samples(torch.cat(x), torch.cat(y)).some(_MOST_ROWS)
 
 
 def _ridge_columns(history: History, horizon: int) -> Iterator[Tensor]:

@@ -5,9 +5,9 @@ which at the median is half the absolute error, as the score is an absolute erro
 windows are those of the training parts; validation and test windows have all their targets in
 their own part.
 
-Intervals are the network's quantiles as they are. To widen them by the errors on validation
-windows (Romano, Patterson & Candès 2019, arXiv:1905.03222) helps where the future is like these: on
-the sunspots, whose last years are not, it made 40 % missed into 43 %. So what they held is said.
+Intervals are the network's quantiles, widened by their errors on validation windows; see
+`Forecaster.widen`. Where the future is unlike the past they hold less than they say: what they held
+of the test part is said.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from penstock.data import Dataset
 from penstock.data.forecasting.readers import read_series
+from penstock.data.forecasting.stretches import stretch
 from penstock.data.forecasting.windows import Panel, Windows, check_beside, windows
 from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
@@ -39,6 +40,7 @@ from penstock.tasks.task import Parts, TaskKind
 
 # Windows kept of each part, evenly spread: more would cost time and tell nothing new.
 _LIMITS = {"train": 10_000_000, "validation": 500, "test": 4000}
+_CHOOSING = ("train", "validation")
 _FITTED_ON = 4000  # windows that baselines are fitted on, and as many that choose
 
 
@@ -63,6 +65,11 @@ class ForecastProblem(Problem):
         """Return the number of windows of a part."""
         return len(self.parts[part])
 
+    def steps_in(self, part: str) -> int:
+        """Return the number of values of a part."""
+        spans = (cut.part(part) for cut in self.selection.splits)
+        return sum(end - start for start, end in spans)
+
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         """Return windows: contexts, changes from the last value, which were observed, beside.
 
@@ -85,6 +92,18 @@ class ForecastProblem(Problem):
         elapsed = windowed.targets[index] - 1 - starts
         first = windowed.panel.values[starts]
         return History(windowed.batch(index)[0], *windowed.beside(index), first, elapsed)
+
+    def calibrate(self, network: nn.Module) -> None:
+        """Widen a network's intervals by what validation windows lay outside of them."""
+        with at_rest(network):
+            network.widen(*self.known("validation"))  # type: ignore[operator]
+
+    def known(self, part: str, most: int | None = None) -> Known:
+        """Return windows of a part, up to so many, evenly spread, with their targets."""
+        windowed = self.parts[part]
+        index = spread(len(windowed), most or len(windowed))
+        _, target, observed = windowed.batch(index)
+        return Known(self.history(part, index), torch.where(observed, target, torch.nan))
 
     def predict(self, model: nn.Module) -> Tensor:
         """Return forecasts [W, h, Q] for the test windows, in scaled units."""
@@ -154,19 +173,11 @@ class ForecastBaselines:
 
     def __call__(self) -> dict[str, Method]:
         """Return each, fitted."""
-        train, validation = self._known("train"), self._known("validation")
+        train, validation = (self.problem.known(part, _FITTED_ON) for part in _CHOOSING)
         naive: dict[str, Method] = {
             name: method.fit(self.sizes, *train, QUANTILES) for name, method in NAIVE.items()
         }
         return {**naive, **dict(fit_classical(self.sizes, train, validation))}
-
-    def _known(self, part: str) -> Known:
-        """Return windows of a part, evenly spread, with their targets."""
-        windowed = self.problem.parts[part]
-        index = spread(len(windowed), _FITTED_ON)
-        _, target, observed = windowed.batch(index)
-        known = torch.where(observed, target, torch.nan)
-        return Known(self.problem.history(part, index), known)
 
 
 @dataclass(frozen=True)
@@ -258,5 +269,6 @@ def _spec(data: Dataset, chosen: Selection) -> dict[str, Any]:
 
 CODEC = ForecastCodec()
 FORECAST = TaskKind(
-    "forecast", "forecast", CODEC, read_series, _bind, has_horizon=True, has_context=True
-)
+    "forecast", "forecast", CODEC, read_series, _bind, has_horizon=True, has_context=True,
+    redraw=stretch,
+)  # fmt: skip

@@ -11,8 +11,8 @@ from penstock.record.contestants import CellContestant, baselines_among, cells_a
 _TOO_MANY = 1.5  # times what is promised
 
 
-@check("P001", "worse-than-naive")
-def worse_than_naive(case: Case) -> Iterator[str]:
+@check("P001", "worse-than-baseline")
+def worse_than_baseline(case: Case) -> Iterator[str]:
     """Fires for a cell that a baseline beats beyond doubt.
 
     Such a cell is not to be used, however it stands beside other cells. Look for an error in data

@@ -25,17 +25,16 @@ def edge_of_range(case: Case) -> Iterator[str]:
 
 @check("P016", "largest-size")
 def largest_size(case: Case) -> Iterator[str]:
-    """Fires where the best cell has the largest size that was tried.
+    """Fires where the best cell has the largest size of those tried.
 
-    A larger one may be better still: give it with --parameters, or more --time, with which larger
-    ones are tried; `--size auto` tries none that is too large for the data.
+    A larger network may be better still: try one with --parameters, or give more --time.
     """
     best = case.cells_with_result[0]
     sizes = {trial.setting.parameters for trial in best.tuning}
     if len(sizes) < 2:
         raise NotApplicable("one size alone was tried")
-    if best.setting.parameters >= max(sizes):
-        yield f"{best.name}: its size, {max(sizes):,} parameters, is the largest tried"
+    if best.setting.parameters == max(sizes):
+        yield f"{best.name}: its size, {best.setting.parameters:,} parameters, is the largest tried"
 
 
 @check("P011", "step-limit")

@@ -130,6 +130,7 @@ class LoopSource(Bodies):
         """Return stages that need no product as one function, which takes row after row."""
         bodies, lines, named = list[str](), list[str](), set[int]()
         narrow = [s for s in run if self.is_narrow(s)]
+        # Several stages may test the same: a dict keeps each condition once, in order.
         lines += {line: 0 for s in narrow for line in self.conditions(self.loop.stages[s].body)}
         for s in run:
             stage = self.loop.stages[s]

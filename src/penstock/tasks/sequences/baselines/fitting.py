@@ -38,7 +38,7 @@ from penstock.tasks.sequences.baselines.rocket import MiniRocket
 from penstock.tasks.sequences.baselines.summaries import summaries
 from penstock.tasks.sequences.problem import BATCH, SequenceProblem
 from penstock.tasks.shared import spread
-from penstock.tasks.trees import Goal, Table, boosted
+from penstock.tasks.trees import Goal, Samples, boosted
 
 STEPS: Mapping[str, type[Method]] = {
     "most frequent label": StepConstant,
@@ -91,7 +91,7 @@ class WholeBaselines:
         sizes, codes = self.sizes, self.sizes["codes"]
         linear = "logistic" if self.problem.has_classes else "ridge"
         fit = self._linear()
-        on_summaries = self._tables(partial(summaries, codes=codes))
+        on_summaries = self._samples(partial(summaries, codes=codes))
         yield f"{linear} on summaries", OnSummaries.fitted(sizes, fit(*on_summaries))
         steps = self._same_length()
         if steps and self.problem.has_classes and fits(steps, sizes):
@@ -99,7 +99,7 @@ class WholeBaselines:
         step = sizes["numbers"] + sizes["all_codes"]
         known = steps if steps * step <= MOST_COLUMNS else 0
         if known:
-            by_position = self._tables(partial(positions, codes=codes, steps=known))
+            by_position = self._samples(partial(positions, codes=codes, steps=known))
             yield f"{linear} by position", OnPositions.fitted(sizes, fit(*by_position))
             on_summaries = _beside(on_summaries, by_position)
         goal: Goal = "class" if self.problem.has_classes else "number"
@@ -108,7 +108,7 @@ class WholeBaselines:
         if step <= _MOST_CODES:
             yield "MiniRocket", self._rocket()
 
-    def _linear(self) -> Callable[[Table, Table], LinearMap]:
+    def _linear(self) -> Callable[[Samples, Samples], LinearMap]:
         if self.problem.has_classes:
             return partial(logistic, count=self.sizes["outputs"])
         return ridge
@@ -127,16 +127,16 @@ class WholeBaselines:
         problem, sizes = self.problem, self.sizes
         index = spread(problem.size("train"), _MOST_CONVOLVED)
         method = MiniRocket.drawn(sizes, problem.inputs("train", index))
-        tables = self._tables(method.look, _MOST_CONVOLVED)
+        samples = self._samples(method.look, _MOST_CONVOLVED)
         if problem.has_classes:
-            linear = ridge_of_classes(*tables, sizes["outputs"])
+            linear = ridge_of_classes(*samples, sizes["outputs"])
         else:
-            linear = ridge(*tables)
+            linear = ridge(*samples)
         return MiniRocket(sizes, {**method.state_dict(), **linear._asdict()})
 
-    def _tables(
+    def _samples(
         self, look: Callable[[Inputs], Tensor], most: int = _MOST_SEQUENCES
-    ) -> tuple[Table, Table]:
+    ) -> tuple[Samples, Samples]:
         """Return what is seen of training and validation sequences, beside their labels."""
         train, validation = (_seen(self.problem, part, look, most) for part in _PARTS)
         return train, validation
@@ -172,16 +172,16 @@ class StepBaselines:
         sizes = self.sizes
         tried = []
         for width in _WIDTHS:
-            tables = self._tables(width)
-            linear = logistic(*tables, sizes["outputs"])
-            loss = float(cross_entropy(linear(tables[1].x), tables[1].y))
-            tried.append((loss, width, linear, tables))
-        _, width, linear, tables = min(tried, key=lambda one: one[:2])
+            samples = self._samples(width)
+            linear = logistic(*samples, sizes["outputs"])
+            loss = float(cross_entropy(linear(samples[1].x), samples[1].y))
+            tried.append((loss, width, linear, samples))
+        _, width, linear, samples = min(tried, key=lambda one: one[:2])
         yield "logistic on the window", OnWindow.fitted(sizes, linear)
-        weights = {**boosted(*tables, "class", sizes), "steps": torch.tensor(width)}
+        weights = {**boosted(*samples, "class", sizes), "steps": torch.tensor(width)}
         yield "gradient boosting on the window", BoostedWindow(sizes, weights)
 
-    def _tables(self, width: int) -> tuple[Table, Table]:
+    def _samples(self, width: int) -> tuple[Samples, Samples]:
         look = partial(windows, codes=self.sizes["codes"], width=width)
         train, validation = (_seen_at_steps(self.problem, part, look) for part in _PARTS)
         return train, validation
@@ -192,14 +192,16 @@ _PARTS = ("train", "validation")
 
 def _seen(
     problem: SequenceProblem, part: str, look: Callable[[Inputs], Tensor], most: int
-) -> Table:
+) -> Samples:
     index = spread(problem.size(part), most)
     batches = torch.split(index, BATCH)
     x = torch.cat([look(problem.inputs(part, one)) for one in batches])
-    return Table(x, problem.labels(part)[index])
+    return Samples(x, problem.labels(part)[index])
 
 
-def _seen_at_steps(problem: SequenceProblem, part: str, look: Callable[[Inputs], Tensor]) -> Table:
+def _seen_at_steps(
+    problem: SequenceProblem, part: str, look: Callable[[Inputs], Tensor]
+) -> Samples:
     """Return steps with a label, of pieces evenly spread."""
     pieces = problem.parts[part]
     most = max(_MOST_STEPS * len(pieces) // int(pieces.lengths.sum()), 1)
@@ -209,11 +211,13 @@ def _seen_at_steps(problem: SequenceProblem, part: str, look: Callable[[Inputs],
         known = labels >= 0
         x.append(look(problem.inputs(part, index))[known])
         y.append(labels[known])
-    return Table(torch.cat(x), torch.cat(y))
+    return Samples(torch.cat(x), torch.cat(y))
 
 
-def _beside(one: tuple[Table, Table], other: tuple[Table, Table]) -> tuple[Table, Table]:
+def _beside(
+    one: tuple[Samples, Samples], other: tuple[Samples, Samples]
+) -> tuple[Samples, Samples]:
     train, validation = (
-        Table(torch.cat([a.x, b.x], dim=1), a.y) for a, b in zip(one, other, strict=True)
+        Samples(torch.cat([a.x, b.x], dim=1), a.y) for a, b in zip(one, other, strict=True)
     )
     return train, validation
