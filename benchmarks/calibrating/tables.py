@@ -12,7 +12,7 @@ import numpy as np
 
 from calibrating.judging import HELD, WINNER, cell, claims, holds, judged, naive
 from calibrating.shares import Tally
-from penstock.comparison.judging.choosing import after_choosing
+from penstock.comparison.judging.choosing import expected_of_best
 from penstock.comparison.judging.statistics import over_resplits
 from penstock.record.contestants import Contestant
 
@@ -112,7 +112,7 @@ def luck(draws: int, kinds: Sequence[str], cells: int, seeds: int) -> list[dict[
             # What all cells share is no luck of the chosen one.
             shared = float(np.mean([one.metrics["score"] for one in several]))
             own.append(min(one.metrics["score"] for one in several) - shared)
-            told.append((after_choosing(several) or 0.0) - shared)  # type: ignore[arg-type]
+            told.append((expected_of_best(several) or 0.0) - shared)  # type: ignore[arg-type]
         of_seed, of_cell, chance, _ = KINDS[kind]
         error = np.sqrt(of_seed**2 / seeds + of_cell**2 / BLOCKS + chance**2 / seeds / BLOCKS)
         rows.append(

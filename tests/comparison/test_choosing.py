@@ -1,68 +1,66 @@
-"""What the best of several cells is worth where other data chose it."""
+"""The luck of the best: what it scores where it had no say."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from test_equals import cell
+from test_verdict import crowd, verdict
 
-from penstock.comparison.judging.choosing import after_choosing
-from penstock.comparison.judging.comparisons import compare_all
-from penstock.comparison.judging.verdict import judge
-from penstock.record.contestants import BaselineContestant, CellContestant, Trial
-from penstock.record.structure import Setting, Structure
-
-SETTING = Setting(1e-3, 4000)
-SAME: Any = {"rank": 1, "intervals": {}, "profile": [], "predictions": []}
+from penstock.comparison.judging.choosing import expected_of_best
 
 
-def cell(name: str, rows: np.ndarray, weights: list[float] | None = None) -> CellContestant:
-    trials = [
-        Trial(s, SETTING, "finished", "steps", blocks=row) for s, row in enumerate(rows.tolist())
-    ]
-    mean = float(np.average(rows.mean(0), weights=weights))
-    return CellContestant(
-        **SAME, name=name, metrics={"MASE": mean}, blocks=rows.tolist(), weights=weights or [],
-        trials=trials, structure=Structure(1), parameters=0, recurrent_parameters=0,
-        flops_per_step=0, setting=SETTING,
-    )  # fmt: skip
-
-
-def test_each_block_is_scored_by_the_choice_of_the_others() -> None:
-    draw = np.random.default_rng(0)
-    rows, weights = draw.normal(1, 0.3, (4, 3, 6)), [1.0, 2.0, 1.0, 3.0, 1.0, 2.0]
-    cells = [cell(f"c{k}", row, weights) for k, row in enumerate(rows)]
+def by_hand(tables: list[np.ndarray], weights: np.ndarray) -> float:
+    S, K = tables[0].shape
     total = 0.0
-    for block in range(6):
-        rest = [k for k in range(6) if k != block]
-        means = [np.average(row.mean(0)[rest], weights=np.array(weights)[rest]) for row in rows]
-        total += weights[block] * rows[int(np.argmin(means))].mean(0)[block]
-    assert after_choosing(cells) == pytest.approx(total / sum(weights))
-    assert after_choosing(cells[:1]) is None
-    assert after_choosing([cell(str(k), row[:, :2]) for k, row in enumerate(rows)]) is None
+    for s in range(S):
+        for k in range(K):
+            seeds = [i for i in range(S) if i != s] or [s]
+            blocks = [j for j in range(K) if j != k] or [k]
+            means = [
+                np.average(x[np.ix_(seeds, blocks)].mean(axis=0), weights=weights[blocks])
+                for x in tables
+            ]
+            total += weights[k] * tables[int(np.argmin(means))][s, k]
+    return total / S / weights.sum()
 
 
-def test_of_equal_cells_the_best_is_expected_to_be_as_they_all_are() -> None:
-    """The mean of the table is too good by what the best of 10 gains by luck; this is not."""
-    draw, known, expected = np.random.default_rng(1), [], []
-    for _ in range(300):
-        cells = [cell(str(k), draw.normal(1, 0.1, (3, 10))) for k in range(10)]
-        known.append(min(one.metrics["MASE"] for one in cells))
-        expected.append(after_choosing(cells))
-    assert np.mean(known) < 0.98
-    assert np.mean(expected) == pytest.approx(1, abs=0.004)
+@pytest.mark.parametrize("shape", [(3, 5), (1, 6), (4, 1)])
+def test_by_hand(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        tables = [rng.standard_normal(shape) for _ in range(4)]
+        weights = rng.uniform(0.5, 2, shape[1])
+        cells = [replace(cell(str(k), x), weights=weights.tolist()) for k, x in enumerate(tables)]
+        assert expected_of_best(cells) == pytest.approx(by_hand(tables, weights))
+
+
+def test_of_one_cell_or_of_one_seed_and_block_nothing_is_known() -> None:
+    assert expected_of_best([cell("a", np.ones((3, 4)))]) is None
+    assert expected_of_best([cell("a", np.ones((1, 1))), cell("b", np.ones((1, 1)))]) is None
+
+
+def test_of_equals_the_lowest_is_too_good_and_this_is_not() -> None:
+    own, told = [], []
+    for number in range(300):
+        rng = np.random.default_rng(number)
+        tables = [
+            rng.standard_normal((5, 1)) + rng.standard_normal(10) + rng.standard_normal((5, 10))
+            for _ in range(10)
+        ]
+        own.append(min(x.mean() for x in tables))
+        told.append(expected_of_best([cell(str(k), x) for k, x in enumerate(tables)]))
+    assert np.mean(own) < -0.7
+    assert abs(np.mean(told)) < 0.1
+
+
+def test_one_that_is_better_in_all_is_as_good_as_it_looks() -> None:
+    better = cell("a", np.zeros((3, 4)) + np.arange(4))
+    assert expected_of_best([better, cell("b", np.full((3, 4), 9.0))]) == pytest.approx(1.5)
 
 
 def test_the_verdict_says_so_where_it_matters() -> None:
-    draw = np.random.default_rng(2)
-    equal = [cell(f"c{k}", draw.normal(1, 0.05, (3, 8))) for k in range(6)]
-    clear = [replace(equal[0], name="best"), cell("worse", draw.normal(2, 0.05, (3, 8)))]
-    naive = BaselineContestant(
-        **SAME, kind="naive", name="naive", metrics={"MASE": 9.0}, blocks=[[9.0] * 8]
-    )
-    said = []
-    for cells in (equal, clear):
-        ranked = sorted([*cells, naive], key=lambda one: one.metrics["MASE"])
-        said.append(" ".join(judge(ranked, compare_all(ranked), ["naive"]).sentences))
-    assert "did not choose it, the best has MASE 1" in said[0]
-    assert "did not choose it" not in said[1]
+    rng = np.random.default_rng(0)
+    said = " ".join(verdict(*crowd(rng, [0.0] * 6)).sentences)
+    assert "did not choose it, the best has MASE" in said
+    assert "did not choose it" not in " ".join(verdict(*crowd(rng, [-9.0, 0.0])).sentences)

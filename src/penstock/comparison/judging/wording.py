@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from penstock.comparison.judging.choosing import after_choosing
+from penstock.comparison.judging.choosing import expected_of_best
 from penstock.comparison.judging.comparisons import Differences, names
 from penstock.comparison.judging.deciding import (
     FEWEST_SEEDS,
@@ -129,12 +129,12 @@ def _unbeaten(cells: Cells, naive: str, differences: Differences) -> str:
 
 def _chosen_words(best: CellContestant, cells: Cells, score: str) -> list[str]:
     """Say how good the best is where other data chose it, if that is worse than the table says."""
-    known, expected = best.metrics[score], after_choosing(cells)
+    known, expected = best.metrics[score], expected_of_best(cells)
     if expected is None or f"{expected:.3g}" == f"{known:.3g}" or expected < known:
         return []
     return [
-        f"Being the best of {len(cells)} cells is luck in part: on stretches of the test that did "
-        f"not choose it, the best has {score} {expected:.3g} ({known:.3g} in the table)."
+        f"Being the best of {len(cells)} cells is luck in part: on seeds and stretches of the test "
+        f"that did not choose it, the best has {score} {expected:.3g} ({known:.3g} in the table)."
     ]
 
 
