@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from penstock.comparison import resplits
 from penstock.comparison.judging.resplitting import judge_resplits
 from penstock.comparison.judging.statistics import over_resplits
+from penstock.comparison.report import table
 from penstock.comparison.request import Request
 from penstock.data import Options, Source
 from penstock.data.forecasting.stretches import stretch
@@ -58,15 +59,11 @@ def test_the_variance_by_hand() -> None:
     assert over_resplits(np.full(4, 0.1), ratio).interval is None
 
 
-def test_a_split_is_the_same_each_time_and_others_are_not() -> None:
+def test_a_split_is_the_same_each_time() -> None:
     task = find_task("classify").prepare(read(sums()))
-    members = [task.problem.members("test")]
-    members += [task.resplit(number).problem.members("test") for number in (1, 2, 1)]
-    assert set(members[1]) == set(members[3])
-    assert len({frozenset(one) for one in members}) == 3
-    assert {len(one) for one in members} == {len(members[0])}
-    prints = {task.data.fingerprint(), task.resplit(1).data.fingerprint()}
-    assert len(prints) == 2  # no trial of one is taken for one of the other
+    first, again = (task.resplit(1).problem.members("test") for _ in range(2))
+    assert first == again
+    assert len(first) == len(task.problem.members("test"))
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -182,6 +179,17 @@ DATA: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.parametrize("name", DATA)
+def test_each_split_tests_on_others(name: str) -> None:
+    task = find_task(name).prepare(DATA[name]())
+    splits = [task, *(task.resplit(number) for number in (1, 2))]
+    assert len({frozenset(one.problem.members("test")) for one in splits}) == 3
+    assert len({one.data.fingerprint() for one in splits}) == 3
+    for one in splits[1:]:
+        assert not {*one.problem.members("test")} & {*one.problem.members("train")}
+        assert one.spec.keys() == task.spec.keys()
+
+
 @pytest.mark.parametrize("task", DATA)
 def test_from_end_to_end(task: str, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"cells": ["rnn", "gru"], "seeds": 2, "rates": (1e-2,), "resplits": 3}
@@ -196,6 +204,11 @@ def test_from_end_to_end(task: str, tmp_path: Path) -> None:
     assert load_results(tmp_path / "results.json").resplits == found.resplits
     assert "On 3 new splits of this data" in (tmp_path / "report.md").read_text("utf-8")
     assert "On 3 new splits of this data" in (tmp_path / "report.html").read_text("utf-8")
+    rows = {name: shown for name, *shown in table.splits(found)}
+    scores = found.resplits.scores["gru"]
+    assert rows["gru"] == [f"{v:.4g}" for v in (np.mean(scores), min(scores), max(scores))]
+    assert "## On new splits" in (tmp_path / "report.md").read_text("utf-8")
+    assert "<h2>On new splits" in (tmp_path / "report.html").read_text("utf-8")
     made = stored(tmp_path)
     again = run_comparison(DATA[task](), tmp_path, task=task, budget=budget, **asked)
     assert again.resplits == found.resplits
