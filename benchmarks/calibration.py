@@ -23,6 +23,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,10 @@ def made(draws: int) -> tuple[Tally, list[dict[str, float]]]:
         *(partial(tables.resplits, draws, splits) for splits in (5, 10, 30)),
     ]
     tallies = []
-    for number, job in enumerate(jobs, start=1):
-        tallies.append(job())
-        print(f"tables: {number} of {len(jobs)}", file=sys.stderr)
+    with ProcessPoolExecutor() as pool:
+        for number, tally in enumerate(pool.map(_call, jobs), start=1):
+            tallies.append(tally)
+            print(f"tables: {number} of {len(jobs)}", file=sys.stderr, flush=True)
     chosen = [
         row
         for seeds in (3, 5)
@@ -60,6 +62,10 @@ def made(draws: int) -> tuple[Tally, list[dict[str, float]]]:
         for row in tables.luck(some, kinds, cells, seeds)
     ]
     return together(tallies), chosen
+
+
+def _call(job: Callable[[], Tally]) -> Tally:
+    return job()
 
 
 def trainings(

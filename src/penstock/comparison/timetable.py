@@ -39,7 +39,8 @@ _LAYERS, _DROPOUT = (1, 2), (0.0, 0.1, 0.3)
 _FOR_EACH_STEP = 16  # parameters at most for each step that there is to learn from
 _WORK = 3e11  # FLOPs of a training at most, where no time is given
 _GROWN = (16, 8, 4, 2)  # times the usual steps
-_STARTING, _CROWDED = 6.0, 1.25  # seconds until processes train; how much slower several are
+_STARTING = 6.0  # seconds until processes train
+_SLOWER, _CROWDED = 1.05, 1.25  # than was measured: one trial at a time, and several
 _MEASURING = 0.08  # of the time at most, for the speed
 _FEWEST_ROUNDS, _USUAL_ROUNDS = 8, 20  # of a training whose steps are few; of any other
 _VALIDATED = 0.05  # of a training's time at most, for more than the fewest rounds
@@ -227,9 +228,10 @@ def _first_that_fits(
     timetables = list(_timetables(whole, grow=free, fixed=request.parameters is not None))
     ending = 0.05 * seconds + 3 + min(2.5 * len(cells), 0.1 * seconds)
     room = (seconds - ending - _STARTING * (workers > 1)) * workers
+    room /= _CROWDED if workers > 1 else _SLOWER
     before = None
     for timetable in timetables:
-        if _cost(timetable, design, paces) * _CROWDED <= room:
+        if _cost(timetable, design, paces) <= room:
             break
         before = timetable
     timetable = _with_usual_rounds(_filled(timetable, before, design, paces, room), paces)
@@ -267,12 +269,12 @@ def _filled(
 
     Steps come in halves otherwise, and up to half of the time would go unused.
     """
-    cost = _cost(timetable, design, paces) * _CROWDED
+    cost = _cost(timetable, design, paces)
     if before is None or cost > room or _with_steps(before, timetable.steps) != timetable:
         return timetable
     steps = int(0.98 * timetable.steps * room / cost)  # as rounds are whole
     filled = _with_steps(before, min(steps, before.steps))
-    return filled if _cost(filled, design, paces) * _CROWDED <= room else timetable
+    return filled if _cost(filled, design, paces) <= room else timetable
 
 
 def _with_steps(timetable: Timetable, steps: int) -> Timetable:

