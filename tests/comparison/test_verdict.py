@@ -152,6 +152,16 @@ def test_a_cell_without_a_result_is_named() -> None:
     assert "Not compared, as no trial was measured: c." in found.sentences
 
 
+def test_a_pair_is_the_same_from_both_sides() -> None:
+    found = {(one.first, one.second): one for one in compare_all([cell("a", 1), cell("b", 2)])}
+    there, back = found["a", "b"], found["b", "a"]
+    assert there.interval is not None
+    assert there.interval[0] <= there.difference <= there.interval[1]
+    assert there.difference == -back.difference < 0
+    assert back.interval == (-there.interval[1], -there.interval[0])
+    assert there.p == back.p
+
+
 def test_blocks_that_touch_are_compared_as_such() -> None:
     rng = np.random.default_rng(0)
     for _ in range(5):
