@@ -280,6 +280,7 @@ WRONG = {
     "rows": ("data", "rows", "<b>"),
     "a budget": ("budget", "tried", [1]),
     "a tournament": ("tournament", [{"cell": 1}]),
+    "splits without scores": ("resplits", {"scores": {"gru": []}, "ratio": 0.3, "comparisons": []}),
     "a picture": ("examples", 0, "kind", "image"),
     "a picture's place": ("examples", 0, "context", "0"),
     "times": ("times", "total", None),

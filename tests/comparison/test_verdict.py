@@ -6,7 +6,7 @@ import pytest
 from scipy.special import stdtrit
 
 from penstock.comparison.judging.comparisons import Differences, compare_all
-from penstock.comparison.judging.statistics import t_quantile
+from penstock.comparison.judging.statistics import difference, t_quantile
 from penstock.comparison.judging.verdict import judge
 from penstock.record.contestants import BaselineContestant, CellContestant, Contestant, Trial
 from penstock.record.results import Verdict
@@ -150,6 +150,29 @@ def test_a_cell_without_a_result_is_named() -> None:
     ranked = [cell("a", -1.0), naive("drift", 0.0), lost]
     found = judge(ranked, compare_all(ranked), ["drift"])
     assert "Not compared, as no trial was measured: c." in found.sentences
+
+
+def test_a_pair_is_the_same_from_both_sides() -> None:
+    found = {(one.first, one.second): one for one in compare_all([cell("a", 1), cell("b", 2)])}
+    there, back = found["a", "b"], found["b", "a"]
+    assert there.interval is not None
+    assert there.interval[0] <= there.difference <= there.interval[1]
+    assert there.difference == -back.difference < 0
+    assert back.interval == (-there.interval[1], -there.interval[0])
+    assert there.p == back.p
+
+
+def test_blocks_that_touch_are_compared_as_such() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        rows = rng.standard_normal((2, 3, 10)).cumsum(axis=2)
+        cells = [replace(one, blocks=x.tolist(), lag=1, trials=[
+            replace(trial, blocks=row.tolist()) for trial, row in zip(one.trials, x, strict=True)
+        ]) for one, x in zip((cell("a", 1), cell("b", 2)), rows, strict=True)]  # fmt: skip
+        found = compare_all(cells)[0]
+        expected = difference(*rows, np.ones(10), paired=True, lag=1)
+        assert found.interval == pytest.approx(expected.interval)
+        assert found.interval != difference(*rows, np.ones(10), paired=True).interval
 
 
 def test_pairing_by_seed_removes_what_seeds_share() -> None:

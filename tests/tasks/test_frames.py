@@ -36,6 +36,22 @@ def test_cutting_is_said(canon: Any) -> None:
     assert "windows of 200" in prepared(Source("long.csv", table)).notes[0]
 
 
+def test_blocks_of_the_test_hold_whole_sequences_unless_these_are_cut_in_time() -> None:
+    draw = np.random.default_rng(0)
+    lengths = draw.integers(5, 90, 40)
+    values = draw.integers(0, 2, (int(lengths.sum()), 3))
+    table = pl.DataFrame(values, schema=["a", "b", "c"])
+    ids = pl.Series("id", np.repeat(np.arange(40), lengths))
+    problem = prepared(Source("many.csv", table.with_columns(ids.cast(pl.String)))).problem
+    blocks, test = problem._blocks(), problem.runs["test"]
+    owners = test.owners.repeat_interleave(test.lengths - 1)
+    assert blocks.lag == 0
+    for owner in owners.unique():
+        assert len(blocks.number[owners == owner].unique()) == 1
+    in_time = prepared(Source("one.csv", table)).problem._blocks()
+    assert (len(in_time.weights), in_time.lag) == (10, 1)
+
+
 def pairs(task: Any, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return each frame of a part that is predicted, and the one before it."""
     before, after, pieces = [], [], task.problem.runs[part]

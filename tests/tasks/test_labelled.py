@@ -155,6 +155,27 @@ def test_blocks_have_the_score_for_their_mean(task: Any) -> None:
         )
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_blocks_hold_whole_sequences_or_groups(grouped: bool) -> None:
+    draw = np.random.default_rng(0)
+    lengths = draw.integers(3, 40, 80)
+    ids = np.repeat(np.arange(80), lengths)
+    frame = pl.DataFrame({"id": ids.astype(str), "speaker": [f"s{k // 4}" for k in ids]})
+    x = draw.standard_normal(len(ids))
+    frame = frame.with_columns(x=x, label=np.where(x > 0, "up", "down"))
+    if not grouped:
+        frame = frame.drop("speaker")
+    told = {"group": "speaker"} if grouped else {}
+    problem = prepared("tag", frame, target=("label",), id="id", **told).problem
+    blocks, test = problem.test_blocks(), problem.parts["test"]
+    owners = test.owners.repeat_interleave(test.lengths)
+    owners = owners // 4 if grouped else owners
+    assert blocks.lag == 0
+    assert len(blocks.weights) > 1
+    for owner in owners.unique():
+        assert len(blocks.number[owners == owner].unique()) == 1
+
+
 def test_scores_of_classes() -> None:
     draw = torch.Generator().manual_seed(0)
     targets = torch.randint(-1, 4, (300,), generator=draw)

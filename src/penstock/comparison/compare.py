@@ -106,7 +106,7 @@ def compare(
         elapsed: whether the time since the row before is a column too.
         seeds: trainings of each cell that are measured.
         resplits: other splits of the data on which each cell is trained once more, for claims about
-            new data; of sequences whose parts are drawn, not of series.
+            new data; of series, stretches of half their time. Not for text.
         steps: of a training at most.
         rates: learning rates to try for each cell; a single one is taken as it is.
         size: of the recurrent layers: "small" (4,000 parameters), "medium" (64,000) and "large"

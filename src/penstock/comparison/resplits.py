@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from penstock.comparison.judging.resplitting import judge_resplits
 from penstock.comparison.trials.design import Design, Rung
 from penstock.comparison.trials.workers import Outcome
+from penstock.data.splits import PARTS
 from penstock.record.results import Resplits
 from penstock.record.structure import Setting
 from penstock.tasks.task import Task
@@ -47,8 +48,8 @@ def _baselines(design: Design) -> dict[str, float]:
 
 def _ratio(task: Task) -> float:
     """Return the size of the test, by that of what a training looks at."""
-    learned = task.problem.size("train") + task.problem.size("validation")
-    return task.problem.size("test") / learned
+    train, validation, test = map(task.problem.steps_in, PARTS)
+    return test / (train + validation)
 
 
 def _left_out(design: Design, done: int) -> list[str]:

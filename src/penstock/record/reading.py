@@ -42,6 +42,8 @@ def _checked(results: Record) -> Record:
         (list[checked.Standing], "tournament"),
     ):
         checked.check(kind, getattr(results, part), part)
+    if results.resplits is not None and not all(results.resplits.scores.values()):
+        raise ValueError("a contestant of the resplits has no score")
     verdict = results.verdict
     checked.check(checked.Spoken, verdict.times, "verdict.times")
     named = (verdict.best, verdict.recommended, verdict.smallest, verdict.times.get("fastest"))

@@ -83,6 +83,10 @@ class Problem(ABC):
         """Return how many steps there are to learn from."""
         return self.size("train")
 
+    def steps_in(self, part: str) -> int:
+        """Return how many steps of the data a part holds."""
+        return self.size(part)
+
     def draw(self, steps: int, batch_size: int) -> Tensor:
         """Return the training windows of the next steps [steps, B], from torch's random numbers."""
         return torch.randint(self.size("train"), (steps, batch_size))

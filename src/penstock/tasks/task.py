@@ -4,7 +4,7 @@
 of it and data a `Task`, one frozen value. None of the parts knows another's insides.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from penstock.cells import Cell
 from penstock.data.files import Source
 from penstock.data.series import Options
 from penstock.data.understanding.understanding import Understanding
-from penstock.errors import ArgumentError
+from penstock.errors import ArgumentError, DataError
 from penstock.record.structure import Structure
 from penstock.tasks.codec import Codec
 from penstock.tasks.methods import Method
@@ -84,7 +84,7 @@ class TaskKind:
         has_context: whether there is a number of steps to look at, or that the gradient goes back,
             so that `bind` takes it, or None, last.
         redraw: from data and a number to the same data with their parts drawn anew; None where
-            time decides what is in which part.
+            that has no meaning.
     """
 
     name: str
@@ -123,11 +123,8 @@ class TaskKind:
                 f"--context is for forecasts, text and frames; --task {self.name} has none"
             )
         told = [horizon] * self.has_horizon + [context] * self.has_context
-        return self.bound(data, told)
-
-    def bound(self, data: TaskData, told: Sequence[int | None]) -> "Task":
-        """Return the task on data, with the horizon and the context that `bind` takes."""
-        return Task(**vars(self.bind(data, *told)), kind=self, data=data, told=tuple(told))
+        parts = self.bind(data, *told)
+        return Task(**vars(parts), kind=self, data=data)
 
 
 @dataclass(frozen=True)
@@ -161,12 +158,10 @@ class Task(Parts):
     Attributes:
         kind: the task itself.
         data: what its `read` returned.
-        told: the horizon and the context, as far as `TaskKind.bind` takes them.
     """
 
     kind: TaskKind
     data: TaskData
-    told: tuple[int | None, ...] = ()
 
     @property
     def name(self) -> str:
@@ -182,14 +177,18 @@ class Task(Parts):
         """Return the task with its parts drawn anew; a number stands for the same parts always.
 
         Raises:
-            ArgumentError: its parts are not drawn.
+            ArgumentError, DataError: they cannot be.
         """
         if self.kind.redraw is None:
             raise ArgumentError(
-                f"--resplits draws anew which sequences are tested; --task {self.name} splits its "
-                "data in time, where the future alone is tested"
+                f"--resplits is for series and sequences; --task {self.name} has one text, and "
+                "its end alone is tested"
             )
-        return self.kind.bound(self.kind.redraw(self.data, number), self.told)
+        told = (self.settings.get("horizon"), self.settings.get("context"))
+        try:
+            return self.kind.prepare(self.kind.redraw(self.data, number), *told)
+        except (ArgumentError, DataError) as error:
+            raise type(error)(f"--resplits: {error}") from None
 
     def network(self, cell: str | type[Cell], structure: Structure) -> nn.Module:
         """Return an untrained network for this task."""

@@ -19,7 +19,7 @@ def compare(
     ] = "rnn,lstm,gru",
     seeds: Annotated[int, typer.Option(help="Trainings of each cell that are measured.")] = 5,
     resplits: Annotated[
-        int, typer.Option(help="Other splits of sequences to train on, for claims about new data.")
+        int, typer.Option(help="Other splits of the data to train on, for claims about new data.")
     ] = 0,
     steps: Annotated[int | None, typer.Option(help="Steps of a training at most.")] = None,
     rates: Annotated[

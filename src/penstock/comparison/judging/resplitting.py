@@ -35,23 +35,23 @@ def resplit_words(
     """Say whether the one to take is better on other splits too, as it would be on new data."""
     best = decision.naive if decision.best is None else decision.best.name
     able = [one for one in contestants if one.name in resplits.scores]
-    rivals = [one.name for one in decision.cells if one.name in resplits.scores]
-    rivals += [decision.naive]
-    if best not in resplits.scores or decision.naive not in resplits.scores:
+    others = dict.fromkeys([*(cell.name for cell in decision.cells), decision.naive])
+    rivals = [name for name in others if name in resplits.scores and name != best]
+    if best not in resplits.scores or not rivals:
         return []
     differences = Differences(able, resplits.comparisons)
-    rivals = [name for name in dict.fromkeys(rivals) if name != best]
-    beaten = [name for name in rivals if differences.below(best, name)]
-    mean = float(np.mean(resplits.scores[best]))
-    head = (
-        f"On {len(resplits.scores[best])} other splits of the data {best} has {differences.score}"
-    )
-    parts = [f"{head} {mean:.3g} on average"]
-    if beaten:
-        parts.append(f"is better beyond doubt than {names(beaten)}")
-    for name in rivals:
-        if name not in beaten:
-            worse = differences.below(name, best)
-            how = "is worse beyond doubt than" if worse else "cannot be told from"
-            parts.append(f"{how} {name}: {differences.words(best, name)}")
-    return [f"{'; '.join(parts)}. This is what holds for new data; the above is of one test part."]
+    better = [name for name in rivals if differences.below(best, name)]
+    worse = [name for name in rivals if differences.below(name, best)]
+    alike = [name for name in rivals if name not in (*better, *worse)]
+    scores = resplits.scores[best]
+    claims = {
+        "it is better beyond doubt than": better,
+        "it is worse beyond doubt than": worse,
+        "it cannot be told from": alike,
+    }
+    said = [f"{claim} {names(of)}" for claim, of in claims.items() if of]
+    return [
+        f"On {len(scores)} new splits of this data {best} has {differences.score} "
+        f"{float(np.mean(scores)):.3g} on average, and {', and '.join(said)}: this holds for new "
+        "data of the kind, where all else here is of one test part."
+    ]

@@ -44,6 +44,11 @@ def markdown(results: Record) -> str:
             if results.tournament
             else []
         ),
+        *(
+            ["## On new splits", _table(table.SPLIT_HEADS, table.splits(results))]
+            if results.resplits
+            else []
+        ),
         "## Trials",
         _table(table.TRIAL_HEADS, table.trial_rows(results)),
         "## Data and settings",

@@ -71,6 +71,7 @@ def render(results: Record) -> str:
         figures=list(_figures(results)),
         examples=[_example(results, n) for n in range(len(results.examples))],
         tournament=Grid("Tournament", table.STANDING_HEADS, table.standings(results)),
+        splits=Grid("New splits", table.SPLIT_HEADS, table.splits(results)),
         trials=trials,
         trials_head=f"All {len(trials.rows)} trials"
         + (f", {lost} without a result" if lost else ""),

@@ -106,6 +106,19 @@ def standings(results: Record) -> list[list[str]]:
     ]
 
 
+SPLIT_HEADS = ("contestant", "mean over splits", "lowest", "highest")
+
+
+def splits(results: Record) -> list[list[str]]:
+    """Return a row for each contestant on other splits, the best first, as in SPLIT_HEADS."""
+    scores = {} if results.resplits is None else results.resplits.scores
+    means = {name: sum(of) / len(of) for name, of in scores.items()}
+    return [
+        [name, *(f"{value:.4g}" for value in (means[name], min(scores[name]), max(scores[name])))]
+        for name in sorted(means, key=lambda name: means[name])
+    ]
+
+
 def trials(results: Record) -> Iterator[tuple[CellContestant, str, Trial]]:
     """Give each trial with its cell and what it was for, as in the table of trials."""
     for one in cells_among(results.contestants):

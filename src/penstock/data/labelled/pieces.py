@@ -95,8 +95,8 @@ def cut(
         return cut_members(offsets, members, longest, shortest), "split by sequence"
     if number:
         raise ArgumentError(
-            f"--resplits draws anew which sequences are tested; {len(lengths)} sequences are each "
-            f"split in time, and never drawn: give {_FEWEST_TO_DRAW} or more"
+            f"{len(lengths)} sequences are each split in time, and not drawn; give "
+            f"{_FEWEST_TO_DRAW} or more"
         )
     splits = [split(n, 1) if n >= 3 else Split(n, n, n) for n in lengths.tolist()]
     spans = {

@@ -116,7 +116,7 @@ def _bind(data: Frames, context: int | None = None) -> Parts:
         "columns": len(data.columns),
         "split": words,
         "sequences": {part: len(some) for part, some in runs.items()},
-        "steps": steps,
+        "context": steps,
     }
     fit = FrameBaselines(problem, CODEC.sizes(spec))
     return Parts(problem, fit, FrameExamples(problem), settings, _notes(problem), spec)
@@ -137,7 +137,7 @@ def _runs(data: Frames) -> tuple[dict[str, Pieces], str]:
     """Return the sequences of each part, or what of them is in it, and how they were split."""
     longest = len(data.values)
     if not data.parts:
-        return cut(data.offsets, longest, 2, data.draw)
+        return cut(data.offsets, longest, shortest=2, number=data.draw)
     alike = np.zeros(len(data.ids), np.int64)
     members = divide(alike, np.array(data.parts), number=data.draw)
     return cut_members(data.offsets, members, longest, shortest=2), "as the names of arrays say"

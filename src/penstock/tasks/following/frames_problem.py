@@ -63,6 +63,10 @@ class FramesProblem(Problem):
         """Return the number of training frames."""
         return int(self.runs["train"].lengths.sum())
 
+    def steps_in(self, part: str) -> int:
+        """Return the number of frames of a part."""
+        return int(self.runs[part].lengths.sum())
+
     def draw(self, steps: int, batch_size: int) -> Tensor:
         """Return windows [steps, B]: each row of a batch goes on in its sequence.
 

@@ -119,7 +119,7 @@ def _settings(problem: TextProblem) -> dict[str, Any]:
     """Return the alphabet's size, the steps of a training window, and what counts of each part."""
     return {
         "symbols": len(problem.alphabet) + 1,
-        "steps": problem.steps,
+        "context": problem.steps,
         "parts": {
             "train": problem.parts.train,
             "validation": problem.for_choosing(0)[0].numel(),

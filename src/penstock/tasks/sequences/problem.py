@@ -53,6 +53,10 @@ class SequenceProblem(Problem):
         """Return the steps of all training sequences."""
         return int(self.parts["train"].lengths.sum())
 
+    def steps_in(self, part: str) -> int:
+        """Return the steps of all sequences of a part."""
+        return int(self.parts[part].lengths.sum())
+
     def draw(self, steps: int, batch_size: int) -> Tensor:
         """Return training sequences [steps, B], those of a batch of like length where lengths vary.
 

@@ -64,8 +64,8 @@ def step_pieces(data: Sequences) -> tuple[dict[str, Pieces], str]:
         return cut_members(data.offsets, members, LONGEST), words
     if data.draw:
         raise ArgumentError(
-            f"--resplits draws anew which sequences are tested; in {data.name} the parts cut "
-            "through sequences: give each sequence one part"
+            f"in {data.name} the parts that were told cut through sequences, and cannot be drawn "
+            "anew; give each sequence one part"
         )
     if data.groups is not None:
         raise DataError(

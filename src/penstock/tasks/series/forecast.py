@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from penstock.data import Dataset
 from penstock.data.forecasting.readers import read_series
+from penstock.data.forecasting.stretches import stretch
 from penstock.data.forecasting.windows import Panel, Windows, check_beside, windows
 from penstock.models.forecaster import MEDIAN, QUANTILES, History
 from penstock.tasks.codec import at_rest
@@ -63,6 +64,11 @@ class ForecastProblem(Problem):
     def size(self, part: str) -> int:
         """Return the number of windows of a part."""
         return len(self.parts[part])
+
+    def steps_in(self, part: str) -> int:
+        """Return the number of values of a part."""
+        spans = (cut.part(part) for cut in self.selection.splits)
+        return sum(end - start for start, end in spans)
 
     def batch(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
         """Return windows: contexts, changes from the last value, which were observed, beside.
@@ -263,5 +269,6 @@ def _spec(data: Dataset, chosen: Selection) -> dict[str, Any]:
 
 CODEC = ForecastCodec()
 FORECAST = TaskKind(
-    "forecast", "forecast", CODEC, read_series, _bind, has_horizon=True, has_context=True
-)
+    "forecast", "forecast", CODEC, read_series, _bind, has_horizon=True, has_context=True,
+    redraw=stretch,
+)  # fmt: skip
