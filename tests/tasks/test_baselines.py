@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 import safetensors.torch
 import torch
+from threadpoolctl import threadpool_info
 
 from penstock.comparison.request import Request
 from penstock.comparison.run import run_comparison
@@ -23,6 +25,20 @@ from penstock.tasks.methods import Method
 from penstock.tasks.series.forecast import ForecastBaselines
 from penstock.tasks.task import Task, TaskKind
 from penstock.training.loop import Budget
+
+
+def test_baselines_are_fitted_on_one_thread() -> None:
+    """On a busy machine, threads that wait for each other take minutes instead of seconds."""
+    counts: list[int] = []
+
+    def fit() -> dict[str, Method]:
+        counts.extend(one["num_threads"] for one in threadpool_info())
+        return {}
+
+    before = [one["num_threads"] for one in threadpool_info()]
+    assert not replace(find_task("forecast").prepare(sunspots()), fit=fit).baselines
+    assert {*counts} == {1}
+    assert [one["num_threads"] for one in threadpool_info()] == before
 
 
 def prepared(kind: TaskKind) -> tuple[Source, Task]:

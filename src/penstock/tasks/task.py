@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from penstock.cells import Cell
@@ -196,5 +197,10 @@ class Task(Parts):
 
     @cached_property
     def baselines(self) -> Mapping[str, Baseline]:
-        """The baselines by name, the simplest first; fitted once."""
-        return {name: Baseline(method, self.problem) for name, method in self.fit().items()}
+        """The baselines by name, the simplest first; fitted once.
+
+        On one thread: on a busy machine the threads of OpenMP wait for each other at every node of
+        a tree, and what takes seconds takes many minutes.
+        """
+        with threadpool_limits(limits=1):
+            return {name: Baseline(method, self.problem) for name, method in self.fit().items()}
