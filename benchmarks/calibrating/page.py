@@ -18,7 +18,7 @@ claimed:
   cell under several names, which differ by chance alone.
 - **a pair told apart**: some two of these twins.
 - **beats every baseline**: a cell is said to, where none can: on equals in tables, and on data in
-  which there is nothing to foretell that a baseline does not.
+  which nothing can be predicted that a baseline does not predict.
 - **± holds the truth**: the interval of the table of results holds the score of the same networks
   on much more data of the same kind; of *other seeds*, that of other networks trained on the same
   data. Made to hold 95 %.
@@ -74,9 +74,19 @@ def _false(title: str, rows: Rows, draws: int) -> str:
     ]
     return (
         f"## {title}\n\n{draws:,} of each kind. All that is claimed here is false: from three "
-        f"seeds on at most .05 is meant.\n\n{_table(heads, table)}\n"
+        f"seeds on at most .05 is meant. {_above(rows)}\n\n{_table(heads, table)}\n"
         f"{_table(('data', 'seeds', '± holds the truth', '± holds other seeds'), held)}"
     )
+
+
+def _above(rows: Rows) -> str:
+    """Say which false claims of three seeds and more are made too often."""
+    often = [
+        f"{r['claim']}: {r['data']}, {r['seeds']} seeds, {r['cells']} cells, {share(r)}"
+        for r in rows
+        if r["seeds"] >= 3 and r["claim"] in (WINNER, APART, USEFUL) and r["count"] > 0.05 * r["of"]
+    ]
+    return f"Above that are {'; '.join(often)}." if often else "No row is above that."
 
 
 def _cells(found: dict[Any, Any], key: tuple[Any, ...], claims: Iterable[str]) -> list[str]:
