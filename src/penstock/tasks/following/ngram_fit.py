@@ -32,7 +32,7 @@ NAMES: dict[str, type[NGram]] = {
 
 
 def fit(sizes: Sizes, codes: Codes, rows: Codes, predicted: int) -> dict[str, Method]:
-    """Return the 1-gram, the 2-gram, and the n-gram that foretells validation data best.
+    """Return the 1-gram, the 2-gram, and the n-gram that predicts validation data best.
 
     Args:
         sizes: {"outputs": the number of symbols}.

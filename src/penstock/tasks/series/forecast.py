@@ -144,7 +144,7 @@ class ForecastProblem(Problem):
         return [str(k + 1) for k in range(self.selection.horizon)]
 
     def evidence(self) -> Evidence:
-        """Return the changes to foretell, the columns beside them, and the spans of time."""
+        """Return the changes to predict, the columns beside them, and the spans of time."""
         columns = self.dataset.columns
         known, past = columns.spread(columns.known), columns.spread(columns.beside)
         timed = columns.time is not None

@@ -23,7 +23,7 @@ _BATCH = 4096
 def duplicates(case: Case) -> Iterator[str]:
     """Fires where over 1 % of the test windows are, to the last bit, windows of the training.
 
-    A network may know their answers by heart; whether it can foretell is not tested. Take out the
+    A network may know their answers by heart; whether it can predict is not tested. Take out the
     copies, or split so that copies fall into the same part. A series that repeats itself exactly
     fires it too, and then a baseline that repeats the last season is all one needs.
     """
