@@ -12,9 +12,9 @@ several may run side by side, each with its own OUT.
 
 - **Twins** are one cell under several names, with other random draws: whoever wins is a false
   winner, and any two that are told apart are told apart falsely.
-- **Nulls** are data that cannot be predicted better than a baseline predicts them: random labels, a random
-  walk, white noise, noise whose spread changes every fifty rows, the text of a Markov chain. A cell
-  that "beats every baseline" does so falsely.
+- **Nulls** are data that nothing can predict better than a baseline: random labels, a random walk,
+  white noise, noise whose spread changes every fifty rows, the text of a Markov chain. A cell that
+  "beats every baseline" does so falsely.
 - **Known differences** are made tables in which one cell is better by a known amount.
 - **Fresh data** tell whether "±" holds what it says: much more of the same, and the same networks.
 """

@@ -1,6 +1,10 @@
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from penstock.comparison.judging.estimates import estimated
 from penstock.comparison.judging.statistics import (
     Estimate,
     Table,
@@ -10,6 +14,7 @@ from penstock.comparison.judging.statistics import (
     over_seeds_and_blocks,
     t_quantile,
 )
+from penstock.tasks.problem import Measured
 
 
 def two_way(scores: Table) -> Estimate:
@@ -142,3 +147,27 @@ def test_errors_of_many_steps_go_together_across_blocks(
         assert found.interval is not None
         inside += found.interval[0] < 0 < found.interval[1]
     assert held[0] < inside / draws < held[1]
+
+
+@pytest.mark.parametrize("lag", [0, 1])
+def test_every_metric_has_the_interval_of_seeds_and_blocks(lag: int) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(1, 2, 8)
+    tables = {metric: rng.standard_normal((3, 8)) for metric in ("MAE", "RMSE")}
+    metrics = [{m: float(x[s].mean()) for m, x in tables.items()} for s in range(3)]
+    rows = [
+        Measured(
+            metrics[s], tuple(tables["MAE"][s]), tuple(weights), (),
+            {"RMSE": tuple(tables["RMSE"][s])}, lag,
+        )
+        for s in range(3)
+    ]  # fmt: skip
+    problem = SimpleNamespace(metrics=tuple(tables))
+    task: Any = SimpleNamespace(problem=problem, baselines={"x": SimpleNamespace(measured=rows[0])})
+    means, intervals = estimated(task, rows)
+    for metric, x in tables.items():
+        expected = over_seeds_and_blocks([x], weights, lag)
+        assert expected.interval is not None
+        assert means[metric] == pytest.approx(x.mean())
+        moved = [bound - expected.mean + means[metric] for bound in expected.interval]
+        assert intervals[metric] == pytest.approx(moved)
