@@ -15,6 +15,7 @@ from penstock.comparison.trials.search import Search, in_rungs
 from penstock.comparison.trials.space import Sampler, Space
 from penstock.comparison.trials.trial import Job
 from penstock.comparison.trials.workers import Outcome, Processes
+from penstock.comparison.watcher import Watcher
 from penstock.data import sunspots
 from penstock.record.contestants import Trial, cells_among
 from penstock.record.structure import Setting
@@ -154,6 +155,25 @@ def test_in_a_tournament_the_better_half_goes_on() -> None:
         (one["rounds"] for one in search.standings), reverse=True
     )
     assert "a tournament of 16 cells: 12 fell behind" in search.words()[0]
+
+
+class _Counts(Watcher):
+    def __init__(self) -> None:
+        self.announced = self.ended = 0
+
+    def begins(self, trials: int) -> None:
+        self.announced = trials
+
+    def ends(self, *_: object) -> None:
+        self.ended += 1
+
+
+def test_no_more_trials_end_than_were_announced(tmp_path: Path) -> None:
+    """A search is run once, other splits of the data or none."""
+    counts = _Counts()
+    same: dict[str, Any] = {"cells": ["gru"], "budget": BUDGET, "size": "auto", "resplits": 2}
+    run_comparison(sunspots(), tmp_path / "out", seeds=1, watcher=counts, **same)
+    assert counts.ended == counts.announced > 0
 
 
 def test_a_real_search_is_the_same_on_any_number_of_workers(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from penstock.comparison.judging.estimates import estimated
 from penstock.comparison.judging.statistics import (
@@ -41,17 +42,30 @@ def test_the_mean_over_seeds_by_hand() -> None:
 
 
 def test_seeds_and_blocks_by_analysis_of_variance() -> None:
+    """Beside a million draws of what the variances may be (Tsui & Weerahandi 1989)."""
     x = np.random.default_rng(2).standard_normal((4, 6)) + np.arange(6) + [[0], [3], [1], [5]]
-    S, K = x.shape
+    (S, K), draw = x.shape, np.random.default_rng(0)
     rows, columns = x.mean(axis=1), x.mean(axis=0)
     rest = x - rows[:, None] - columns + x.mean()
-    seeds = K * ((rows - x.mean()) ** 2).sum() / (S - 1)
-    blocks = S * ((columns - x.mean()) ** 2).sum() / (K - 1)
+    seeds = K * ((rows - x.mean()) ** 2).sum() / draw.chisquare(S - 1, 10**6)
+    blocks = S * ((columns - x.mean()) ** 2).sum() / draw.chisquare(K - 1, 10**6)
     both = (rest**2).sum() / (S - 1) / (K - 1)
-    total = seeds + blocks - both
-    freedom = (seeds + blocks) / (seeds / (S - 1) + blocks / (K - 1))
-    half = t_quantile(freedom) * (total / S / K) ** 0.5
-    assert two_way(x).interval == pytest.approx((x.mean() - half, x.mean() + half))
+    total = np.maximum(seeds, both) + np.maximum(blocks, both) - both
+    errors, found = (total / S / K) ** 0.5, two_way(x)
+    assert found.interval is not None
+    low, high = found.interval
+    assert x.mean() - low == pytest.approx(high - x.mean())
+    assert 2 * ndtr((low - x.mean()) / errors).mean() == pytest.approx(0.05, rel=0.01)
+    assert found.p == pytest.approx(2 * ndtr(-abs(x.mean()) / errors).mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_where_seeds_alone_differ_it_is_students_t(seeds: int) -> None:
+    of_seed = np.random.default_rng(seeds).standard_normal(seeds) + 2
+    found = two_way(of_seed[:, None] + np.zeros(7))
+    alone = mean_over_seeds(of_seed)
+    assert found.interval == pytest.approx(alone.interval, rel=1e-3)
+    assert found.p == pytest.approx(alone.p, rel=1e-3)
 
 
 def test_a_block_of_twice_the_weight_counts_twice() -> None:

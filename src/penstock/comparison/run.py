@@ -159,9 +159,10 @@ class _Run:
         """Train, measure, check and judge."""
         design, task = self.design, self.design.task
         search, testing, tested = self._trials()
-        resplits, missed = resplit(design, search.best(), self._elsewhere, self.schedule.deadline)
+        chosen = {job.cell: job.setting for job in testing[0]}
+        resplits, missed = resplit(design, chosen, self._elsewhere, self.schedule.deadline)
         tuned = list(search.trials.values())
-        finalists = [job.cell for job in testing[0]]
+        finalists = [*chosen]
         outcomes = {cell: [one for one in tested if one[0].cell == cell] for cell in finalists}
         clock, entrants = self._contestants(outcomes, tuned)
         about = task.data.about()
