@@ -31,22 +31,27 @@ def drawn(rows: int = 4, steps: int = 20, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((rows, steps)).cumsum(axis=1)
 
 
+@pytest.mark.parametrize("theta", [1.0, 4 / 3, 2.0, 4.0])
 @pytest.mark.parametrize("alpha", [0.05, 0.4, 1.0])
-def test_theta_by_its_two_lines(alpha: float) -> None:
-    """The mean of the line of slope b and of smoothing applied to 2 y − the line."""
+def test_theta_by_its_two_lines(alpha: float, theta: float) -> None:
+    """Of the line of slope b, and of smoothing applied to θ y + (1 − θ) line, 1/θ of it."""
     values = drawn()
-    method = Theta.of(SIZES, shifts=torch.zeros(5, 3).double(), alpha=torch.tensor(alpha).double())
+    method = Theta.of(
+        SIZES,
+        shifts=torch.zeros(5, 3).double(),
+        alpha=torch.tensor(alpha, dtype=torch.float64),
+        share=torch.tensor(1 - 1 / theta, dtype=torch.float64),
+    )
     found = method.point(history(values)).numpy()
     for row, y in enumerate(values):
         t = np.arange(20)
         slope, level = np.polyfit(t, y, 1)
-        line, bent = level + slope * t, 2 * y - (level + slope * t)
-        smoothed, plain = bent[0], line[0]
-        for value, on_line in zip(bent[1:], line[1:], strict=True):
-            smoothed = float(method.alpha) * value + (1 - float(method.alpha)) * smoothed
-            plain = float(method.alpha) * on_line + (1 - float(method.alpha)) * plain
+        bent = theta * y + (1 - theta) * (level + slope * t)
+        smoothed = bent[0]
+        for value in bent[1:]:
+            smoothed = alpha * value + (1 - alpha) * smoothed
         ahead = level + slope * (19 + np.arange(1, 6))
-        assert found[row] == pytest.approx((smoothed + ahead) / 2, abs=1e-9)
+        assert found[row] == pytest.approx(smoothed / theta + ahead * (1 - 1 / theta), abs=1e-9)
 
 
 def test_the_season_that_theta_takes_out() -> None:
@@ -56,8 +61,9 @@ def test_the_season_that_theta_takes_out() -> None:
     assert found == pytest.approx(np.tile(cycle, 7)[:20], abs=0.4)
     assert not _seasonal(torch.from_numpy(values), 11).any()  # the context holds no two
     sizes = {**SIZES, "season": 3}
-    alpha, shifts = torch.tensor(1.0).double(), torch.zeros(5, 3).double()
-    ahead = Theta.of(sizes, shifts=shifts, alpha=alpha).point(history(values))[0].numpy()
+    weights = {"alpha": torch.tensor(1.0).double(), "share": torch.tensor(0.5).double()}
+    method = Theta.of(sizes, shifts=torch.zeros(5, 3).double(), **weights)
+    ahead = method.point(history(values))[0].numpy()
     expected = np.tile(cycle, 9)[20:25] + 0.5 * 19 + 0.25 * np.arange(1, 6)  # half the slope
     assert ahead == pytest.approx(expected, abs=0.5)
 

@@ -18,6 +18,7 @@ from penstock.tasks.series.naive import PointForecast, error_quantiles, seasonal
 from penstock.tasks.trees import Forest, Samples, boosted
 
 _SMOOTHING = tuple(k / 20 for k in range(1, 21))  # α of Theta
+_SHARES = 0.0, 0.25, 0.5, 0.75, 1.0  # of the slope that Theta takes on
 _MOST_LAGS = 24  # values that trees look at, besides what sums up the others
 _MOST_ROWS = 10_000  # of a window and a step, that trees learn from
 
@@ -39,26 +40,31 @@ class Known(NamedTuple):
 
 
 class Theta(PointForecast):
-    """The Theta method on the context, without its season.
+    """The Theta method on the context, without its season, its θ chosen.
 
-    ŷ_{T+k} = ℓ_T + b/2 (k − 1 + (1 − (1 − α)^L)/α), where b is the slope of the line through the L
+    ŷ_{T+k} = ℓ_T + w b (k − 1 + (1 − (1 − α)^L)/α), where b is the slope of the line through the L
     values and ℓ_t = α y_t + (1 − α) ℓ_{t−1}, ℓ_1 = y_1 (Assimakopoulos & Nikolopoulos 2000, in the
-    form of Hyndman & Billah 2003). The season, where the context holds two, is the mean at each of
-    its places after that slope; it is taken out before and put back after. Weight: alpha [].
+    form of Hyndman & Billah 2003). w = 1 − 1/θ is ½ there; at 0 it is exponential smoothing, at 1
+    that with all of the drift (Fiorucci et al. 2016, Int. J. Forecasting 32). The season, where the
+    context holds two, is the mean at each of its places after that slope; it is taken out before
+    and put back after. Weights: alpha [], and share [] = w.
     """
 
     kind = "classical"
-    shapes: ClassVar = {**PointForecast.shapes, "alpha": ()}
+    shapes: ClassVar = {**PointForecast.shapes, "alpha": (), "share": ()}
     alpha: Tensor
+    share: Tensor
 
     def check(self) -> None:
-        """Raise unless 0 < α ≤ 1.
+        """Raise unless 0 < α ≤ 1 and 0 ≤ w ≤ 1.
 
         Raises:
-            DataError: it is not.
+            DataError: it is not so.
         """
         if not 0 < self.alpha <= 1:
             raise DataError("the weight 'alpha' is not above 0 and at most 1")
+        if not 0 <= self.share <= 1:
+            raise DataError("the weight 'share' is not from 0 to 1")
 
     def point(self, history: History) -> Tensor:
         """Return the forecasts [W, h]."""
@@ -72,14 +78,15 @@ class Theta(PointForecast):
         ahead = torch.arange(horizon) + (1 - (1 - self.alpha) ** steps) / self.alpha
         flat = values @ weights
         again = seasonal_naive(seasonal, horizon, season) if season > 1 else 0
-        return flat[:, None] + _slope(values)[:, None] / 2 * ahead + again
+        return flat[:, None] + self.share * _slope(values)[:, None] * ahead + again
 
     @classmethod
     def chosen(cls, sizes: Sizes, train: Known, validation: Known) -> "Theta":  # noqa: ARG003
-        """Return the method with the α that errs least on validation windows."""
+        """Return the method with the α and w that err least on validation windows."""
         tried = [
-            cls.of(sizes, shifts=_nothing(sizes), alpha=torch.tensor(alpha, dtype=torch.float64))
-            for alpha in _SMOOTHING
+            cls.of(sizes, shifts=_nothing(sizes), alpha=alpha, share=share)
+            for share in torch.tensor(_SHARES, dtype=torch.float64)
+            for alpha in torch.tensor(_SMOOTHING, dtype=torch.float64)
         ]
         return min(tried, key=lambda one: _error(one, validation))
 
