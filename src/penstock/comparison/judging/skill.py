@@ -112,7 +112,8 @@ def _beside(table: NDArray[np.float64], place: int) -> NDArray[np.float64]:
     """Return the logarithm of each error beside that of one contestant, 0 beside an equal one."""
     tiny = np.finfo(np.float64).tiny  # of two errors of 0 neither is better
     errors = np.maximum(table, tiny)
-    return np.log(np.clip(errors / errors[:, [place]], *_CLIPPED))
+    logs: NDArray[np.float64] = np.log(np.clip(errors / errors[:, [place]], *_CLIPPED))
+    return logs
 
 
 def _interval(values: Sequence[float] | NDArray[np.float64]) -> Bounds:
