@@ -105,7 +105,8 @@ def _wins(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return of each data set and contestant the share of the others that it beats."""
     mine, theirs = table[:, :, None], table[:, None, :]
     won = (mine < theirs) + 0.5 * (mine == theirs)
-    return (won.sum(axis=2) - 0.5) / (table.shape[1] - 1)  # without itself
+    shares: NDArray[np.float64] = (won.sum(axis=2) - 0.5) / (table.shape[1] - 1)  # without itself
+    return shares
 
 
 def _beside(table: NDArray[np.float64], place: int) -> NDArray[np.float64]:
