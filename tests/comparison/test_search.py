@@ -7,11 +7,12 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+import pytest
 from comparing import QUICK, run_comparison, stored
 
 from penstock.cells import cells, find_cell
 from penstock.comparison.trials.design import Design, Rung
-from penstock.comparison.trials.search import Search, in_rungs
+from penstock.comparison.trials.search import Search, in_rungs, whole_trainings
 from penstock.comparison.trials.space import Sampler, Space
 from penstock.comparison.trials.trial import Job
 from penstock.comparison.trials.workers import Outcome, Processes
@@ -155,6 +156,28 @@ def test_in_a_tournament_the_better_half_goes_on() -> None:
         (one["rounds"] for one in search.standings), reverse=True
     )
     assert "a tournament of 16 cells: 12 fell behind" in search.words()[0]
+
+
+@pytest.mark.parametrize("entrants", [None, 4])
+@pytest.mark.parametrize("space", [WIDE, Space((1e-3, 1e-2), (4000,)), Space((1e-3,), (4000,))])
+def test_a_search_costs_the_rounds_that_it_trains(space: Space, entrants: int | None) -> None:
+    """What the timetable counts on is what a search then does: nothing where there is no choice."""
+    one = design(sorted(cells())[:12], space, entrants)
+    search, given, _ = searched(one, far)
+    done: dict[tuple[str, Setting], int] = {}
+    search.best()
+    for job in (job for jobs in given for job in jobs):
+        done[job.cell, job.setting] = job.until or job.budget.rounds
+    finalists = {standing["cell"] for standing in search.standings[: one.finalists]}
+    searching = {key for key in done if not finalists or key[0] in finalists}
+    tournament, each = whole_trainings(one, space.generations(one.generations))
+    cost = tournament + one.finalists * each
+    trained = sum(done.values()) / BUDGET.rounds
+    assert (cost == 0) == (trained == 0)
+    # Settings of the tournament that are tried again in the search go on from where they were.
+    again = one.finalists if entrants else 0
+    assert trained - again <= cost <= trained + again + 1e-9
+    assert len(searching) >= (one.finalists if trained else 0)
 
 
 class _Counts(Watcher):

@@ -111,6 +111,19 @@ def paced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("paced")
+def test_no_time_is_kept_for_a_search_of_nothing(spots: Task, tmp_path: Path) -> None:
+    """Where one setting is left, all of the time is for the seeds: five trainings, not seven."""
+    fixed = Request(time=60, rates=(0.01,), size="small")
+    free = Request(time=60, size="small")
+    alone, searched = (
+        make_timetable(designed(spots, request), request, tmp_path / f"{k}.json", 1)
+        for k, request in enumerate((fixed, free))
+    )
+    assert (alone.generations, alone.seeds) == ((), 5)
+    assert alone.steps > 1.3 * searched.steps
+
+
+@pytest.mark.usefixtures("paced")
 def test_what_fits_into_a_time(spots: Task, tmp_path: Path) -> None:
     before: Timetable | None = None
     for seconds in (20_000, 2000, 200, 60, 30, 20, 15, 11):
@@ -148,6 +161,19 @@ def test_steps_fill_the_time(spots: Task, tmp_path: Path) -> None:
     assert known == sorted({*known})
 
 
+@pytest.mark.usefixtures("paced")
+@pytest.mark.parametrize("seconds", [60, 65, 75, 90])
+def test_more_steps_than_usual_fill_the_time_too(
+    spots: Task, tmp_path: Path, seconds: float
+) -> None:
+    request = Request(time=seconds, rates=(0.01,), size="small", cells=("gru",))
+    made = make_timetable(designed(spots, request), request, tmp_path / "one.json", 1)
+    room = seconds - (0.05 * seconds + 3 + 2.5)
+    cost = 1.05 * 5 * (made.steps * 1e-3 + made.steps / made.round_steps * 0.01)
+    assert made.steps > 400
+    assert 0.9 * room < cost <= 1.01 * room or made.steps == 6400
+
+
 @pytest.mark.parametrize(("validation", "rounds"), [(0.1, 20), (1, 20), (5, 14), (8, 8), (100, 8)])
 def test_rounds_are_short_where_validation_is_cheap(validation: float, rounds: int) -> None:
     cut = Timetable((), 1, 1400, 175, (4000,))
@@ -178,7 +204,9 @@ def test_the_same_command_goes_on_as_it_began(spots: Task, tmp_path: Path) -> No
     assert make_timetable(designed(spots, longer), longer, file, 2) != first
     for damaged in ("", "{}", json.dumps({"request": 1, "time": 25, "timetable": {"steps": "x"}})):
         file.write_text(damaged)
-        assert make_timetable(designed(spots, request), request, file, 2) == first
+        again = make_timetable(designed(spots, request), request, file, 2)
+        assert again.steps == pytest.approx(first.steps, rel=0.1)  # a little less time is left
+        assert (again.generations, again.seeds) == (first.generations, first.seeds)
     whole = Request()
     assert make_timetable(designed(spots, whole), whole, file, 2).words == ()
 

@@ -215,7 +215,7 @@ class _Run:
                 return self._train(run, self.schedule.tuning(rungs))
 
             search = Search(design, train, lambda job: drop(job, self.bench.root))
-            measured = (design.seeds + design.resplits) * search.finalists
+            measured = (design.seeds + design.resplits) * design.finalists
             self.watcher.begins(search.expected() + measured)
             testing = design.testing(search.best())
             self._discard_damaged(testing)

@@ -11,9 +11,9 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from math import ceil
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ import torch
 from penstock.atomic import write_json
 from penstock.comparison.request import Request
 from penstock.comparison.trials.design import Design
-from penstock.comparison.trials.search import RUNGS, in_rungs
+from penstock.comparison.trials.search import whole_trainings
 from penstock.comparison.trials.space import Space
 from penstock.comparison.trials.workers import one_thread
 from penstock.errors import ArgumentError, DataError
@@ -119,8 +119,8 @@ def _check_task(task: Task, request: Request) -> None:
 def make_timetable(design: Design, request: Request, file: Path, workers: int) -> Timetable:
     """Return the timetable for a design, and keep it in the file; one that is there is taken."""
     whole = Timetable(
-        design.generations, design.seeds, design.budget.steps, design.budget.round_steps,
-        design.space.parameters,
+        design.space.generations(design.generations), design.seeds, design.budget.steps,
+        design.budget.round_steps, design.space.parameters,
     )  # fmt: skip
     asked = json.loads(json.dumps({"cells": [*design.cells], "asked": asdict(whole)}))
     kept = _kept(file, asked, request.time)
@@ -234,7 +234,8 @@ def _first_that_fits(
         if _cost(timetable, design, paces) <= room:
             break
         before = timetable
-    timetable = _with_usual_rounds(_filled(timetable, before, design, paces, room), paces)
+    filled = _filled(timetable, before, whole, design, paces, room)
+    timetable = _with_usual_rounds(filled, paces)
     last = max(timetable.parameters)
     measuring = max(paces[cell, last].validation for cell in cells)
     return replace(timetable, measuring=measuring, words=tuple(_words(whole, timetable)))
@@ -263,17 +264,24 @@ def _timetables(whole: Timetable, *, grow: bool, fixed: bool) -> Iterator[Timeta
 
 
 def _filled(
-    timetable: Timetable, before: Timetable | None, design: Design, paces: Paces, room: float
+    timetable: Timetable,
+    before: Timetable | None,
+    whole: Timetable,
+    design: Design,
+    paces: Paces,
+    room: float,
 ) -> Timetable:
     """Return a timetable with as many steps as fit, where the one before had more and alone more.
 
     Steps come in halves otherwise, and up to half of the time would go unused.
     """
-    cost = _cost(timetable, design, paces)
-    if before is None or cost > room or _with_steps(before, timetable.steps) != timetable:
+    cost, steps = _cost(timetable, design, paces), timetable.steps
+    alike = before and replace(before, steps=steps, round_steps=timetable.round_steps)
+    if before is None or cost > room or alike != timetable:
         return timetable
-    steps = int(0.98 * timetable.steps * room / cost)  # as rounds are whole
-    filled = _with_steps(before, min(steps, before.steps))
+    more = int(0.98 * steps * room / cost)  # as rounds are whole
+    usual = replace(timetable, steps=whole.steps, round_steps=whole.round_steps)
+    filled = _with_steps(usual, min(more, before.steps))
     return filled if _cost(filled, design, paces) <= room else timetable
 
 
@@ -303,24 +311,18 @@ def _with_usual_rounds(timetable: Timetable, paces: Paces) -> Timetable:
 
 
 def _cost(timetable: Timetable, design: Design, paces: Paces) -> float:
-    """Return the seconds of all trainings, one after the other, if none ends early."""
-    total = 0.0
-    for cell in design.cells:
-        sizes = [paces[cell, size].training(timetable) for size in timetable.parameters]
-        total += _searched(timetable.generations) * sum(sizes) / len(sizes) + (
-            timetable.seeds + design.resplits
-        ) * max(sizes)
-    return total
+    """Return the seconds of all trainings, one after the other, if none ends early.
 
-
-def _searched(generations: tuple[int, ...]) -> float:
-    """Return how many whole trainings a search costs."""
-    shares = [share - before for before, share in pairwise((0.0, *RUNGS))]
-    return sum(
-        left * share
-        for count in generations
-        for left, share in zip(in_rungs(count), shares, strict=True)
-    )
+    Which cells a tournament leaves is not known: they take as long as cells do on average.
+    """
+    each = [
+        [paces[cell, size].training(timetable) for size in timetable.parameters]
+        for cell in design.cells
+    ]
+    usual, longest = mean(map(mean, each)), mean(map(max, each))
+    tournament, searched = whole_trainings(design, timetable.generations)
+    measured = timetable.seeds + design.resplits
+    return tournament * usual + design.finalists * (searched * usual + measured * longest)
 
 
 def _words(whole: Timetable, timetable: Timetable) -> Iterator[str]:

@@ -43,6 +43,11 @@ class Design:
     entrants: int | None = None
     resplits: int = 0
 
+    @property
+    def finalists(self) -> int:
+        """How many cells are searched and measured."""
+        return len(self.cells) if self.entrants is None else min(self.entrants, len(self.cells))
+
     def tuning(self, cell: str, setting: Setting, until: int | None = None) -> Job:
         """Return a trial of the search, which pauses after `until` rounds."""
         return replace(self._job(cell, TUNING_SEED, setting, "tuning"), until=until)

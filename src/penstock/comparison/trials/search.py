@@ -51,23 +51,19 @@ class Search:
         self.standings: list[dict[str, Any]] = []
 
     @property
-    def finalists(self) -> int:
-        """How many cells are searched."""
-        entrants, cells = self.design.entrants, len(self.design.cells)
-        return cells if entrants is None else min(entrants, cells)
+    def _generations(self) -> tuple[int, ...]:
+        return self.design.space.generations(self.design.generations)
 
     @property
     def asked(self) -> int:
         """How many settings of a cell are to be tried."""
-        size = self.design.space.size
-        return 0 if size == 1 else min(size, sum(self.design.generations))
+        return min(self.design.space.size, sum(self._generations))
 
     def expected(self) -> int:
         """Return how many trials there are to be, counted anew each time they go on."""
-        each = sum(sum(in_rungs(count)) for count in self._counts())
-        return each * self.finalists + sum(
-            cells * settings for cells, settings in self._tournament_sizes()
-        )
+        each = sum(sum(in_rungs(count)) for count in self._generations)
+        tournament = sum(cells * settings for cells, settings in _tournament_rungs(self.design))
+        return tournament + each * self.design.finalists
 
     def best(self) -> dict[str, Setting]:
         """Return the setting of each cell, or of each that the tournament left.
@@ -76,10 +72,10 @@ class Search:
         for a cell none of whose trials ended well.
         """
         cells = [*self.design.cells]
-        if self.finalists < len(cells):
+        if self.design.finalists < len(cells):
             cells = self._tournament(cells)
         samplers = {cell: Sampler(self.design.space, _SEED) for cell in cells}
-        for count in self._counts():
+        for count in self._generations:
             asked = {cell: sampler.ask(count) for cell, sampler in samplers.items()}
             if not any(asked.values()) or not self._halve(asked, RUNGS):
                 break
@@ -91,41 +87,41 @@ class Search:
         """Return what the tournament did, for the notes; nothing where there was none."""
         if not self.standings:
             return []
-        out = len(self.standings) - self.finalists
+        out = len(self.standings) - self.design.finalists
         return [
             f"a tournament of {len(self.standings)} cells: {out} fell behind by validation loss, "
-            f"early in training; {self.finalists} were searched and measured"
+            f"early in training; {self.design.finalists} were searched and measured"
         ]
 
     def tried(self, cells: Sequence[str]) -> int:
         """Return how many settings were trained of the cell of which fewest were."""
         return min(sum(cell == name for name, _ in self.trials) for cell in cells)
 
-    def _counts(self) -> tuple[int, ...]:
-        """Return how many settings are tried at a time: none where there is no choice."""
-        size, counts = self.design.space.size, self.design.generations
-        if size == 1:
-            return ()
-        return (size,) if counts and size <= counts[0] else counts
-
     def _tournament(self, cells: Sequence[str]) -> list[str]:
         """Return the cells that are left of many, the best first; see above."""
-        usual = self.design.space.first()
+        usual, most = self.design.space.first(), self.design.finalists
         rates = self.design.space.learning_rate
         middle = sorted(rates, key=lambda rate: abs(log(rate / usual.learning_rate)))
         settings = [replace(usual, learning_rate=rate) for rate in middle[:_TOURNAMENT_RATES]]
         going, order = dict.fromkeys(cells, settings), list(cells)
         for share in _TOURNAMENT:
-            if len(going) <= self.finalists:
+            if len(going) <= most:
                 break
             done = self._rung(going, share)
             order = sorted(going, key=self._loss_of)
-            kept = order[: max(self.finalists, ceil(len(order) / 2)) if done else self.finalists]
+            kept = order[
+                : max(self.design.finalists, ceil(len(order) / 2))
+                if done
+                else self.design.finalists
+            ]
             self.standings += [self._standing(cell) for cell in reversed(order[len(kept) :])]
             self._drop((c, s) for c in order[len(kept) :] for s in going[c])
             going = {cell: self._best_third(cell, going[cell]) for cell in kept}
-        self.standings = [*map(self._standing, order[: self.finalists]), *self.standings[::-1]]
-        return order[: self.finalists]
+        self.standings = [
+            *map(self._standing, order[: self.design.finalists]),
+            *self.standings[::-1],
+        ]
+        return order[: self.design.finalists]
 
     def _standing(self, cell: str) -> dict[str, Any]:
         """Return how far a cell came in the tournament, for the record."""
@@ -137,15 +133,6 @@ class Search:
             "rounds": max(rounds, default=0),
             "loss": loss if loss < inf else None,
         }
-
-    def _tournament_sizes(self) -> Iterator[tuple[int, int]]:
-        """Give the cells and the settings of each of the rungs of a tournament."""
-        cells, settings = len(self.design.cells), _TOURNAMENT_RATES
-        for _ in _TOURNAMENT:
-            if cells <= self.finalists:
-                return
-            yield cells, settings
-            cells, settings = max(self.finalists, ceil(cells / 2)), ceil(_KEPT * settings)
 
     def _halve(self, asked: Mapping[str, Sequence[Setting]], shares: Iterable[float]) -> bool:
         """Train settings rung by rung; return whether there was time for all of it."""
@@ -209,6 +196,29 @@ def in_rungs(count: int) -> tuple[int, ...]:
     for _ in RUNGS[1:]:
         left.append(ceil(_KEPT * left[-1]))
     return tuple(left)
+
+
+def whole_trainings(design: Design, generations: Sequence[int]) -> tuple[float, float]:
+    """Return how many whole trainings a tournament is, and the search of each that it leaves."""
+    tournament = [cells * each for cells, each in _tournament_rungs(design)]
+    searched = sum(_whole(in_rungs(count), RUNGS) for count in generations)
+    return _whole(tournament, _TOURNAMENT), searched
+
+
+def _whole(counts: Sequence[int], shares: Sequence[float]) -> float:
+    """Return how many whole trainings rungs are that go on to a share of one each."""
+    gone = zip(counts, (0.0, *shares), shares, strict=False)  # a tournament may end before its last
+    return sum(count * (share - before) for count, before, share in gone)
+
+
+def _tournament_rungs(design: Design) -> Iterator[tuple[int, int]]:
+    """Give the cells and the settings of each of the rungs of a tournament."""
+    cells, settings = len(design.cells), _TOURNAMENT_RATES
+    for _ in _TOURNAMENT:
+        if cells <= design.finalists:
+            return
+        yield cells, settings
+        cells, settings = max(design.finalists, ceil(cells / 2)), ceil(_KEPT * settings)
 
 
 def _loss(trial: Trial) -> float:

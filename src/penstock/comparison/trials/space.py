@@ -40,6 +40,15 @@ class Space:
         """How many settings there are."""
         return prod(map(len, self.choices().values()))
 
+    def generations(self, asked: tuple[int, ...]) -> tuple[int, ...]:
+        """Return how many settings are tried at a time: none where there is no choice.
+
+        Where there are no more than are asked for at first, it is all of them.
+        """
+        if self.size == 1:
+            return ()
+        return (self.size,) if asked and self.size <= asked[0] else asked
+
     def every(self) -> list[Setting]:
         """Return all settings, the usual one first."""
         whole = [
