@@ -133,7 +133,13 @@ def test_the_same_bits_whatever_torch_is_told(cell, dtype):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_products_around_the_loop_for_many_threads(dtype):
     torch.manual_seed(0)
-    for rows, inner, columns in ((7, 61, 16), (100, 61, 33), (1066, 7, 100), (1066, 100, 100)):
+    for rows, inner, columns in (
+        (7, 61, 16),
+        (100, 61, 33),
+        (1066, 7, 100),
+        (1066, 100, 100),
+        (3072, 105, 2),
+    ):
         a, b = torch.randn(rows, inner, dtype=dtype), torch.randn(rows, columns, dtype=dtype)
         weight, bias = torch.randn(inner, columns, dtype=dtype), torch.randn(columns, dtype=dtype)
         results = []
