@@ -8,7 +8,8 @@ training, and of each kind of data 200 sets, on each of which thirty networks ar
 may be asked for alone; what is not asked for stays as it is in OUT. Trainings go on where they were
 cut off: what happened on a data set is a line of the file beside the result, OUT with the ending
 .jsonl, and what is there is not trained again. `--kinds` names some kinds of data alone, so that
-several may run side by side, each with its own OUT.
+several may run side by side, each with its own OUT; their .jsonl files put together and OUT alone
+given, with neither --tables nor --data, all that is kept is counted.
 
 - **Twins** are one cell under several names, with other random draws: whoever wins is a false
   winner, and any two that are told apart are told apart falsely.
@@ -126,17 +127,17 @@ def main() -> None:
         return
     if asked.out is None:
         parser.error("say where results go with --out, or what to print with --page")
-    results: dict[str, Any] = {"draws": {"tables": 0, "data": 0}, "tables": [], "luck": [],
-                               "trained": []}  # fmt: skip
+    results: dict[str, Any] = {"tables": [], "luck": [], "trained": []}
     if asked.out.exists():
         results = json.loads(asked.out.read_text("utf-8"))
     if asked.tables:
         tally, results["luck"] = made(asked.tables)
-        results["tables"], results["draws"]["tables"] = tally.rows(), asked.tables
+        results["tables"] = tally.rows()
+    kept = asked.out.with_suffix(".jsonl")
     if asked.data:
-        kinds = tuple(asked.kinds.split(","))
-        tally = trainings(asked.data, asked.out.with_suffix(".jsonl"), kinds)
-        results["trained"], results["draws"]["data"] = tally.rows(), asked.data
+        results["trained"] = trainings(asked.data, kept, tuple(asked.kinds.split(","))).rows()
+    elif not asked.tables:
+        results["trained"] = together(_tally(line["rows"]) for line in _kept(kept)).rows()
     lines = ",\n".join(f'"{name}": {_rows(value)}' for name, value in results.items())
     asked.out.write_text(f"{{\n{lines}\n}}\n", "utf-8")
     for row in (*results["tables"], *results["trained"]):

@@ -151,7 +151,7 @@ CASES = {
     "Lynx": Case(shipped("Lynx"), ["--time", "90s"], "none on this split"),
     "adding-200": Case(
         adding(200),
-        ["--cells", "gru,lstm", *PLAIN, "--rates", "0.01", "--time", "10m"],
+        ["--cells", "gru,lstm", *PLAIN, "--rates", "0.01", "--time", "8m"],
         "solved by LSTM and GRU",
     ),
     "copy-100": Case(

@@ -61,9 +61,10 @@ def test_the_page_is_that_of_the_results():
 
 
 def test_what_is_kept_is_as_rare_as_it_says():
-    """What a verdict claims falsely of made tables, from three seeds on."""
+    """What a verdict claims falsely of made tables and trained twins, from three seeds on."""
     latest = max((ROOT / "benchmarks" / "results").glob("calibration-*.json"))
-    false = (judging.WINNER, judging.USEFUL)
-    for row in json.loads(latest.read_text("utf-8"))["tables"]:
+    results = json.loads(latest.read_text("utf-8"))
+    false = (judging.WINNER, judging.USEFUL, judging.APART)
+    for row in (*results["tables"], *results["trained"]):
         if row["seeds"] >= 3 and row["claim"] in false:
             assert row["count"] <= 0.05 * row["of"], row
