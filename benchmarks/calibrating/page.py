@@ -171,9 +171,9 @@ def _others(rows: Rows) -> str:
         return ""
     lines = [[r["data"], _metric(r["claim"]), share(r)] for r in chosen]
     return (
-        "## Other metrics\n\nWhat the ± of the other metrics hold, with five seeds. The rows that "
-        "follow a random walk are far from where it was: there sMAPE and skill are of other values, "
-        "and no interval from one part of it can hold them.\n\n"
+        "## Other metrics\n\nWhat the ± of the other metrics hold, with five seeds. The rows "
+        "that follow a random walk are far from where it was: sMAPE and skill are of other values "
+        "there, and no interval from one part of it can hold them.\n\n"
         f"{_table(('data', 'metric', '± holds the truth'), lines)}"
     )
 
