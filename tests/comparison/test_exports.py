@@ -48,3 +48,8 @@ def test_numbers_in_the_table(finished: tuple[Record, Path]) -> None:
     assert table.plus_minus(1.0, (0.5, 1.5)) == "1 ± 0.5"
     heads = [column.head for column in table.columns(finished[0])]
     assert len({*heads}) == len(heads)
+
+
+def test_numbers_in_few_signs() -> None:
+    shown = {0.12345: "0.123", -0.0: "0", 12345.6: "12,346", 8.616e29: "8.62e+29"}
+    assert {value: table.number(value) for value in shown} == shown

@@ -90,3 +90,25 @@ def test_the_command(
     (folders[1] / "results.json").unlink()
     assert run(["report", *map(str, folders)]) == 2
     assert str(folders[1]) in capsys.readouterr().err
+
+
+def test_tasks_whose_scores_have_one_name_are_not_put_together(
+    finished: tuple[Record, Path],
+) -> None:
+    other = replace(finished[0], task="tag")
+    with pytest.raises(ArgumentError, match="a is of the task forecast, and b of tag"):
+        skills({"a": finished[0], "b": other})
+
+
+def test_beside_an_error_of_zero(finished: tuple[Record, Path]) -> None:
+    one = scored(finished[0], {"gru": 1e3, "seasonal naive": 0.0})
+    found = {of.name: of for of in skills({"a": one, "b": one}).contestants}
+    assert found["gru"].skill == pytest.approx(1 - 100)
+
+
+def test_a_comparison_counts_once(
+    finished: tuple[Record, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for again in (finished[1], finished[1] / "models" / ".."):
+        assert run(["report", str(finished[1]), str(again)]) == 2
+        assert "a folder is given twice" in capsys.readouterr().err

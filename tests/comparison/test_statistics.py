@@ -185,3 +185,16 @@ def test_every_metric_has_the_interval_of_seeds_and_blocks(lag: int) -> None:
         assert means[metric] == pytest.approx(x.mean())
         moved = [bound - expected.mean + means[metric] for bound in expected.interval]
         assert intervals[metric] == pytest.approx(moved)
+
+
+def test_hundreds_of_seeds_are_no_more_than_floats_can_hold() -> None:
+    found = two_way(np.random.default_rng(0).standard_normal((600, 5)) + np.arange(5))
+    assert found.interval is not None
+    assert found.interval[0] < found.mean < found.interval[1]
+
+
+def test_what_sums_up_to_rounding_is_no_difference() -> None:
+    third, fourth = np.array([[1 / 3, 0.0, 0.0]]), np.array([[0.0, 1 / 3, 0.0]])
+    found = difference(third * (1 + 1e-15), fourth, np.ones(3), paired=True)
+    assert found.mean == 0
+    assert found.interval is not None

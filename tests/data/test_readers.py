@@ -107,6 +107,8 @@ def test_months_are_read_as_dates(tmp_path: Path) -> None:
         ("ds,y\n1,2\n2,x7\n", ["'y'", "row 2", "'x7'", "not a number"]),
         ("ds,y\n1,2\n2,-inf\n", ["'y'", "row 2", "'-inf'", "finite"]),
         ("ds,y\n1,2\n2,1e200\n", ["'y'", "row 2", "too large"]),
+        ("ds,y\n1,2\n2,1e80\n", ["'y'", "row 2", "too large"]),
+        ("ds,y\n1,0\n2,1e-80\n", ["'y'", "row 2", "too small"]),
         ("ds,y\n1,2\n1,5\n", ["row 2", "1 is repeated"]),
         ("unique_id,ds,y\na,1,2\nb,2,2\nb,2,5\n", ["row 3", "series 'b'"]),
         ("unique_id,ds,y\na,1,2\n,2,2\n", ["'unique_id'", "row 2", "empty"]),

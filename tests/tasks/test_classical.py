@@ -109,3 +109,10 @@ def test_intervals_of_classical_forecasts_are_of_validation_errors(shops: Task) 
     for name in ("theta", "ridge on the context", "gradient boosting"):
         held = shops.problem.measure(shops.baselines[name].predict()).metrics["80 % coverage"]
         assert held == pytest.approx(0.8, abs=0.06), name
+
+
+def test_theta_of_a_single_value_is_that_value() -> None:
+    sizes, values = {**SIZES, "context": 1}, drawn(4, 1)
+    half = torch.tensor(0.5, dtype=torch.float64)
+    method = Theta.of(sizes, shifts=torch.zeros(5, 3).double(), alpha=half, share=half)
+    assert method.point(history(values)).numpy() == pytest.approx(np.repeat(values, 5, axis=1))

@@ -380,3 +380,18 @@ def test_beyond_the_end_the_network_reads_the_last_values_and_what_is_known() ->
     with torch.no_grad():
         output, _ = network.recurrent(torch.tensor([rows]))
         assert torch.allclose(network(context, past, known), network.head(output[:, 3:]))
+
+
+@pytest.mark.parametrize("unit", [1e-60, 1e60])
+def test_metrics_do_not_depend_on_the_unit(unit: float) -> None:
+    measured = [
+        FORECAST.prepare(dataset(y=(np.arange(200) % 7 + noise(200)) * scale), 3)
+        .baselines["drift"]
+        .measured
+        for scale in (1.0, unit)
+    ]
+    usual, other = (one.metrics for one in measured)
+    assert usual["MASE"] > 0
+    assert other["MASE"] == pytest.approx(usual["MASE"])
+    assert other["MSE"] == pytest.approx(usual["MSE"] * unit**2)
+    assert measured[1].blocks == pytest.approx(measured[0].blocks)

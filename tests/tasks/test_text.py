@@ -313,3 +313,12 @@ def test_other_sources_are_refused() -> None:
         read_text(sample("canon"), "byte")
     with pytest.raises(ArgumentError, match="--horizon"):
         TEXT.prepare(read_text(sample("rhyme"), "character"), 2)
+
+
+@pytest.mark.parametrize("length", [860, 3000, 6000])
+def test_examples_of_a_short_text_are_as_long_as_others(length: int) -> None:
+    draw = np.random.default_rng(0)
+    task = prepared("".join(draw.choice(list("abcdefgh "), length)))
+    rows = task.examples.predicted(task.baselines["1-gram"].predict())
+    assert [len(one.times) for one in task.examples.shown()] == [60] * 4
+    assert [len(row) for row in rows] == [60] * 4

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from penstock import plain
 from penstock.cli import terminal
+from penstock.errors import ArgumentError
 from penstock.record.contestants import Bounds
 from penstock.record.reading import load_results
 
@@ -37,6 +38,8 @@ def _show_together(folders: Sequence[Path]) -> None:
     """Print a table of all contestants over the data sets."""
     from penstock.comparison.judging.skill import skills  # noqa: PLC0415  (numpy)
 
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise ArgumentError("a folder is given twice; give each comparison once")
     records = {str(folder): load_results(folder / "results.json") for folder in folders}
     together = skills(records)
     console = terminal.console()

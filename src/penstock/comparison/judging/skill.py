@@ -67,10 +67,7 @@ def skills(records: Mapping[str, Record]) -> Skills:
     first, *others = records
     score = records[first].metrics[0]
     for name in others:
-        if (other := records[name].metrics[0]) != score:
-            raise ArgumentError(
-                f"{first} compares by {score}, and {name} by {other}; give comparisons of one task"
-            )
+        _check_alike(first, records[first], name, records[name])
     errors = {name: _errors(record) for name, record in records.items()}
     common = [one for one in errors[first] if all(one in of for of in errors.values())]
     every = sorted({one for of in errors.values() for one in of})
@@ -95,6 +92,17 @@ def skills(records: Mapping[str, Record]) -> Skills:
     return Skills(score, beside, found, [one for one in every if one not in common])
 
 
+def _check_alike(first: str, one: Record, second: str, other: Record) -> None:
+    """Raise unless two comparisons are of one task: scores of two tasks may have one name."""
+    if other.metrics[0] != one.metrics[0]:
+        how = f"compares by {one.metrics[0]}, and {second} by {other.metrics[0]}"
+    elif other.task != one.task:
+        how = f"is of the task {one.task}, and {second} of {other.task}"
+    else:
+        return
+    raise ArgumentError(f"{first} {how}; give comparisons of one task")
+
+
 def _errors(record: Record) -> dict[str, float]:
     """Return the score of each contestant that was measured."""
     score = record.metrics[0]
@@ -112,9 +120,9 @@ def _wins(table: NDArray[np.float64]) -> NDArray[np.float64]:
 def _beside(table: NDArray[np.float64], place: int) -> NDArray[np.float64]:
     """Return the logarithm of each error beside that of one contestant, 0 beside an equal one."""
     tiny = np.finfo(np.float64).tiny  # of two errors of 0 neither is better
-    errors = np.maximum(table, tiny)
-    logs: NDArray[np.float64] = np.log(np.clip(errors / errors[:, [place]], *_CLIPPED))
-    return logs
+    logs = np.log(np.maximum(table, tiny))  # whose difference no floats are too small for
+    beside: NDArray[np.float64] = np.clip(logs - logs[:, [place]], *np.log(_CLIPPED))
+    return beside
 
 
 def _interval(values: Sequence[float] | NDArray[np.float64]) -> Bounds:

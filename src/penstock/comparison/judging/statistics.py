@@ -102,7 +102,9 @@ def contrast(tables: Sequence[Table], weights: Table, largest: float, lag: int =
     rounding, K = _ROUNDING * largest, len(weights)
     clean = [np.where(np.abs(table) > rounding, table, 0.0) for table in tables]
     found = over_seeds_and_blocks(clean, weights, lag)
-    if found.interval or _known_of(K, lag) <= 0 or abs(found.mean) <= rounding:
+    if abs(found.mean) <= rounding:  # what sums up to nothing is no difference either
+        return Estimate(0.0, found.interval, found.p)
+    if found.interval or _known_of(K, lag) <= 0:
         return found
     return _estimate(found.mean, found.mean**2 / (K * (K + 1)), K - 1)
 
@@ -218,5 +220,6 @@ def _factors(freedom: float) -> tuple[Table, Table]:
     """Return values of ν/χ²_ν and their probabilities: in log χ² the trapezoidal rule is exact."""
     low, high = (np.log(chdtri(freedom, tail)) for tail in (1 - _TAIL, _TAIL))
     logs = np.linspace(low, high, _NODES)
-    density = np.exp(freedom / 2 * logs - np.exp(logs) / 2)
+    powers = freedom / 2 * logs - np.exp(logs) / 2
+    density = np.exp(powers - powers.max())  # of hundreds of degrees of freedom it is beyond floats
     return freedom / np.exp(logs), density / density.sum()

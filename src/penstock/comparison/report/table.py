@@ -16,6 +16,7 @@ from penstock.record.results import Record
 from penstock.record.structure import Setting
 
 _DASH = "–"
+_BILLION = 1e9
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,9 @@ def records(results: Record) -> Iterator[dict[str, Any]]:
 
 
 def number(value: float) -> str:
-    """Return a number in three digits, or whole."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    """Return a number in three digits; from a thousand to a billion whole."""
+    value += 0.0  # of -0.0 it makes 0.0
+    return f"{value:,.0f}" if 1000 <= abs(value) < _BILLION else f"{value:.3g}"
 
 
 def plus_minus(mean: float, interval: Bounds | None) -> str:

@@ -142,7 +142,9 @@ class TextProblem(Problem):
 
     def whole_stretch(self, at: int, steps: int) -> int:
         """Return the place from 0 to M nearest to `at` from which so many steps touch."""
-        _, length = self._stretches()
+        starts, length = self._stretches()
+        if starts[1] - starts[0] == length:
+            return at
         return at - max(0, at % length + steps - length)
 
     def for_choosing(self, before: int) -> tuple[Tensor, int]:

@@ -280,7 +280,9 @@ def _ahead(history: History, horizon: int) -> Iterator[Tensor]:
 
 
 def _slope(values: Tensor) -> Tensor:
-    """Return the slope of the least-squares line through each row [W, L]."""
+    """Return the slope of the least-squares line through each row [W, L]; 0 if L = 1."""
+    if values.shape[1] == 1:
+        return torch.zeros(len(values), dtype=values.dtype)
     place = torch.arange(values.shape[1]).double()
     place = place - place.mean()
     return values @ place / place.square().sum()

@@ -161,7 +161,8 @@ class ForecastProblem(Problem):
 
     def _of_owner(self, values: Any) -> Tensor:
         """Return a value of each series for every test window, [W, 1]."""
-        return torch.as_tensor(values)[self.parts["test"].owner][:, None]
+        every = torch.as_tensor(values, dtype=torch.float64)  # of plain floats it would be float32
+        return every[self.parts["test"].owner][:, None]
 
 
 @dataclass(frozen=True)

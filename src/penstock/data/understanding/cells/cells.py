@@ -13,7 +13,7 @@ Sort = Literal["number", "boolean", "time", "list", "text", "other"]
 
 MARKS = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "nil", "?", "-", "--", ".", "<na>",
          "nat", "(null)", "missing")  # fmt: skip
-LARGEST = 1e100  # squares of values must be finite
+LARGEST = 1e70  # squares of squared errors must be finite, and those of the smallest not 0
 _TRUE, _FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
 SAMPLE = 1000
 
@@ -56,7 +56,8 @@ class Cells:
         """Return the cells as float64, null where missing.
 
         Raises:
-            DataError: a cell is text, infinite or beyond ±1e100; the message names it.
+            DataError: a cell is text, infinite or beyond ±1e70, or none is above 1e-70;
+                the message names it.
         """
         if self.sort not in ("number", "boolean"):
             self._refuse(self._first_wrong(), "is not a number", option)
@@ -98,6 +99,8 @@ def _check_range(cells: Cells, option: str) -> None:
         cells._refuse(
             (cells.values.abs() > LARGEST).arg_true()[0], "is too large to compute with", option
         )
+    if 0 < max(-low, high) < 1 / LARGEST:  # type: ignore
+        cells._refuse((cells.values != 0).arg_true()[0], "is too small to compute with", option)
 
 
 def sorted_cells(column: pl.Series) -> Cells:  # noqa: PLR0911  (a line a type)
