@@ -21,7 +21,8 @@ def said(command: str) -> str:
         done = subprocess.run(
             [*command.split(), "--out", folder], check=True, stdout=subprocess.PIPE, text=True
         )
-        return f"$ {command}\n{done.stdout.replace(folder, 'penstock-compare')}"
+        lines = done.stdout.replace(folder, "penstock-compare").splitlines()
+        return "\n".join([f"$ {command}", *(line.rstrip() for line in lines), ""])
 
 
 if __name__ == "__main__":
