@@ -255,6 +255,40 @@ def with_seeds(one: CellContestant, *seeds: int) -> CellContestant:
     return replace(one, trials=trials)
 
 
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_a_cell_of_lower_error_that_is_less_sure_is_named(seeds: int) -> None:
+    unsure, steady = cell("aaaa", -0.3, 0.01, seeds), cell("bb", 0.0, 0.01, seeds)
+    rows = [[x + 2.5 * (s - (seeds - 1) / 2) for x in row] for s, row in enumerate(unsure.blocks)]
+    trials = [replace(t, blocks=row) for t, row in zip(unsure.trials, rows, strict=True)]
+    unsure = replace(unsure, blocks=rows, trials=trials)
+    found = verdict(unsure, steady, naive("last value", 1.0))
+    assert unsure.metrics["MASE"] < steady.metrics["MASE"]
+    assert found.best == found.recommended == "bb"
+    said = "aaaa has a lower error, but is not better than every baseline beyond doubt."
+    assert said in found.sentences
+    assert "has a lower error" not in " ".join(
+        verdict(cell("a", 0.0), steady, naive("n", 1.0)).sentences
+    )
+
+
+def test_what_is_told_apart_is_not_said_to_be_alike() -> None:
+    """A pair that differs beyond doubt, where all cells judged at once may not: in other words."""
+    seen = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        cells = crowd(rng, [0.0, 0.0, 0.5, 0.6, 0.7])
+        order = sorted(cells, key=lambda one: one.metrics["MASE"])
+        found = judge(order, compare_all(order), [one.name for one in cells if one.kind != "cell"])
+        table = Differences(order, compare_all(order))
+        first = found.sentences[0]
+        if "cannot be told apart from" in first:
+            alike = first.partition("told apart from ")[2].partition(":")[0]
+            names = alike.replace(" and ", ", ").split(", ")
+            assert not any(table.below(found.best, name) for name in names), (seed, first)
+            seen += 1
+    assert seen > 20
+
+
 def test_cells_without_a_seed_in_common_keep_their_spread_over_seeds() -> None:
     rng = np.random.default_rng(1)
     spread = rng.standard_normal((2, 3, 1))

@@ -4,7 +4,7 @@ A cell is of use if it beats every baseline beyond doubt, by Holm's correction f
 cells. The best of these wins if it beats each other cell too (`Differences.winner`). If not, the
 cells that the model confidence set keeps, and those that it does not beat beyond doubt, are its
 rivals, and of equals the smallest or the fastest may be the one to take. Below three seeds of each
-cell nobody wins: the lowest error is that of the best so far.
+cell nobody wins: the best of use is the best so far.
 """
 
 from collections.abc import Sequence

@@ -34,6 +34,7 @@ def cell_words(
     cells, closest = decision.cells, differences.naive[0]
     return [
         _answer(decision, best, differences),
+        *_lower_words(best, cells),
         *_missing_words(contestants),
         f"{best.name} beats every baseline: {differences.words(best.name, closest)}.",
         *_chosen_words(best, cells, differences.score),
@@ -112,9 +113,26 @@ def _missing_words(contestants: Sequence[Contestant]) -> list[str]:
 
 
 def _unclear(best: CellContestant, rivals: Cells, differences: Differences) -> str:
-    words = "; ".join(differences.words(best.name, one.name) for one in rivals)
-    who = names([one.name for one in rivals])
-    return f"No clear winner: {best.name} cannot be told apart from {who}: {words}."
+    """Say which cells may be as good; of some it is better one to one, but not among all."""
+    beaten = [one.name for one in rivals if differences.below(best.name, one.name)]
+    others = [one.name for one in rivals if one.name not in beaten]
+    said = []
+    if others:
+        words = "; ".join(differences.words(best.name, name) for name in others)
+        said.append(f"{best.name} cannot be told apart from {names(others)}: {words}")
+    if beaten:
+        words = "; ".join(differences.words(best.name, name) for name in beaten)
+        said.append(f"the best may be {names(beaten)} too, where all are judged at once: {words}")
+    return f"No clear winner: {', and '.join(said)}."
+
+
+def _lower_words(best: CellContestant, cells: Cells) -> list[str]:
+    """Name the cells of lower error that are not taken: what they reach is less sure."""
+    lower = [one.name for one in cells[: cells.index(best)]]
+    if not lower:
+        return []
+    are = "has a lower error, but is" if len(lower) == 1 else "have lower errors, but are"
+    return [f"{names(lower)} {are} not better than every baseline beyond doubt."]
 
 
 def _unbeaten(cells: Cells, naive: str, differences: Differences) -> str:
