@@ -1,6 +1,7 @@
 """What may be tried on data, and what of it fits into a time."""
 
 import json
+import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -209,6 +210,24 @@ def test_the_same_command_goes_on_as_it_began(spots: Task, tmp_path: Path) -> No
         assert (again.generations, again.seeds) == (first.generations, first.seeds)
     whole = Request()
     assert make_timetable(designed(spots, whole), whole, file, 2).words == ()
+
+
+def test_baselines_are_measured_before_the_time_is_shared_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine they take many seconds, which trainings must not have been given."""
+    task, made = prepared("sunspots", "forecast"), run.make_timetable
+    fitted: list[bool] = []
+
+    def noted(*given: Any) -> Timetable:
+        fitted.append(all("measured" in vars(one) for one in vars(task)["baselines"].values()))
+        return made(*given)
+
+    monkeypatch.setattr(run, "make_timetable", noted)
+    request = Request(time=30, cells=("rnn",), steps=4, seeds=1, size="small", out=tmp_path)
+    run.run_comparison(task, request)
+    assert fitted == [True]
+    assert "baselines" not in vars(pickle.loads(pickle.dumps(task)))
 
 
 def test_trainings_of_an_hour_in_some_seconds_leave_a_result(tmp_path: Path) -> None:

@@ -191,6 +191,10 @@ class Task(Parts):
         except (ArgumentError, DataError) as error:
             raise type(error)(f"--resplits: {error}") from None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to the processes of trials, which need no baselines."""
+        return {name: value for name, value in vars(self).items() if name != "baselines"}
+
     def network(self, cell: str | type[Cell], structure: Structure) -> nn.Module:
         """Return an untrained network for this task."""
         return self.codec.rebuild(self.spec, cell, structure)
