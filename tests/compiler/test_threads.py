@@ -315,6 +315,7 @@ def test_in_the_worker_of_a_data_loader():
 
 INTERRUPTED = textwrap.dedent("""
     import signal, sys, threading, os, torch, penstock
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     torch.set_num_threads(2)
     layer = penstock.LSTM(8, 256)
     small, x = torch.ones(3, 2, 8), torch.ones(1000, 16, 8)
