@@ -5,7 +5,7 @@ with intervals over the data sets by the bootstrap. Another data set differs by 
 test part does, so nothing else is said of data that nobody has compared on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,6 +125,6 @@ def _beside(table: NDArray[np.float64], place: int) -> NDArray[np.float64]:
     return beside
 
 
-def _interval(values: Sequence[float] | NDArray[np.float64]) -> Bounds:
+def _interval(values: NDArray[np.float64]) -> Bounds:
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)

@@ -122,7 +122,7 @@ def _unclear(best: CellContestant, rivals: Cells, differences: Differences) -> s
         said.append(f"{best.name} cannot be told apart from {names(others)}: {words}")
     if beaten:
         words = "; ".join(differences.words(best.name, name) for name in beaten)
-        said.append(f"the best may be {names(beaten)} too, where all are judged at once: {words}")
+        said.append(f"judged beside all others, {names(beaten)} may be the best too: {words}")
     return f"No clear winner: {', and '.join(said)}."
 
 

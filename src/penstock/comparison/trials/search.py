@@ -109,19 +109,12 @@ class Search:
                 break
             done = self._rung(going, share)
             order = sorted(going, key=self._loss_of)
-            kept = order[
-                : max(self.design.finalists, ceil(len(order) / 2))
-                if done
-                else self.design.finalists
-            ]
+            kept = order[: max(most, ceil(len(order) / 2)) if done else most]
             self.standings += [self._standing(cell) for cell in reversed(order[len(kept) :])]
             self._drop((c, s) for c in order[len(kept) :] for s in going[c])
             going = {cell: self._best_third(cell, going[cell]) for cell in kept}
-        self.standings = [
-            *map(self._standing, order[: self.design.finalists]),
-            *self.standings[::-1],
-        ]
-        return order[: self.design.finalists]
+        self.standings = [*map(self._standing, order[:most]), *self.standings[::-1]]
+        return order[:most]
 
     def _standing(self, cell: str) -> dict[str, Any]:
         """Return how far a cell came in the tournament, for the record."""
