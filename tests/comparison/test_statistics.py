@@ -41,9 +41,11 @@ def test_the_mean_over_seeds_by_hand() -> None:
     assert found.interval == pytest.approx((2 - 4.30265 / 3**0.5, 2 + 4.30265 / 3**0.5), rel=1e-3)
 
 
-def test_seeds_and_blocks_by_analysis_of_variance() -> None:
+@pytest.mark.parametrize("effects", [0.0, 1.0])
+def test_seeds_and_blocks_by_analysis_of_variance(effects: float) -> None:
     """Beside a million draws of what the variances may be (Tsui & Weerahandi 1989)."""
-    x = np.random.default_rng(2).standard_normal((4, 6)) + np.arange(6) + [[0], [3], [1], [5]]
+    chance = np.random.default_rng(2).standard_normal((4, 6)) + 0.5
+    x = chance + effects * np.add.outer([0, 3, 1, 5], np.arange(6))
     (S, K), draw = x.shape, np.random.default_rng(0)
     rows, columns = x.mean(axis=1), x.mean(axis=0)
     rest = x - rows[:, None] - columns + x.mean()

@@ -163,7 +163,7 @@ def test_steps_fill_the_time(spots: Task, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("paced")
-@pytest.mark.parametrize("seconds", [60, 65, 75, 90])
+@pytest.mark.parametrize("seconds", [20, 23, 30, 35])
 def test_more_steps_than_usual_fill_the_time_too(
     spots: Task, tmp_path: Path, seconds: float
 ) -> None:
@@ -172,7 +172,7 @@ def test_more_steps_than_usual_fill_the_time_too(
     room = seconds - (0.05 * seconds + 3 + 2.5)
     cost = 1.05 * 5 * (made.steps * 1e-3 + made.steps / made.round_steps * 0.01)
     assert made.steps > 400
-    assert 0.9 * room < cost <= 1.01 * room or made.steps == 6400
+    assert 0.9 * room < cost <= 1.01 * room
 
 
 @pytest.mark.parametrize(("validation", "rounds"), [(0.1, 20), (1, 20), (5, 14), (8, 8), (100, 8)])
