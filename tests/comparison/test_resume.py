@@ -29,10 +29,17 @@ from penstock.comparison.trials.workers import Processes
 from penstock.data import sunspots
 from penstock.tasks import find_task
 from penstock.training.loop import Budget
-request = Request(cells=["rnn", "gru"], seeds=2, rates=(3e-3, 1e-2), out=Path(sys.argv[1]))
+request = Request(
+    cells=["rnn", "gru"], seeds=2, rates=(3e-3, 1e-2), size="small", out=Path(sys.argv[1])
+)
 run_comparison(find_task("forecast").prepare(sunspots()), request,
         budget=Budget(steps=12, round_steps=4, batch_size=8), pool=Processes(2))
 """
+
+
+def trials(out: Path) -> set[str]:
+    """Return the trials that a run has kept."""
+    return {str(kept.relative_to(out).parent) for kept in out.rglob("trial.json")}
 
 
 @pytest.mark.parametrize("moment", range(KILLS))
@@ -49,6 +56,7 @@ def test_after_kill_9_it_ends_as_an_undisturbed_run(
     cells = ["rnn", "gru"]
     run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, rates=RATES)
     assert stored(out) == stored(finished[1])
+    assert trials(out) == trials(finished[1])  # what was killed is the comparison that went on
     assert not list(out.rglob("*checkpoint*"))
 
 
@@ -72,3 +80,27 @@ run_comparison(""",
     cells = ["rnn", "gru"]
     run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, rates=RATES)
     assert stored(out) == stored(finished[1])
+    assert trials(out) == trials(finished[1])
+
+
+def test_a_trial_killed_between_its_result_and_its_checkpoint_leaves_no_checkpoint(
+    finished: tuple[Record, Path], tmp_path: Path
+) -> None:
+    script = RUN.replace("pool=Processes(2)", "").replace(
+        "request = ",
+        """
+import os, signal
+from penstock.comparison.trials import trial
+trial.drop = lambda job, root: os.kill(os.getpid(), signal.SIGKILL)
+request = """,
+        1,
+    )
+    out = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", script, str(out)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(out.rglob("checkpoint.safetensors"))) >= 1
+    cells = ["rnn", "gru"]
+    run_comparison(sunspots(), out, cells=cells, seeds=2, budget=QUICK, rates=RATES)
+    assert stored(out) == stored(finished[1])
+    assert trials(out) == trials(finished[1])  # what was killed is the comparison that went on
+    assert not list(out.rglob("*checkpoint*"))

@@ -207,12 +207,13 @@ def run_trial(
     """
     folder = job.folder(root)
     if stored(job, root):
-        return kept_trial(job, root)
-    fabric.seed_everything(job.luck, verbose=False)
-    training = make_training(task, job, root, fabric)
-    trial = _result(task, job, training.network, training.run(report, pulse, job.until))
-    write_json(folder / RESULT, asdict(trial))
-    if trial.status != "pruned":
+        trial = kept_trial(job, root)
+    else:
+        fabric.seed_everything(job.luck, verbose=False)
+        training = make_training(task, job, root, fabric)
+        trial = _result(task, job, training.network, training.run(report, pulse, job.until))
+        write_json(folder / RESULT, asdict(trial))
+    if trial.status != "pruned":  # one that was killed between the two has its checkpoint still
         drop(job, root)
     return trial
 
