@@ -19,7 +19,7 @@ from penstock.record.contestants import Contestant
 from penstock.record.structure import Setting
 from penstock.tasks.problem import Measured, Problem
 from penstock.tasks.task import Task
-from penstock.training.loop import Budget, Training, derive_seed, make_fabric
+from penstock.training.loop import Budget, Training, derive_seed
 
 NETWORKS = 30
 GROUPS = (  # seeds, cells: as many as there are networks for
@@ -80,12 +80,12 @@ def _held(
 
 def _networks(task: Task, fresh: Problem, number: int) -> Iterator[Network]:
     torch.set_num_threads(1)
-    fabric, structure = make_fabric(), structure_of(task, "gru", SETTING, bidirectional=False)
+    structure = structure_of(task, "gru", SETTING, bidirectional=False)
     for k in range(NETWORKS):
         seed = derive_seed(number, k)
-        fabric.seed_everything(seed, verbose=False)
+        torch.manual_seed(seed)
         network = task.network("gru", structure)
-        Training(task.problem, network, seed=seed, budget=BUDGET, fabric=fabric).run()
+        Training(task.problem, network, seed=seed, budget=BUDGET).run()
         test = task.problem.measure(task.problem.predict(network))
         yield Network(test, fresh.measure(fresh.predict(network)).metrics)
 

@@ -12,7 +12,7 @@ from penstock.cells import find_cell
 from penstock.cli.main import run
 from penstock.compiler.runtime import build, made
 
-HEAVY = ("torch", "scipy", "sympy", "lightning_fabric", "torchmetrics")
+HEAVY = ("torch", "scipy", "sympy", "torchmetrics")
 
 # Command lines that torch has nothing to do with, and the exit code of each.
 LINES = {

@@ -12,7 +12,6 @@ from penstock.comparison.trials import trial
 from penstock.comparison.trials.trial import Job, make_training
 from penstock.record.structure import Structure
 from penstock.tasks.series.forecast import FORECAST
-from penstock.training.loop import make_fabric
 
 
 def job(data: str, seed: int = 0, cell: str = "rnn", **more: Any) -> Job:
@@ -42,9 +41,9 @@ def test_weights_and_batches_are_drawn_by_it(
     monkeypatch.setattr(trial.Training, "run", stop)
     for data in ("a", "a", "b"):
         with pytest.raises(StoppedError):
-            trial.run_trial(task, job(data), tmp_path / data, make_fabric())
+            trial.run_trial(task, job(data), tmp_path / data)
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert seeds[0] == seeds[1] != seeds[2]
-    assert make_training(task, job("a"), tmp_path, make_fabric()).seed == seeds[0]
+    assert make_training(task, job("a"), tmp_path).seed == seeds[0]
     assert np.isfinite(weights[0].detach().numpy()).all()

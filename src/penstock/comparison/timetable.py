@@ -28,7 +28,7 @@ from penstock.errors import ArgumentError, DataError
 from penstock.opening import read_json
 from penstock.record.checked import conform
 from penstock.tasks.task import Task
-from penstock.training.loop import Budget, Training, make_fabric
+from penstock.training.loop import Budget, Training
 
 SIZES = {"small": 4_000, "medium": 64_000, "large": 1_000_000}
 STEPS = {"small": 400, "medium": 1000, "large": 2000, "auto": 400}
@@ -214,9 +214,7 @@ def _measured(design: Design, cell: str, size: int, limit: float) -> _Pace:
     setting = replace(design.space.first(), parameters=size)
     with one_thread():
         network = design.task.network(cell, design.structure(cell, setting))
-        training = Training(
-            design.task.problem, network, seed=0, budget=design.budget, fabric=make_fabric()
-        )
+        training = Training(design.task.problem, network, seed=0, budget=design.budget)
         return _Pace(*training.pace(limit))
 
 

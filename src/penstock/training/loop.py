@@ -4,7 +4,6 @@ All that is random in a round comes from (seed, number of the round), so a train
 and goes on from its checkpoint gives to the bit what an undisturbed one gives.
 """
 
-import logging
 import operator
 import time
 from collections.abc import Callable
@@ -16,16 +15,14 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 
 from penstock.record.checked import conform
 from penstock.training import checkpoint
 
 _VALIDATION_BATCH = 500
 _PACED = 4  # steps that a pace is taken from, the first of them to warm up
-
-logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no "Seed set to 0"
 
 
 class Learner(Protocol):
@@ -106,9 +103,10 @@ class Progress:
         return "steps" if self.round >= budget.rounds else ""
 
 
-def make_fabric() -> Fabric:
-    """Return a Fabric on the best device at hand, one process."""
-    return Fabric(accelerator="auto", devices=1)
+def best_device() -> torch.device:
+    """Return the accelerator that torch finds here, or the CPU where there is none."""
+    found = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
+    return found or torch.device("cpu")
 
 
 def weights_at(trail: Path, number: int) -> Path:
@@ -139,7 +137,8 @@ class Training:
         path: of the checkpoint; training goes on from there if it exists. None writes none.
         trail: folder that gets the weights of each round that was the best so far, as
             <round>.safetensors. None keeps the best of all alone.
-        fabric: device and precision.
+
+    It trains on the accelerator where there is one.
     """
 
     def __init__(
@@ -151,22 +150,21 @@ class Training:
         budget: Budget,
         path: Path | None = None,
         trail: Path | None = None,
-        fabric: Fabric | None = None,
     ) -> None:
         self.learner, self.network, self.seed, self.budget = learner, network, seed, budget
-        self.path, self.trail, self.fabric = path, trail, fabric or make_fabric()
-        adam = torch.optim.AdamW(
+        self.path, self.trail, self.device = path, trail, best_device()
+        network.to(self.device)
+        self.optimizer = torch.optim.AdamW(
             network.parameters(),
             lr=budget.learning_rate,
             weight_decay=budget.weight_decay,
             fused=True,  # a third of the time of a loop over the parameters
         )
-        self.model, self.optimizer = self.fabric.setup(network, adam)
         self.progress, self.best = Progress(), self._weights()
         self._pulse: Callable[[], None] = lambda: None
 
     def _clock(self) -> float:
-        return time.process_time() if self.fabric.device.type == "cpu" else time.perf_counter()
+        return time.process_time() if self.device.type == "cpu" else time.perf_counter()
 
     def run(
         self,
@@ -200,12 +198,12 @@ class Training:
         """
         size = self.learner.size("validation")
         several = torch.split(torch.arange(size), _VALIDATION_BATCH)
-        self.model.train()
+        self.network.train()
         index = self.learner.draw(_PACED, self.budget.batch_size)
         seconds = _timed(lambda: self._step(index[0]))
         if seconds < limit:
             seconds = median(_timed(partial(self._step, batch)) for batch in index[1:])
-        self.model.eval()
+        self.network.eval()
         with torch.inference_mode():
             validation = _timed(lambda: self._loss("validation", several[0]))
         return seconds, validation * len(several)
@@ -219,31 +217,26 @@ class Training:
         """Take the steps of a round and return their mean loss."""
         done = (self.progress.round - 1) * self.budget.round_steps
         steps = min(self.budget.round_steps, self.budget.steps - done)
-        self.fabric.seed_everything(derive_seed(self.seed, self.progress.round), verbose=False)
+        torch.manual_seed(derive_seed(self.seed, self.progress.round))
         drawn = self.learner.draw(steps, self.budget.batch_size)
-        self.model.train()
+        self.network.train()
         return float(torch.stack([self._step(index) for index in drawn]).mean())
 
     def _step(self, index: Tensor) -> Tensor:
         self.optimizer.zero_grad()
         loss = self._loss("train", index)
-        self.fabric.backward(loss)
-        self.fabric.clip_gradients(
-            self.model,
-            self.optimizer,
-            max_norm=self.budget.clip_norm,
-            error_if_nonfinite=False,  # a loss that is not finite ends the training, not the run
-        )
+        torch.autograd.backward(loss)
+        clip_grad_norm_(self.network.parameters(), self.budget.clip_norm)
         self.optimizer.step()
         return loss.detach()
 
     def _loss(self, part: str, index: Tensor) -> Tensor:
         self._pulse()
-        batch = self.fabric.to_device(self.learner.batch(part, index))
-        return self.learner.loss(self.model, batch)
+        batch = tuple(x.to(self.device) for x in self.learner.batch(part, index))
+        return self.learner.loss(self.network, batch)
 
     def _validate(self) -> float:
-        self.model.eval()
+        self.network.eval()
         size = self.learner.size("validation")
         with torch.inference_mode():
             parts = torch.split(torch.arange(size), _VALIDATION_BATCH)

@@ -19,7 +19,6 @@ from penstock.errors import DataError
 from penstock.record.checked import same_length
 from penstock.record.contestants import Trial
 from penstock.tasks.task import Task
-from penstock.training.loop import make_fabric
 
 
 def discard_damaged(task: Task, job: Job, root: Path) -> str:
@@ -51,7 +50,7 @@ def best_rounds(trial: Trial) -> list[int]:
 
 
 def _check_checkpoint(task: Task, job: Job, root: Path) -> None:
-    make_training(task, job, root, make_fabric()).restore()
+    make_training(task, job, root).restore()
 
 
 def _check_result(task: Task, job: Job, root: Path) -> None:

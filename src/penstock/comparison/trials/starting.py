@@ -25,7 +25,8 @@ def begin_importing() -> None:
         return
     from multiprocessing import forkserver  # noqa: PLC0415  (Windows has none)
 
-    CONTEXT.set_forkserver_preload(["penstock.comparison.trials.workers"])
+    # The first optimiser imports torch._dynamo, for over a second: once here, not in each process.
+    CONTEXT.set_forkserver_preload(["penstock.comparison.trials.workers", "torch._dynamo"])
     with deaf_children(), nameless_main():
         forkserver.ensure_running()
 

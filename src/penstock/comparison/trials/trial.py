@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from penstock._version import __version__
@@ -28,7 +27,6 @@ from penstock.training.loop import (
     Progress,
     Training,
     derive_seed,
-    make_fabric,
     weights_at,
 )
 
@@ -164,7 +162,7 @@ def attempt(
     try:
         if not stored(job, root):
             in_time()
-        return run_trial(task, job, root, make_fabric(), partial(report, job), in_time)
+        return run_trial(task, job, root, partial(report, job), in_time)
     except OutOfTimeError:
         return _cut(task, job, root)
     except Exception as error:  # a row in the table, not the end of the other trials
@@ -177,7 +175,7 @@ def _cut(task: Task, job: Job, root: Path) -> Trial:
     if not (job.folder(root) / CHECKPOINT).exists():
         return nothing
     try:
-        training = make_training(task, job, root, make_fabric())
+        training = make_training(task, job, root)
         training.restore()
         if not training.progress.best_round:
             return nothing
@@ -197,7 +195,6 @@ def run_trial(
     task: Task,
     job: Job,
     root: Path,
-    fabric: Fabric,
     report: Callable[[Progress], None] = lambda _: None,
     pulse: Callable[[], None] = lambda: None,
 ) -> Trial:
@@ -209,8 +206,8 @@ def run_trial(
     if stored(job, root):
         trial = kept_trial(job, root)
     else:
-        fabric.seed_everything(job.luck, verbose=False)
-        training = make_training(task, job, root, fabric)
+        torch.manual_seed(job.luck)
+        training = make_training(task, job, root)
         trial = _result(task, job, training.network, training.run(report, pulse, job.until))
         write_json(folder / RESULT, asdict(trial))
     if trial.status != "pruned":  # one that was killed between the two has its checkpoint still
@@ -218,7 +215,7 @@ def run_trial(
     return trial
 
 
-def make_training(task: Task, job: Job, root: Path, fabric: Fabric) -> Training:
+def make_training(task: Task, job: Job, root: Path) -> Training:
     """Return the training of a trial, whose checkpoint is in its folder."""
     return Training(
         task.problem,
@@ -227,7 +224,6 @@ def make_training(task: Task, job: Job, root: Path, fabric: Fabric) -> Training:
         budget=job.budget,
         path=job.folder(root) / CHECKPOINT,
         trail=None if job.purpose == "tuning" else job.trail(root),
-        fabric=fabric,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import nll_loss
-from torchmetrics.functional.classification import multiclass_f1_score, multiclass_recall
 
 from penstock.data.labelled.encoding import code
 from penstock.data.labelled.sequences import Sequences
@@ -39,7 +38,8 @@ def scores(predictions: Tensor, targets: Tensor) -> dict[str, float]:
     scored = targets >= 0
     predictions, targets = predictions[scored].double(), targets[scored]
     wrong = predictions.argmax(dim=1) != targets
-    f1 = multiclass_f1_score(predictions, targets, predictions.shape[1], average="none")
+    counts = _counts(predictions, targets).double()
+    f1 = 2 * counts.diagonal() / (counts.sum(dim=0) + counts.sum(dim=1))
     return {
         "error rate": float(wrong.double().mean()),
         "accuracy": float(1 - wrong.double().mean()),
@@ -51,9 +51,15 @@ def scores(predictions: Tensor, targets: Tensor) -> dict[str, float]:
 
 def _recall(predictions: Tensor, targets: Tensor) -> Tensor:
     """Return the share of right ones in each class that there is among targets, none below 0."""
+    counts = _counts(predictions, targets).double()
+    return (counts.diagonal() / counts.sum(dim=1))[present(targets)]
+
+
+def _counts(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Return how often each class [C, taken for each C] was predicted; all targets are known."""
     count = predictions.shape[1]
-    recall: Tensor = multiclass_recall(predictions, targets, count, average="none")
-    return recall[present(targets)]
+    pairs = targets * count + predictions.argmax(dim=1)
+    return torch.bincount(pairs, minlength=count**2).view(count, count)
 
 
 def score(spec: dict[str, Any], data: Sequences, outputs: Tensor) -> Evaluated:
@@ -133,10 +139,9 @@ class ClassesProblem(SequenceProblem):
 
     def confusion(self, predictions: Tensor) -> list[list[int]]:
         """Return how often each class was taken for each [C][C]."""
-        targets, count = self.labels("test"), len(self.classes)
+        targets = self.labels("test")
         scored = targets >= 0
-        pairs = targets[scored] * count + predictions[scored].argmax(dim=1)
-        counts: list[list[int]] = torch.bincount(pairs, minlength=count**2).view(count, -1).tolist()
+        counts: list[list[int]] = _counts(predictions[scored], targets[scored]).tolist()
         return counts
 
     def prior(self) -> Tensor:
