@@ -48,9 +48,24 @@ def run(schedule: Schedule, jobs: Iterator[Job], clock: SimpleNamespace, took: f
 
 def test_time_is_kept_back_for_what_comes_after_the_trials(tmp_path: Path) -> None:
     schedule = Schedule(60.0, tmp_path, 0.0, cells=3)
-    assert (schedule.deadline, schedule.ending) == (48.0, 54.0)
+    assert (schedule.deadline, schedule.ending) == (49.0, 55.0)
+    busy = Schedule(60.0, tmp_path, 0.0, cells=3, busy=4.0)
+    assert (busy.deadline, busy.ending) == (43.0, 49.0)
+    short = Schedule(10.0, tmp_path, 0.0, cells=3, busy=4.0)
+    assert (short.deadline, short.ending) == (7.0, 8.0)
     many = Schedule(600.0, tmp_path, 0.0, cells=100)
-    assert (many.deadline, many.ending) == (507.0, 567.0)
+    assert (many.deadline, many.ending) == (508.0, 568.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "busy", "worth"),
+    [(None, 9.0, True), (45.0, 1.0, True), (45.0, 2.0, True), (45.0, 3.0, False), (9.0, 1, False)],
+)  # fmt: skip
+def test_processes_only_where_their_start_is_worth_it(
+    tmp_path: Path, clock: SimpleNamespace, seconds: float | None, busy: float, worth: bool
+) -> None:
+    schedule = Schedule(seconds, tmp_path, clock.seconds, cells=3, busy=busy)
+    assert schedule.time_for_processes == worth
 
 
 def test_without_a_bound_nothing_is_left_out(tmp_path: Path, clock: SimpleNamespace) -> None:

@@ -14,7 +14,10 @@ from penstock.comparison import run
 from penstock.comparison import timetable as module
 from penstock.comparison.request import Request
 from penstock.comparison.timetable import Timetable, make_space, make_timetable, timed
+from penstock.comparison.trials import pace as trials_pace
 from penstock.comparison.trials.design import Design
+from penstock.comparison.trials.pace import Pace
+from penstock.comparison.trials.schedule import Schedule
 from penstock.data import sunspots
 from penstock.data.samples import sample
 from penstock.data.series import Options
@@ -33,6 +36,14 @@ def prepared(name: str, task: str) -> Task:
 @pytest.fixture(scope="module")
 def spots() -> Task:
     return find_task("forecast").prepare(sunspots())
+
+
+def timetable(
+    one: Design, request: Request, folder: Path, workers: int, busy: float = 1.0
+) -> Timetable:
+    seconds = None if request.ends is None else request.ends - request.began
+    schedule = Schedule(seconds, folder, request.began, len(one.cells), busy)
+    return make_timetable(one, request, schedule, workers)
 
 
 def designed(task: Task, request: Request, budget: Budget | None = None) -> Design:
@@ -106,9 +117,9 @@ def paced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a step take a millisecond at 4,000 parameters, and as much more as there are more."""
 
     def pace(_: Design, __: str, size: int, ___: float) -> Any:
-        return module._Pace(1e-3 * size / 4000, 0.01)
+        return Pace(1e-3 * size / 4000, 0.01)
 
-    monkeypatch.setattr(module, "_measured", pace)
+    monkeypatch.setattr(trials_pace, "measure_pace", pace)
 
 
 @pytest.mark.usefixtures("paced")
@@ -117,7 +128,7 @@ def test_no_time_is_kept_for_a_search_of_nothing(spots: Task, tmp_path: Path) ->
     fixed = Request(time=60, rates=(0.01,), size="small")
     free = Request(time=60, size="small")
     alone, searched = (
-        make_timetable(designed(spots, request), request, tmp_path / f"{k}.json", 1)
+        timetable(designed(spots, request), request, tmp_path / str(k), 1)
         for k, request in enumerate((fixed, free))
     )
     assert (alone.generations, alone.seeds) == ((), 5)
@@ -127,11 +138,11 @@ def test_no_time_is_kept_for_a_search_of_nothing(spots: Task, tmp_path: Path) ->
 @pytest.mark.usefixtures("paced")
 def test_what_fits_into_a_time(spots: Task, tmp_path: Path) -> None:
     before: Timetable | None = None
-    for seconds in (20_000, 2000, 200, 60, 30, 20, 15, 11):
+    for seconds in (20_000, 2000, 200, 60, 30, 20, 15, 8, 4):
         request = Request(time=seconds)
         one = designed(spots, request)
         one = replace(one, space=replace(one.space, parameters=(4000, 16_000, 64_000)))
-        made = make_timetable(one, request, tmp_path / f"{seconds}.json", 2)
+        made = timetable(one, request, tmp_path / str(seconds), 2)
         if before is not None:
             assert made.steps <= before.steps
             assert max(made.parameters) <= max(before.parameters)
@@ -154,8 +165,8 @@ def test_steps_fill_the_time(spots: Task, tmp_path: Path) -> None:
     for seconds in (100, 110, 120, 130, 140):
         request = Request(time=seconds, steps=10**6, parameters=4000, cells=("gru",))
         one = designed(spots, request, Budget(steps=10**6))
-        made = make_timetable(one, request, tmp_path / f"{seconds}.json", 1)
-        room = seconds - (0.05 * seconds + 3 + 2.5)
+        made = timetable(one, request, tmp_path / str(seconds), 1)
+        room = seconds - (0.05 * seconds + 2 + 2.5)
         cost = 1.05 * (made.steps * 1e-3 + made.steps / made.round_steps * 0.01)
         assert 0.9 * room < cost <= 1.01 * room
         known.append(made.steps)
@@ -168,8 +179,8 @@ def test_more_steps_than_usual_fill_the_time_too(
     spots: Task, tmp_path: Path, seconds: float
 ) -> None:
     request = Request(time=seconds, rates=(0.01,), size="small", cells=("gru",))
-    made = make_timetable(designed(spots, request), request, tmp_path / "one.json", 1)
-    room = seconds - (0.05 * seconds + 3 + 2.5)
+    made = timetable(designed(spots, request), request, tmp_path / "one", 1)
+    room = seconds - (0.05 * seconds + 2 + min(2.5, 0.1 * seconds))
     cost = 1.05 * 5 * (made.steps * 1e-3 + made.steps / made.round_steps * 0.01)
     assert made.steps > 400
     assert 0.9 * room < cost <= 1.01 * room
@@ -178,38 +189,69 @@ def test_more_steps_than_usual_fill_the_time_too(
 @pytest.mark.parametrize(("validation", "rounds"), [(0.1, 20), (1, 20), (5, 14), (8, 8), (100, 8)])
 def test_rounds_are_short_where_validation_is_cheap(validation: float, rounds: int) -> None:
     cut = Timetable((), 1, 1400, 175, (4000,))
-    paces = {("gru", 4000): module._Pace(1.0, validation), ("rnn", 4000): module._Pace(2.0, 0.1)}
+    paces = {("gru", 4000): Pace(1.0, validation), ("rnn", 4000): Pace(2.0, 0.1)}
     made = module._with_usual_rounds(cut, paces)
     assert made.steps // made.round_steps == rounds
-    before, after = (paces["gru", 4000].training(one) for one in (cut, made))
+    before, after = (paces["gru", 4000].training(one.steps, one.round_steps) for one in (cut, made))
     assert after <= before
 
 
 def test_long_trainings_have_as_many_rounds(spots: Task) -> None:
     request = Request(time=10**6)
-    whole = Timetable((), 1, 400, 20, (4000,))
-    assert [
-        (one.steps, one.round_steps) for one in module._timetables(whole, grow=True, fixed=True)
-    ][:4] == [(6400, 320), (3200, 160), (1600, 80), (800, 40)]
+    whole, paces = Timetable((), 1, 400, 20, (4000,)), {("gru", 4000): Pace(1.0, 1.0)}
+    made = module._timetables(whole, paces, grow=True, fixed=True)
+    assert [(one.steps, one.round_steps) for one in made][:4] == [
+        (6400, 320),
+        (3200, 160),
+        (1600, 80),
+        (800, 40),
+    ]
     assert run._budget(replace(request, steps=5000)).round_steps == 100
     assert run._budget(replace(request, steps=300)).round_steps == 20
+
+
+def test_a_round_takes_as_long_as_its_validation() -> None:
+    """Of a few steps between validations that take longer, most of the time would go to these."""
+    whole, paces = Timetable((), 1, 400, 20, (4000,)), {("gru", 4000): Pace(1.0, 3.5)}
+    made = module._timetables(whole, paces, grow=False, fixed=True)
+    rounds = [(one.steps, one.round_steps) for one in made]
+    assert rounds == [(400, 20), (200, 20), (100, 12), (50, 6), (25, 4), (12, 4), (6, 4), (3, 3),
+                      (1, 1)]  # fmt: skip
+
+
+@pytest.mark.usefixtures("paced")
+def test_on_a_busy_machine_there_is_less_to_do(spots: Task, tmp_path: Path) -> None:
+    request = Request(time=45, steps=10**6, parameters=4000, seeds=1, rates=(0.01,))
+    one = designed(spots, request, Budget(steps=10**6))
+    steps = [timetable(one, request, tmp_path / str(busy), 2, busy).steps for busy in (1, 2, 3)]
+    assert steps == sorted(steps, reverse=True)
+    assert steps[2] < 0.8 * steps[0]
+
+
+def test_where_no_time_is_left_nothing_is_measured(
+    spots: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials_pace, "measure_pace", lambda *_: pytest.fail("it takes time"))
+    request = Request(time=60, began=time.monotonic() - 59)
+    made = timetable(designed(spots, request), request, tmp_path, 2)
+    assert (made.generations, made.seeds, made.steps, made.parameters) == ((), 1, 1, (4000,))
 
 
 @pytest.mark.usefixtures("paced")
 def test_the_same_command_goes_on_as_it_began(spots: Task, tmp_path: Path) -> None:
     file, request = tmp_path / "timetable.json", Request(time=25)
-    first = make_timetable(designed(spots, request), request, file, 2)
+    first = timetable(designed(spots, request), request, tmp_path, 2)
     later = Request(time=25, began=time.monotonic() - 20)  # less is left, and as much was asked
-    assert make_timetable(designed(spots, later), later, file, 2) == first
+    assert timetable(designed(spots, later), later, tmp_path, 2) == first
     longer = Request(time=2000)
-    assert make_timetable(designed(spots, longer), longer, file, 2) != first
+    assert timetable(designed(spots, longer), longer, tmp_path, 2) != first
     for damaged in ("", "{}", json.dumps({"request": 1, "time": 25, "timetable": {"steps": "x"}})):
         file.write_text(damaged)
-        again = make_timetable(designed(spots, request), request, file, 2)
+        again = timetable(designed(spots, request), request, tmp_path, 2)
         assert again.steps == pytest.approx(first.steps, rel=0.1)  # a little less time is left
         assert (again.generations, again.seeds) == (first.generations, first.seeds)
     whole = Request()
-    assert make_timetable(designed(spots, whole), whole, file, 2).words == ()
+    assert timetable(designed(spots, whole), whole, tmp_path, 2).words == ()
 
 
 def test_baselines_are_measured_before_the_time_is_shared_out(

@@ -5,6 +5,7 @@ the data (one to three lines on stderr); 130 interrupted.
 """
 
 import errno
+import gc
 import importlib
 import io
 import os
@@ -25,6 +26,7 @@ from penstock.errors import PenstockError
 # Typer carries a click of its own in some versions; the base of its errors is found through it.
 _UsageError = typer.BadParameter.__base__
 _INTERRUPTED = 130
+_ALLOCATIONS = 50_000  # between two collections: imports make many objects, and no garbage
 _LONGEST = 2000  # signs of a message: it may quote a file
 _AGAIN = "and give the command again: what is done is kept"
 _ADVICE = {
@@ -40,7 +42,10 @@ def main() -> None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a sign that it has not is lost, no more
-    sys.exit(run(sys.argv[1:], process_start()))
+    gc.set_threshold(_ALLOCATIONS)
+    code = run(sys.argv[1:], process_start())
+    gc.freeze()  # else all that there is, torch too, is looked through at exit: over a second
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str], began: float | None = None) -> int:

@@ -38,7 +38,7 @@ from penstock.comparison.trials.design import Design, Rung
 from penstock.comparison.trials.schedule import Schedule, cut_words
 from penstock.comparison.trials.search import Search
 from penstock.comparison.trials.trial import Job, drop
-from penstock.comparison.trials.workers import Bench, Here, Outcome, Pool, Run
+from penstock.comparison.trials.workers import Bench, Here, Outcome, Pool, Run, one_thread
 from penstock.comparison.watcher import Watcher
 from penstock.data.splits import PARTS
 from penstock.errors import ArgumentError
@@ -47,6 +47,7 @@ from penstock.record.results import Record
 from penstock.tasks.task import Task
 from penstock.training.loop import Budget
 
+_TELLING = 0.05  # seconds of the processor below which it is not known how busy a machine is
 _ROUNDS = 50  # of a long training; short ones have rounds of as many steps as `Budget` says
 
 
@@ -85,11 +86,12 @@ def run_comparison(
     started, pool, watcher = time.monotonic(), pool or Here(), watcher or Watcher()
     out, design = request.folder, _design(task, request, budget or _budget(request))
     make_folder(out)
-    if request.ends is not None:
-        _measure_baselines(task)
-    timetable = make_timetable(design, request, out / "trials" / "timetable.json", pool.workers)
+    busy = _measure_baselines(task)
     seconds = None if request.ends is None else request.ends - started
-    schedule = Schedule(seconds, out / "trials", started, len(design.cells), timetable.measuring)
+    schedule = Schedule(seconds, out / "trials", started, len(design.cells), busy)
+    pool = pool if schedule.time_for_processes else Here()
+    timetable = make_timetable(design, request, schedule, pool.workers)
+    schedule.measuring = timetable.measuring
     skip = find_checks(request.skip_checks)
     run = _Run(timed(design, timetable), timetable, out, schedule, pool, watcher, skip)
     results = run.results()
@@ -98,10 +100,17 @@ def run_comparison(
     return results
 
 
-def _measure_baselines(task: Task) -> None:
-    """Fit and measure the baselines: what that takes is known before the time is shared out."""
-    for baseline in task.baselines.values():
-        _ = baseline.measured  # kept
+def _measure_baselines(task: Task) -> float:
+    """Fit and measure the baselines: what that takes is known before the time is shared out.
+
+    Returns how many times as long it took as on a machine that has nothing else to do.
+    """
+    start, used = time.monotonic(), time.process_time()
+    with one_thread():  # several wait for each other where the machine is busy
+        for baseline in task.baselines.values():
+            _ = baseline.measured  # kept
+    took, used = time.monotonic() - start, time.process_time() - used
+    return max(1.0, took / used) if used > _TELLING else 1.0
 
 
 def _budget(request: Request) -> Budget:

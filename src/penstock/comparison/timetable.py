@@ -8,8 +8,7 @@ command goes on as it began.
 """
 
 import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -21,14 +20,15 @@ import torch
 from penstock.atomic import write_json
 from penstock.comparison.request import Request
 from penstock.comparison.trials.design import Design
+from penstock.comparison.trials.pace import Paces, measure_paces
+from penstock.comparison.trials.schedule import Schedule
 from penstock.comparison.trials.search import whole_trainings
 from penstock.comparison.trials.space import Space
-from penstock.comparison.trials.workers import one_thread
 from penstock.errors import ArgumentError, DataError
 from penstock.opening import read_json
 from penstock.record.checked import conform
 from penstock.tasks.task import Task
-from penstock.training.loop import Budget, Training
+from penstock.training.loop import Budget
 
 SIZES = {"small": 4_000, "medium": 64_000, "large": 1_000_000}
 STEPS = {"small": 400, "medium": 1000, "large": 2000, "auto": 400}
@@ -39,7 +39,6 @@ _LAYERS, _DROPOUT = (1, 2), (0.0, 0.1, 0.3)
 _FOR_EACH_STEP = 16  # parameters at most for each step that there is to learn from
 _WORK = 3e11  # FLOPs of a training at most, where no time is given
 _GROWN = (16, 8, 4, 2)  # times the usual steps
-_STARTING = 6.0  # seconds until processes train
 _SLOWER, _CROWDED = 1.05, 1.25  # than was measured: one trial at a time, and several
 _MEASURING = 0.08  # of the time at most, for the speed
 _FEWEST_ROUNDS, _USUAL_ROUNDS = 8, 20  # of a training whose steps are few; of any other
@@ -116,20 +115,25 @@ def _check_task(task: Task, request: Request) -> None:
         )
 
 
-def make_timetable(design: Design, request: Request, file: Path, workers: int) -> Timetable:
-    """Return the timetable for a design, and keep it in the file; one that is there is taken."""
+def make_timetable(design: Design, request: Request, schedule: Schedule, workers: int) -> Timetable:
+    """Return the timetable for a design and so many trials at a time.
+
+    It is kept in the folder of the trials; one that is there is taken.
+    """
+    file = schedule.root / "timetable.json"
     whole = Timetable(
         design.space.generations(design.generations), design.seeds, design.budget.steps,
         design.budget.round_steps, design.space.parameters,
     )  # fmt: skip
     asked = json.loads(json.dumps({"cells": [*design.cells], "asked": asdict(whole)}))
     kept = _kept(file, asked, request.time)
-    if request.ends is None or kept is not None:
+    if schedule.seconds is None or kept is not None:
         timetable = kept or whole
     else:
-        seconds = request.ends - time.monotonic()
-        paces = _paces(design, _MEASURING * seconds)
-        timetable = _first_that_fits(whole, design, request, paces, seconds, workers)
+        paces = measure_paces(design, _MEASURING * schedule.left())
+        room = schedule.left() - schedule.starting * (workers > 1)
+        room *= workers / _CROWDED if workers > 1 else 1 / _SLOWER
+        timetable = _first_that_fits(whole, design, request, paces, room)
     write_json(file, {"request": asked, "time": request.time, "timetable": asdict(timetable)})
     return timetable
 
@@ -167,66 +171,12 @@ def timed(design: Design, timetable: Timetable) -> Design:
     )
 
 
-@dataclass(frozen=True)
-class _Pace:
-    """Seconds of a step, and of a validation."""
-
-    step: float
-    validation: float
-
-    def training(self, timetable: Timetable) -> float:
-        """Return the seconds of a whole training."""
-        return (
-            timetable.steps * self.step
-            + ceil(timetable.steps / timetable.round_steps) * self.validation
-        )
-
-
-Paces = Mapping[tuple[str, int], _Pace]  # by cell and size
-
-
-def _paces(design: Design, seconds: float) -> Paces:
-    """Return the pace of each cell at each size, as far as it could be measured in some seconds.
-
-    Each cell is measured at the smallest size, and the first at larger ones while there is time;
-    what is missing is thought to grow as that of the first cell did, or else with the size.
-    """
-    ends, sizes, cells = time.monotonic() + seconds, design.space.parameters, [*design.cells]
-    measured: dict[tuple[str, int], _Pace] = {}
-    for cell, size in [(cells[0], size) for size in sizes] + [(c, sizes[0]) for c in cells[1:]]:
-        if not measured or time.monotonic() < ends:
-            measured[cell, size] = _measured(design, cell, size, seconds / 4)
-    base = measured[cells[0], sizes[0]]
-
-    def pace(cell: str, size: int) -> _Pace:
-        known = measured.get((cell, size))
-        if known:
-            return known
-        small = measured.get((cell, sizes[0]), base)
-        large = measured.get((cells[0], size))
-        growth = large.step / base.step if large else size / sizes[0]
-        return _Pace(small.step * growth, small.validation * growth)
-
-    return {(cell, size): pace(cell, size) for cell in cells for size in sizes}
-
-
-def _measured(design: Design, cell: str, size: int, limit: float) -> _Pace:
-    setting = replace(design.space.first(), parameters=size)
-    with one_thread():
-        network = design.task.network(cell, design.structure(cell, setting))
-        training = Training(design.task.problem, network, seed=0, budget=design.budget)
-        return _Pace(*training.pace(limit))
-
-
 def _first_that_fits(
-    whole: Timetable, design: Design, request: Request, paces: Paces, seconds: float, workers: int
+    whole: Timetable, design: Design, request: Request, paces: Paces, room: float
 ) -> Timetable:
-    cells = [*design.cells]
+    """Return the fullest timetable whose trainings take that many seconds, one after the other."""
     free = request.steps is None
-    timetables = list(_timetables(whole, grow=free, fixed=request.parameters is not None))
-    ending = 0.05 * seconds + 3 + min(2.5 * len(cells), 0.1 * seconds)
-    room = (seconds - ending - _STARTING * (workers > 1)) * workers
-    room /= _CROWDED if workers > 1 else _SLOWER
+    timetables = list(_timetables(whole, paces, grow=free, fixed=request.parameters is not None))
     before = None
     for timetable in timetables:
         if _cost(timetable, design, paces) <= room:
@@ -235,15 +185,15 @@ def _first_that_fits(
     filled = _filled(timetable, before, whole, design, paces, room)
     timetable = _with_usual_rounds(filled, paces)
     last = max(timetable.parameters)
-    measuring = max(paces[cell, last].validation for cell in cells)
+    measuring = max(paces[cell, last].validation for cell in design.cells)
     return replace(timetable, measuring=measuring, words=tuple(_words(whole, timetable)))
 
 
-def _timetables(whole: Timetable, *, grow: bool, fixed: bool) -> Iterator[Timetable]:
+def _timetables(whole: Timetable, paces: Paces, *, grow: bool, fixed: bool) -> Iterator[Timetable]:
     """Give timetables, the fullest first; each leaves out more than the one before."""
     timetable = whole
     for times in _GROWN if grow else ():
-        yield _with_steps(whole, times * whole.steps)
+        yield _with_steps(whole, times * whole.steps, paces)
     yield timetable
     while len(timetable.parameters) > 1 and not fixed:
         timetable = replace(timetable, parameters=timetable.parameters[:-1])
@@ -257,7 +207,7 @@ def _timetables(whole: Timetable, *, grow: bool, fixed: bool) -> Iterator[Timeta
             timetable = replace(timetable, seeds=seeds)
             yield timetable
     while timetable.steps > 1:
-        timetable = _with_steps(timetable, max(1, timetable.steps // 2))
+        timetable = _with_steps(timetable, max(1, timetable.steps // 2), paces)
         yield timetable
 
 
@@ -277,20 +227,27 @@ def _filled(
     alike = before and replace(before, steps=steps, round_steps=timetable.round_steps)
     if before is None or cost > room or alike != timetable:
         return timetable
-    more = int(0.98 * steps * room / cost)  # as rounds are whole
+    more = max(steps, int(0.98 * steps * room / cost))  # as rounds are whole
     usual = replace(timetable, steps=whole.steps, round_steps=whole.round_steps)
-    filled = _with_steps(usual, min(more, before.steps))
+    filled = _with_steps(usual, min(more, before.steps), paces)
     return filled if _cost(filled, design, paces) <= room else timetable
 
 
-def _with_steps(timetable: Timetable, steps: int) -> Timetable:
+def _with_steps(timetable: Timetable, steps: int, paces: Paces) -> Timetable:
     """Return a timetable of so many steps: as many rounds where it has more of them, and shorter
-    ones where it has fewer, if there would be less than eight.
+    ones where it has fewer, if there would be less than eight. But a round takes at least as long
+    as its validation.
     """
     more = timetable.round_steps * steps // timetable.steps
-    fewer = min(timetable.round_steps, steps // _FEWEST_ROUNDS)
-    rounds = max(1, more if steps > timetable.steps else fewer)
-    return replace(timetable, steps=steps, round_steps=rounds)
+    fewer = max(steps // _FEWEST_ROUNDS, ceil(_validation_steps(timetable, paces)))
+    round_steps = more if steps > timetable.steps else min(timetable.round_steps, fewer, steps)
+    return replace(timetable, steps=steps, round_steps=max(1, round_steps))
+
+
+def _validation_steps(timetable: Timetable, paces: Paces) -> float:
+    """Return how many steps take as long as a validation, of networks of the largest size."""
+    last = max(timetable.parameters)
+    return max(pace.validation / pace.step for (_, size), pace in paces.items() if size == last)
 
 
 def _with_usual_rounds(timetable: Timetable, paces: Paces) -> Timetable:
@@ -298,9 +255,7 @@ def _with_usual_rounds(timetable: Timetable, paces: Paces) -> Timetable:
 
     What is done of a round when time is up is lost, and progress is seen at its end alone.
     """
-    last = max(timetable.parameters)
-    shares = [pace.validation / pace.step for (_, size), pace in paces.items() if size == last]
-    cheap = int(_VALIDATED * timetable.steps / max(*shares, 1e-9))
+    cheap = int(_VALIDATED * timetable.steps / max(_validation_steps(timetable, paces), 1e-9))
     rounds = min(_USUAL_ROUNDS, cheap)
     if rounds <= timetable.steps // timetable.round_steps:
         return timetable
@@ -314,13 +269,20 @@ def _cost(timetable: Timetable, design: Design, paces: Paces) -> float:
     Which cells a tournament leaves is not known: they take as long as cells do on average.
     """
     each = [
-        [paces[cell, size].training(timetable) for size in timetable.parameters]
+        [
+            paces[cell, size].training(timetable.steps, timetable.round_steps)
+            for size in timetable.parameters
+        ]
         for cell in design.cells
     ]
     usual, longest = mean(map(mean, each)), mean(map(max, each))
     tournament, searched = whole_trainings(design, timetable.generations)
     measured = timetable.seeds + design.resplits
-    return tournament * usual + design.finalists * (searched * usual + measured * longest)
+    testing = sum(
+        max(paces[cell, size].validation for size in timetable.parameters) for cell in design.cells
+    )
+    trained = tournament * usual + design.finalists * (searched * usual + measured * longest)
+    return trained + testing
 
 
 def _words(whole: Timetable, timetable: Timetable) -> Iterator[str]:

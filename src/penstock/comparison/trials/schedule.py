@@ -16,7 +16,10 @@ from penstock.record.contestants import Trial
 from penstock.record.structure import Setting
 
 _SEARCH_SHARE = 0.5  # of the time
-_ENDING = 3.0, 0.05  # seconds, and a share, kept back for measuring, judging and writing
+_STARTING = 4.0  # seconds until processes train
+_WORTH = 4  # times their start: the least time for which processes are started
+_ENDING = 2.0, 0.05  # seconds, and a share, kept back for judging and writing
+_MOST = 0.2  # of the time, for that
 _LOOKING = 2.5, 0.1  # seconds a cell, and a share at most, kept back for looking into the models
 
 
@@ -29,6 +32,7 @@ class Schedule:
         root: the folder of trials; those that are there take no time.
         started: when the run began, by `time.monotonic()`.
         cells: how many are compared.
+        busy: how many times as slow the machine is as if this were alone on it.
         measuring: seconds that it takes to measure a trial.
         given: trials to train.
         rounds: of training, in those that have ended.
@@ -38,6 +42,7 @@ class Schedule:
     root: Path
     started: float = field(default_factory=time.monotonic)
     cells: int = 0
+    busy: float = 1.0
     measuring: float = 0.0
     given: set[Job] = field(default_factory=set)
     rounds: int = 0
@@ -52,7 +57,7 @@ class Schedule:
         if self.seconds is None:
             return float("inf")
         each, most = _LOOKING
-        looking = min(each * self.cells, most * self.seconds)
+        looking = min(each * self.busy * self.cells, most * self.seconds)
         return self.ending - looking - self.measuring * self.cells
 
     @property
@@ -61,7 +66,22 @@ class Schedule:
         if self.seconds is None:
             return float("inf")
         least, share = _ENDING
-        return self.started + (1 - share) * self.seconds - least
+        kept = min(self.busy * least + share * self.seconds, _MOST * self.seconds)
+        return self.started + self.seconds - kept
+
+    @property
+    def starting(self) -> float:
+        """Seconds that processes take until they train."""
+        return _STARTING * self.busy
+
+    def left(self) -> float:
+        """Return the seconds until trials must stop."""
+        return self.deadline - time.monotonic()
+
+    @property
+    def time_for_processes(self) -> bool:
+        """Whether there is time enough that processes are worth their start."""
+        return self.seconds is None or self.left() >= _WORTH * self.starting
 
     def note(self, job: Job, trial: Trial) -> None:
         """Count the rounds of a trial that has ended, those before a pause once."""
