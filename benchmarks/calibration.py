@@ -34,7 +34,8 @@ from calibrating.shares import Row, Tally, together, wilson
 
 SEEDS, CELLS, MANY = (1, 2, 3, 5, 10), (2, 3, 10), 44
 KINDS = (
-    "forecast: random walk", "forecast: white noise", "forecast: regimes", "forecast: season",
+    "forecast: random walk", "forecast: white noise", "forecast: regimes",
+    "forecast: random regimes", "forecast: season",
     "classify: random labels", "classify: sums", "tag: running sums", "text: Markov chain",
 )  # fmt: skip
 

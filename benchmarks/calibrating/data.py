@@ -106,6 +106,13 @@ def _regimes(rng: np.random.Generator) -> tuple[Task, Problem]:
     return series(loud * rng.standard_normal(_LENGTH + _FRESH))
 
 
+def _random_regimes(rng: np.random.Generator) -> tuple[Task, Problem]:
+    """Return noise whose spread is drawn anew every fifty rows: what a test part holds is luck."""
+    length = _LENGTH + _FRESH
+    loud = np.repeat(rng.choice([1, 5], -(-length // 50)), 50)[:length]
+    return series(loud * rng.standard_normal(length))
+
+
 def _season(rng: np.random.Generator) -> tuple[Task, Problem]:
     steps = np.arange(_LENGTH + _FRESH)
     return series(np.sin(2 * np.pi * steps / 12) + 0.5 * rng.standard_normal(len(steps)))
@@ -131,6 +138,7 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], tuple[Task, Problem]], bo
     "forecast: random walk": (_walk, True),
     "forecast: white noise": (_noise, True),
     "forecast: regimes": (_regimes, True),
+    "forecast: random regimes": (_random_regimes, True),
     "forecast: season": (_season, False),
     "classify: random labels": (_random_labels, True),
     "classify: sums": (_signs, False),
