@@ -1,15 +1,17 @@
-"""Measures Penstock beside its peers, all in one process and one run, and prints ratios.
+"""Measures Penstock beside its peers in one run, and prints ratios.
 
     python benchmarks/speed.py [--quick] [--out benchmarks/results/speed.json]
 
-Peers: torch.nn, onnxruntime, and for a custom cell (peephole LSTM) the eager loop, torch.jit and
-torch.compile of the loop; every cell has its place beside our own LSTM. Contestants take turns,
-call by call, after a warm-up, on fresh random inputs whose results are compared first; figures are
-medians, ratios are peer / ours (above 1, Penstock is faster), and each table ends in the geometric
-mean. All through the public layers.
+Peers: torch.nn and onnxruntime, each in a process of its own, in blocks with pauses between them
+(see `measuring.blocks`); and for a custom cell (peephole LSTM) the eager loop, torch.jit and
+torch.compile of the loop; every cell has its place beside our own LSTM. These last are all torch's
+own code and share its threads: they take turns call by call. Results are compared first; figures
+are medians, ratios are peer / ours (above 1, Penstock is faster), and each table ends in the
+geometric mean. All through the public layers.
 Legend: T steps, B rows, I input, H hidden.
 """
 
+import itertools
 import json
 import math
 import os
@@ -28,6 +30,8 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from measuring.blocks import ROUNDS, Arena
+from measuring.peers import SGEMM, Work
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -36,7 +40,8 @@ import penstock
 from penstock.cells import Place
 from penstock.compiler import pipeline
 
-SHAPES = [  # T, B, I, H
+Shape = tuple[int, int, int, int]
+SHAPES: list[Shape] = [  # T, B, I, H
     (100, 1, 64, 128), (100, 1, 256, 256), (100, 32, 128, 256), (128, 64, 512, 512),
     (256, 16, 64, 64), (1000, 8, 32, 128), (100, 4, 128, 128), (50, 128, 64, 256),
     (200, 32, 16, 32), (64, 16, 256, 256), (500, 2, 32, 64), (30, 256, 100, 100),
@@ -44,6 +49,8 @@ SHAPES = [  # T, B, I, H
 QUICK = SHAPES[2:3] + SHAPES[4:5]
 BESIDE_LSTM = [(100, 32, 128, 256), (256, 16, 64, 64)]
 CELLS = ["RNN", "LSTM", "GRU"]
+LIBRARIES = "penstock", "torch", "onnxruntime"
+THREADS = 1, 2
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 console = Console(width=110)
 
@@ -54,12 +61,12 @@ def main(
     only: Annotated[str, typer.Option(help="Parts to run, by comma.")] = "",
 ) -> None:
     """Measure everything, print the tables, write the JSON."""
-    shapes, seconds = (QUICK, 0.5) if quick else (SHAPES, 2.0)
+    shapes, seconds, rounds = (QUICK, 0.5, 5) if quick else (SHAPES, 2.0, ROUNDS)
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "layers": partial(layers, shapes, seconds),
+        "layers": partial(layers, shapes, rounds),
         "custom": partial(custom, shapes, seconds),
         "cells": partial(cells, seconds / 4),
-        "one_step": one_step,
+        "one_step": partial(one_step, rounds),
         "compile_time": compile_time,
         "memory": memory,
         "checkpoints": checkpoints,
@@ -132,112 +139,62 @@ def inference(layer: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
 KINDS = {"training": training, "inference": inference}
 
 
-def layers(shapes: list[tuple[int, ...]], seconds: float) -> dict[str, Any]:
+def layers(shapes: list[Shape], rounds: int) -> dict[str, Any]:
     """Training and sequence inference of the drop-ins, beside torch.nn and onnxruntime."""
     rows = []
-    for T, B, I, H in track(shapes, "drop-ins", console=console):
-        for name in CELLS:
-            theirs, ours = getattr(torch.nn, name)(I, H), getattr(penstock, name)(I, H)
-            ours.load_state_dict(theirs.state_dict())
-            x = torch.randn(T, B, I)
-            torch.testing.assert_close(ours(x)[0], theirs(x)[0], atol=1e-5, rtol=1e-4)
-            calls = {"torch": inference(theirs, x), "ours": inference(ours, x)}
-            calls |= onnx_call(name, theirs, x)
-            fast = medians(calls, seconds)
-            slow = medians({"torch": training(theirs, x), "ours": training(ours, x)}, seconds)
-            peak = sgemm()
-            flops = 2 * T * B * GATES[name] * H * (I + H)
-            rows.append({
-                "cell": name, "shape": [T, B, I, H],
-                "inference_ms": {k: v * 1e3 for k, v in fast.items()},
-                "training_ms": {k: v * 1e3 for k, v in slow.items()},
-                "training_ratio": slow["torch"] / slow["ours"],
-                "inference_ratio": min(v for k, v in fast.items() if k != "ours") / fast["ours"],
-                "forward_share": flops / fast["ours"] / peak,
-                "training_share": 3 * flops / slow["ours"] / peak,
-            })  # fmt: skip
-    show_layers(rows)
-    return {
-        "rows": rows,
-        "training": {
-            c: geometric([r["training_ratio"] for r in rows if r["cell"] == c]) for c in CELLS
-        },
-        "inference": {
-            c: geometric([r["inference_ratio"] for r in rows if r["cell"] == c]) for c in CELLS
-        },
-    }
+    with Arena() as arena:
+        for threads in THREADS:
+            for shape in track(shapes, f"drop-ins, {threads} threads", console=console):
+                rows += [_layer(arena, name, shape, threads, rounds) for name in CELLS]
+    for threads in THREADS:
+        show_layers([r for r in rows if r["threads"] == threads], threads)
+    return {"rows": rows}
 
 
-def show_layers(rows: list[dict[str, Any]]) -> None:
+def _layer(arena: Arena, cell: str, shape: Shape, threads: int, rounds: int) -> dict[str, Any]:
+    """Measure one drop-in at one shape."""
+    (T, B, I, H), row = shape, {"cell": cell, "shape": list(shape), "threads": threads}
+    products = Work("sgemm", cell, shape, "inference", threads)
+    for kind, libraries in (("inference", LIBRARIES), ("training", LIBRARIES[:2])):
+        works = [Work(library, cell, shape, kind, threads) for library in libraries]
+        times = arena.measure([*works, products], rounds)
+        ratio, noise = times.ratio(libraries[1:])
+        flops = (3 if kind == "training" else 1) * 2 * T * B * GATES[cell] * H * (I + H)
+        rate = 2 * SGEMM**3 / times.seconds("sgemm")
+        row |= {
+            f"{kind}_ms": {name: times.seconds(name) * 1e3 for name in libraries},
+            f"{kind}_ratio": ratio,
+            f"{kind}_noise": noise,
+            f"{kind}_share": flops / times.seconds("penstock") / rate,
+        }
+    return row
+
+
+def show_layers(rows: list[dict[str, Any]], threads: int) -> None:
     """Print the table of the drop-ins."""
-    table = Table(title="peer / ours; inference beside the best of torch and onnxruntime")
-    for column in (
-        "T, B, I, H",
-        "cell",
-        "training",
-        "inference",
-        "forward of sgemm",
-        "training of sgemm",
-    ):
+    table = Table(
+        title=f"{threads} threads: peer / ours ± noise; inference beside the best of torch and "
+        "onnxruntime; share of the FLOP/s of sgemm in the same rounds"
+    )
+    columns = "T, B, I, H", "cell", "training", "share", "inference", "share", "best peer"
+    for column in columns:
         table.add_column(column, justify="right")
     for r in rows:
-        shape = ", ".join(map(str, r["shape"]))
-        shares = (f"{r['forward_share']:.0%}", f"{r['training_share']:.0%}")
-        table.add_row(
-            shape, r["cell"], f"{r['training_ratio']:.2f}×", f"{r['inference_ratio']:.2f}×", *shares
-        )
+        peer = min(LIBRARIES[1:], key=r["inference_ms"].__getitem__)
+        shown = [
+            text
+            for kind in ("training", "inference")
+            for text in (
+                f"{r[f'{kind}_ratio']:.2f}× ± {r[f'{kind}_noise']:.2f}",
+                f"{r[f'{kind}_share']:.0%}",
+            )
+        ]
+        table.add_row(", ".join(map(str, r["shape"])), r["cell"], *shown, peer)
     for cell in CELLS:
         own = [r for r in rows if r["cell"] == cell]
         means = [geometric([r[k] for r in own]) for k in ("training_ratio", "inference_ratio")]
-        table.add_row("geometric mean", cell, *(f"{m:.2f}×" for m in means), "", "")
+        table.add_row("geometric mean", cell, f"{means[0]:.2f}×", "", f"{means[1]:.2f}×", "", "")
     console.print(table)
-
-
-def sgemm() -> float:
-    """Return the FLOP/s of torch's product of two 1024² matrices, now."""
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    return 2 * 1024**3 / medians({"sgemm": lambda: a @ b}, 0.3)["sgemm"]
-
-
-def onnx_call(name: str, layer: Any, x: torch.Tensor) -> dict[str, Callable[[], Any]]:
-    """Return the same layer in onnxruntime, where that is installed, after a comparison."""
-    try:
-        import onnx
-        import onnxruntime
-        from onnx import helper, numpy_helper
-    except ImportError:
-        return {}
-    weights = [p.detach().numpy() for p in layer.parameters()]
-    order = {"RNN": [0], "LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2]}[name]  # i, o, f, c and z, r, h
-
-    def reordered(w: Any) -> Any:
-        parts = w.reshape(len(order), layer.hidden_size, *w.shape[1:])[order]
-        return parts.reshape(w.shape)
-
-    import numpy as np
-
-    w, r, b1, b2 = map(reordered, weights)
-    tensors = {"W": w[None], "R": r[None], "B": np.concatenate([b1, b2])[None]}
-    constants = [numpy_helper.from_array(np.ascontiguousarray(t), n) for n, t in tensors.items()]
-    options = {"linear_before_reset": 1} if name == "GRU" else {}
-    node = helper.make_node(
-        name, ["X", "W", "R", "B"], ["Y"], hidden_size=layer.hidden_size, **options
-    )
-    floats = onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        [node], "layer", [helper.make_tensor_value_info("X", floats, list(x.shape))],
-        [helper.make_tensor_value_info("Y", floats, None)], constants,
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = torch.get_num_threads()
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(model.SerializeToString(), settings)
-    fed = {"X": x.numpy()}
-    np.testing.assert_allclose(
-        session.run(None, fed)[0][:, 0], layer(x)[0].detach().numpy(), atol=1e-4
-    )
-    return {"onnxruntime": lambda: session.run(None, fed)}
 
 
 class Loop(torch.nn.Module):
@@ -351,29 +308,22 @@ def cells(seconds: float) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def one_step() -> dict[str, Any]:
-    """One step from Python, B = 1, beside torch.nn's cells."""
+def one_step(rounds: int) -> dict[str, Any]:
+    """One step from Python, B = 1, beside torch.nn's cells and onnxruntime."""
     rows = []
-    table = Table(title="one step, B = 1, µs")
-    for column in ("H", "cell", "stream", "torch.nn cell", "ratio", "layer", "onnxruntime"):
+    table = Table(title="one step, B = 1, 1 thread, µs; nn cell / stream ± noise")
+    libraries = "stream", "cell", "penstock", "onnxruntime"
+    for column in ("H", "cell", "stream", "nn cell", "layer", "onnxruntime", "ratio"):
         table.add_column(column, justify="right")
-    for H in (16, 32, 64, 128, 256):
-        for name in ("LSTM", "GRU"):
-            ours, theirs = getattr(penstock, name)(H, H), getattr(torch.nn, f"{name}Cell")(H, H)
-            x, h = torch.randn(1, 1, H), torch.zeros(1, 1, H)
-            state = (h, h) if name == "LSTM" else h
-            own = (h[0], h[0]) if name == "LSTM" else h[0]
-            calls = {
-                "stream": partial(ours.stream(1).step, x[0]),
-                "cell": partial(theirs, x[0], own),
-                "layer": partial(ours, x, state),
-            } | onnx_call(name, getattr(torch.nn, name)(H, H), x)
-            with torch.no_grad():
-                t = medians(calls, 0.3)
-            rows.append({"H": H, "kind": name, **{k: v * 1e6 for k, v in t.items()}})
-            ratio = t["cell"] / t["stream"]
-            us = [f"{t[k] * 1e6:.1f}" for k in ("stream", "cell", "layer", "onnxruntime") if k in t]
-            table.add_row(str(H), name, us[0], us[1], f"{ratio:.1f}×", *us[2:])
+    with Arena() as arena:
+        for H, name in itertools.product((16, 32, 64, 128, 256), ("LSTM", "GRU")):
+            works = [Work(one, name, (1, 1, H, H), "inference", 1) for one in libraries]
+            times = arena.measure(works, rounds)
+            ratio, noise = times.ratio(["cell"], "stream")
+            us = {one: times.seconds(one) * 1e6 for one in libraries}
+            rows.append({"H": H, "kind": name, **us, "ratio": ratio, "noise": noise})
+            shown = (f"{us[one]:.1f}" for one in libraries)
+            table.add_row(str(H), name, *shown, f"{ratio:.1f}× ± {noise:.1f}")
     console.print(table)
     return {"rows": rows}
 

@@ -173,11 +173,11 @@ def _others(rows: Rows) -> str:
     return (
         "## Other metrics\n\nWhat the ± of the other metrics hold, with five seeds. The rows "
         "that follow a random walk are far from where it was: sMAPE and skill are of other values "
-        "there, and no interval from one part of it can hold them. Where the noise is loud or quiet "
-        "for fifty rows at a time by chance, the 125 rows of a test part hold two or three such "
-        "stretches, in a fifth of the sets all alike: what the other kind is like no test part "
-        "tells then. Where they take turns, every test part holds as much of both as any other, "
-        "and intervals, which know nothing of turns, are too wide.\n\n"
+        "there, and no interval from one part of it can hold them. Where the noise is loud or "
+        "quiet for fifty rows at a time by chance, the 125 rows of a test part hold two or three "
+        "such stretches, in a fifth of the sets all alike: what the other kind is like no test "
+        "part tells then. Where they take turns, every test part holds as much of both as any "
+        "other, and intervals, which know nothing of turns, are too wide.\n\n"
         f"{_table(('data', 'metric', '± holds the truth'), lines)}"
     )
 

@@ -3,6 +3,7 @@ typedef struct {
   int64_t B;
   int64_t reverse;
   int64_t keep;
+  int64_t places;
   int64_t by_columns;
   int64_t threads;
   int64_t pack;
@@ -36,8 +37,13 @@ INLINE void forward_0_body(const forward_args *a, const Step *s, int64_t row, in
   const vec v15 = load(p0 + 1 * LANES, LANES);
   const vec v20 = load(p0 + 2 * LANES, LANES);
   const vec v29 = load(p0 + 3 * LANES, LANES);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 4 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 1 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 2 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 3 * a->hidden_size + j);
   const vec v4 = load(a->vector_weight_w_2 + j, n);
-  const vec v1 = load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n);
+  const vec v1 = load((cut ? a->zeros : a->state_c + ((s->old & a->places) * a->B + row) * a->hidden_size) + j, n);
   const vec v5 = load(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 4 * a->hidden_size + j, n);
   const vec v3 = load(a->vector_weight_w_1 + j, n);
   const vec v2 = load(a->below_c + (s->t * a->B + row) * a->hidden_size + j, n);
@@ -69,7 +75,7 @@ INLINE void forward_0_body(const forward_args *a, const Step *s, int64_t row, in
   if (a->keep) store(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + j, v17, n);
   if (a->keep) store(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 1 * a->hidden_size + j, v22, n);
   if (a->keep) store(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 2 * a->hidden_size + j, v25, n);
-  store(a->state_c + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n) : v27, n);
+  store(a->state_c + ((s->new & a->places) * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_c + ((s->old & a->places) * a->B + row) * a->hidden_size) + j, n) : v27, n);
   if (a->keep) store(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 3 * a->hidden_size + j, v31, n);
   store(a->state_h + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n) : v33, n);
 }
@@ -124,7 +130,8 @@ static void forward_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = k, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * (1)};
     forward_0(a, &s, first, end, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * part / parts, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * (part + 1) / parts);
     if (a->by_columns) meet(&a->arrived, &met, team);
   }
@@ -144,6 +151,7 @@ typedef struct {
   int64_t B;
   int64_t reverse;
   int64_t keep;
+  int64_t places;
   int64_t by_columns;
   int64_t threads;
   int64_t pack;
@@ -183,6 +191,13 @@ INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, 
                               int n) {
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
+  __builtin_prefetch(a->state_c + ((s->new + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 3 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 2 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 1 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 4 * a->hidden_size + j);
+  __builtin_prefetch(a->state_c + ((s->old + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 5 * a->hidden_size + 0 * a->hidden_size + j);
   const vec v9 = load(a->state_c + (s->new * a->B + row) * a->hidden_size + j, n);
   const vec v12 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
   const vec v10 = load(a->lifted + (s->t * a->B + row) * 5 * a->hidden_size + 3 * a->hidden_size + j, n);
@@ -353,7 +368,8 @@ static void backward_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = a->T - 1 - k, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * (-1)};
     if (a->incoming_grad_h)
       for (int64_t e = rows_from * a->hidden_size; e < rows_to * a->hidden_size; ++e)
         a->grad_h[s.from * a->B * a->hidden_size + e] +=

@@ -3,6 +3,7 @@ typedef struct {
   int64_t B;
   int64_t reverse;
   int64_t keep;
+  int64_t places;
   int64_t by_columns;
   int64_t threads;
   int64_t pack;
@@ -30,6 +31,8 @@ INLINE void forward_0_body(const forward_args *a, const Step *s, int64_t row, in
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v2 = load(p0 + 0 * LANES, LANES);
   const vec v6 = load(p0 + 1 * LANES, LANES);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j);
   const vec v1 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + j, n);
   const vec v5 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v0 = load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n);
@@ -82,6 +85,8 @@ INLINE void forward_1_body(const forward_args *a, const Step *s, int64_t row, in
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v11 = load(p0 + 0 * LANES, LANES);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j);
   const vec v10 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j, n);
   const vec v8 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v16 = load(a->scratch_hidden_size + (row) * 2 * a->hidden_size + 1 * a->hidden_size + j, n);
@@ -147,7 +152,8 @@ static void forward_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = k, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * (1)};
     forward_0(a, &s, first, end, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * part / parts, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * (part + 1) / parts);
     if (a->by_columns) meet(&a->arrived, &met, team);
     forward_1(a, &s, first, end, ((a->hidden_size + (forward_1_spread * LANES) - 1) / (forward_1_spread * LANES)) * part / parts, ((a->hidden_size + (forward_1_spread * LANES) - 1) / (forward_1_spread * LANES)) * (part + 1) / parts);
@@ -169,6 +175,7 @@ typedef struct {
   int64_t B;
   int64_t reverse;
   int64_t keep;
+  int64_t places;
   int64_t by_columns;
   int64_t threads;
   int64_t pack;
@@ -200,6 +207,10 @@ INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, 
                               int n) {
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->state_h + ((s->old + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j);
   const vec v1 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + j, n);
   const vec v0 = load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n);
   const vec v7 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
@@ -244,6 +255,10 @@ INLINE void backward_1_body(const backward_args *a, const Step *s, int64_t row, 
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v15 = load(p0 + 0 * LANES, LANES);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 2 * a->hidden_size + j);
+  __builtin_prefetch(a->state_h + ((s->old + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 0 * a->hidden_size + j);
   const vec v5 = all((real)1.0);
   const vec v2 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v7 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
@@ -301,6 +316,7 @@ INLINE void backward_2_body(const backward_args *a, const Step *s, int64_t row, 
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
   const vec v24 = load(p0 + 0 * LANES, LANES);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j);
   const vec v5 = all((real)1.0);
   const vec v2 = load(a->lifted + (s->t * a->B + row) * 3 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v7 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
@@ -376,7 +392,8 @@ static void backward_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = a->T - 1 - k, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * (-1)};
     if (a->incoming_grad_h)
       for (int64_t e = rows_from * a->hidden_size; e < rows_to * a->hidden_size; ++e)
         a->grad_h[s.from * a->B * a->hidden_size + e] +=

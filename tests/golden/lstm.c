@@ -3,6 +3,7 @@ typedef struct {
   int64_t B;
   int64_t reverse;
   int64_t keep;
+  int64_t places;
   int64_t by_columns;
   int64_t threads;
   int64_t pack;
@@ -33,11 +34,15 @@ INLINE void forward_0_body(const forward_args *a, const Step *s, int64_t row, in
   const vec v7 = load(p0 + 1 * LANES, LANES);
   const vec v11 = load(p0 + 2 * LANES, LANES);
   const vec v15 = load(p0 + 3 * LANES, LANES);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 4 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 4 * a->hidden_size + 1 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 4 * a->hidden_size + 2 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j);
   const vec v2 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + j, n);
   const vec v6 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 1 * a->hidden_size + j, n);
   const vec v10 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 2 * a->hidden_size + j, n);
   const vec v14 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j, n);
-  const vec v1 = load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n);
+  const vec v1 = load((cut ? a->zeros : a->state_c + ((s->old & a->places) * a->B + row) * a->hidden_size) + j, n);
   const vec v4 = v2 + v3;
   const vec v5 = op_sigmoid(v4);
   const vec v8 = v6 + v7;
@@ -55,7 +60,7 @@ INLINE void forward_0_body(const forward_args *a, const Step *s, int64_t row, in
   if (a->keep) store(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 1 * a->hidden_size + j, v9, n);
   if (a->keep) store(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 2 * a->hidden_size + j, v13, n);
   if (a->keep) store(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j, v17, n);
-  store(a->state_c + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_c + (s->old * a->B + row) * a->hidden_size) + j, n) : v20, n);
+  store(a->state_c + ((s->new & a->places) * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_c + ((s->old & a->places) * a->B + row) * a->hidden_size) + j, n) : v20, n);
   store(a->state_h + (s->new * a->B + row) * a->hidden_size + j, past_end ? load((cut ? a->zeros : a->state_h + (s->old * a->B + row) * a->hidden_size) + j, n) : v22, n);
 }
 
@@ -109,7 +114,8 @@ static void forward_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = k, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * (1)};
     forward_0(a, &s, first, end, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * part / parts, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * (part + 1) / parts);
     if (a->by_columns) meet(&a->arrived, &met, team);
   }
@@ -129,6 +135,7 @@ typedef struct {
   int64_t B;
   int64_t reverse;
   int64_t keep;
+  int64_t places;
   int64_t by_columns;
   int64_t threads;
   int64_t pack;
@@ -163,6 +170,12 @@ INLINE void backward_0_body(const backward_args *a, const Step *s, int64_t row, 
                               int n) {
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
+  __builtin_prefetch(a->state_c + ((s->new + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 4 * a->hidden_size + 2 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 4 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->state_c + ((s->old + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 4 * a->hidden_size + 1 * a->hidden_size + j);
   const vec v6 = load(a->state_c + (s->new * a->B + row) * a->hidden_size + j, n);
   const vec v8 = load(a->grad_h + (s->from * a->B + row) * a->hidden_size + j, n);
   const vec v5 = load(a->lifted + (s->t * a->B + row) * 4 * a->hidden_size + 3 * a->hidden_size + j, n);
@@ -314,7 +327,8 @@ static void backward_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = a->T - 1 - k, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * (-1)};
     if (a->incoming_grad_h)
       for (int64_t e = rows_from * a->hidden_size; e < rows_to * a->hidden_size; ++e)
         a->grad_h[s.from * a->B * a->hidden_size + e] +=

@@ -3,6 +3,7 @@ typedef struct {
   int64_t B;
   int64_t reverse;
   int64_t keep;
+  int64_t places;
   int64_t by_columns;
   int64_t threads;
   int64_t pack;
@@ -68,6 +69,7 @@ static void forward_0(const forward_args *shared, const Step *step, int64_t firs
 
 INLINE void forward_2_body(const forward_args *a, const Step *s, int64_t row, int64_t j,
                               int n, vec v5, vec *sum8) {
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
   const vec v1 = load(a->lifted + (s->t * a->B + row) * a->hidden_size + j, n);
   const vec v6 = v1 - v5;
   const vec v7 = v6 * v6;
@@ -76,6 +78,7 @@ INLINE void forward_2_body(const forward_args *a, const Step *s, int64_t row, in
 
 INLINE void forward_4_body(const forward_args *a, const Step *s, int64_t row, int64_t j,
                               int n, vec v22, vec *sum25) {
+  __builtin_prefetch(a->saved_hidden_size + ((s->t + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
   const vec v19 = load(a->saved_hidden_size + ((a->keep ? s->t : 0) * a->B + row) * a->hidden_size + j, n);
   const vec v23 = v19 - v22;
   const vec v24 = v23 * v23;
@@ -86,6 +89,8 @@ INLINE void forward_6_body(const forward_args *a, const Step *s, int64_t row, in
                               int n, vec v4, vec v12, vec v21, vec v28) {
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->saved_hidden_size + ((s->t + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
   const vec v1 = load(a->lifted + (s->t * a->B + row) * a->hidden_size + j, n);
   const vec v15 = load(a->vector_weight_gain_ih_a + j, n);
   const vec v19 = load(a->saved_hidden_size + ((a->keep ? s->t : 0) * a->B + row) * a->hidden_size + j, n);
@@ -165,7 +170,8 @@ static void forward_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = k, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * (1)};
     forward_0(a, &s, first, end, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * part / parts, ((a->hidden_size + (forward_0_spread * LANES) - 1) / (forward_0_spread * LANES)) * (part + 1) / parts);
     if (a->by_columns) meet(&a->arrived, &met, team);
     forward_1(a, &s, rows_from, rows_to);
@@ -187,6 +193,7 @@ typedef struct {
   int64_t B;
   int64_t reverse;
   int64_t keep;
+  int64_t places;
   int64_t by_columns;
   int64_t threads;
   int64_t pack;
@@ -219,6 +226,9 @@ INLINE void backward_1_body(const backward_args *a, const Step *s, int64_t row, 
                               int n, vec v3, vec v6, vec v11, vec v14, vec v21, vec *sum29, vec *sum39, vec *sum48, vec *sum57) {
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
   const int cut = a->reset && a->reset[s->t * a->B + row];
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->saved_hidden_size + ((s->t + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->state_h + ((s->new + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
   const vec v1 = load(a->lifted + (s->t * a->B + row) * a->hidden_size + j, n);
   const vec v10 = load(a->saved_hidden_size + ((a->keep ? s->t : 0) * a->B + row) * a->hidden_size + j, n);
   const vec v18 = load(a->state_h + (s->new * a->B + row) * a->hidden_size + j, n);
@@ -256,6 +266,8 @@ INLINE void backward_1_body(const backward_args *a, const Step *s, int64_t row, 
 INLINE void backward_3_body(const backward_args *a, const Step *s, int64_t row, int64_t j,
                               int n, vec v4, vec v12, vec v35, vec v40, vec v53, vec v58) {
   const int past_end = a->valid && !a->valid[s->t * a->B + row];
+  __builtin_prefetch(a->lifted + ((s->t + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
+  __builtin_prefetch(a->saved_hidden_size + ((s->t + s->ahead) * a->B + row) * 1 * a->hidden_size + 0 * a->hidden_size + j);
   const vec v1 = load(a->lifted + (s->t * a->B + row) * a->hidden_size + j, n);
   const vec v10 = load(a->saved_hidden_size + ((a->keep ? s->t : 0) * a->B + row) * a->hidden_size + j, n);
   const vec v26 = load(a->scratch_hidden_size + (row) * 6 * a->hidden_size + j, n);
@@ -282,6 +294,10 @@ static void backward_0(const backward_args *shared, const Step *step, int64_t fi
   const int n = 1; /* of the numbers a row */
   const int64_t j = 0;
   for (int64_t row = first; row < end; ++row) {
+    __builtin_prefetch(a->saved_1 + ((s->t + s->ahead) * a->B + row) * 4 * 1 + 0 * 1 + j);
+    __builtin_prefetch(a->saved_1 + ((s->t + s->ahead) * a->B + row) * 4 * 1 + 2 * 1 + j);
+    __builtin_prefetch(a->saved_1 + ((s->t + s->ahead) * a->B + row) * 4 * 1 + 3 * 1 + j);
+    __builtin_prefetch(a->saved_1 + ((s->t + s->ahead) * a->B + row) * 4 * 1 + 1 * 1 + j);
     const vec v3 = all(*(a->saved_1 + ((a->keep ? s->t : 0) * a->B + row) * 4 * 1));
     const vec v11 = all(*(a->saved_1 + ((a->keep ? s->t : 0) * a->B + row) * 4 * 1 + 2 * 1));
     const vec v14 = all(*(a->saved_1 + ((a->keep ? s->t : 0) * a->B + row) * 4 * 1 + 3 * 1));
@@ -378,7 +394,8 @@ static void backward_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = a->T - 1 - k, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * (-1)};
     if (a->incoming_grad_h)
       for (int64_t e = rows_from * a->hidden_size; e < rows_to * a->hidden_size; ++e)
         a->grad_h[s.from * a->B * a->hidden_size + e] +=

@@ -3,6 +3,7 @@
 Cell      --trace-->          Graph        one step, as nodes
 Graph     --modify-->         Graph        with zoneout, layer norm and the like, where asked for
 Graph     --hoist, derive-->  Hoisted      without what goes before the loop: products of x
+          or gather           Graph        where these stay: sums of products as one
 Graph     --differentiate-->  Backward     the step backwards
 both      --save-->           Saving       what is saved for it, what it computes again
 each      --cut-->            Stages       of a step, between waits for whole rows
@@ -23,8 +24,9 @@ from penstock.cells import Cell, Place
 from penstock.compiler.backends.base import Bound
 from penstock.compiler.backends.memory import check
 from penstock.compiler.ir import verify
-from penstock.compiler.ir.graph import BIASES, Backward, Graph, Hoisted
+from penstock.compiler.ir.graph import BIASES, Backward, Graph, Hoisted, Saving
 from penstock.compiler.ir.plan import LoopPlan
+from penstock.compiler.passes.gather import gather
 from penstock.compiler.passes.gradient import differentiate
 from penstock.compiler.passes.hoist import derive, hoist
 from penstock.compiler.passes.modify import modify
@@ -57,20 +59,24 @@ def modified(cell: Cell, place: Place, bias: bool = True) -> Graph[str]:
 
 
 def lower(cell: Cell, place: Place, bias: bool = True, streaming: bool = False) -> Lowered:
-    """Return a cell's graph, its gradient and their plan.
+    """Return a cell's graph, its gradient and their plan; of a streaming one forward alone.
 
-    streaming: the input comes a step at a time, so that nothing can go before the loop.
+    streaming: nothing goes before the loop: the input comes a step at a time, or so many rows
+    have a step that its products of x are as quick as those of all steps together, and need not
+    be written down and read again.
 
     Raises:
         TraceError: the step does what the compiler has no op for.
     """
     graph = modified(cell, place, bias)
-    hoisted = derive(Hoisted(graph, {}) if streaming else verify.hoisted(hoist(graph)))
+    hoisted = derive(
+        Hoisted(verify.gathered(gather(graph)), {}) if streaming else verify.hoisted(hoist(graph))
+    )
     gradient = differentiate(verify.derived(hoisted).derived).graph
     hoisted = replace(hoisted, derived_gradient=gradient)
     loop = hoisted.loop
     backward = verify.differentiated(loop, differentiate(loop))
-    saving = verify.saving(loop, save(loop, backward))
+    saving = Saving() if streaming else verify.saving(loop, save(loop, backward))
     ahead = verify.stages(loop, cut(loop, put_forward(loop, saving)))
     back = cut(saving.backward.graph, put_backward(saving))
     back = verify.stages(saving.backward.graph, back)

@@ -89,6 +89,7 @@ class Stack(graphs.Unread):
         """Run x [T, B, I] through all layers and directions."""
         done: list[Swept] = []
         D = 1 + self.bidirectional
+        every = all_states or bool(self.cell.below) or self.cell.output is not None
         anew = D > 1 or valid is not None or bool(self.checkpoint) or self.cell.output is not None
         for layer, parts in enumerate(self._parts):
             x = self._drop_features(x)
@@ -107,7 +108,7 @@ class Stack(graphs.Unread):
                     key=mode.key,
                     masks=self._masks(mode.place, x) if mode.place.modifiers.any else {},
                     returned=layer == self.num_layers - 1 and not anew,
-                    every_state=all_states,
+                    every_state=every,
                     shapes=part.shapes,
                 )
                 done.append(self._sweep(sweep, all_states))

@@ -21,7 +21,8 @@ class Call(NamedTuple):
     of their type. sizes: widths by name. T, B: steps and rows. incoming: gradients of the states
     at every step, [T, B, W], by the carry that they are added to.
     valid, reset: [T, B] bool or None. reverse: the sweep goes from the last step to the first.
-    keep: whether what the gradient needs is saved.
+    keep: whether what the gradient needs is saved. every: whether the states but for the first are
+    kept at all steps; else they have two places, and step s is in place s mod 2.
     """
 
     buffers: Buffers
@@ -34,6 +35,7 @@ class Call(NamedTuple):
     reset: Tensor | None
     reverse: bool
     keep: bool
+    every: bool = True
 
 
 class Kernel(Protocol):

@@ -8,7 +8,18 @@ from penstock.compiler.backends.base import Build, Call, Moment, moments
 from penstock.compiler.backends.memory import dense
 from penstock.compiler.ir.graph import NUMBERS, Origin, Weight
 from penstock.compiler.ir.ops import OPS
-from penstock.compiler.ir.plan import Access, At, Loop, LoopPlan, PastEnd, Slot, Steps, X, matrix
+from penstock.compiler.ir.plan import (
+    Access,
+    At,
+    BufferKind,
+    Loop,
+    LoopPlan,
+    PastEnd,
+    Slot,
+    Steps,
+    X,
+    matrix,
+)
 
 name = "interpreter"
 needs_compiler = False
@@ -128,6 +139,8 @@ class _StepView:
         step = self.moment.at[slot.access.at]
         if slot.buffer.kind.steps is Steps.IF_KEPT:
             step = min(step, len(buffer) - 1)
+        if slot.buffer.kind is BufferKind.STATE:
+            step %= len(buffer)  # of two places where not every step is kept
         return buffer[step, :, columns]
 
 

@@ -215,8 +215,10 @@ class Backward:
 class Saving:
     """What the forward loop saves for the gradient, and the step backwards that reads it.
 
+    Nothing, where no gradient is wanted.
+
     nodes: of the forward step; ``saved n`` of the step backwards is nodes[n].
     """
 
-    nodes: tuple[int, ...]
-    backward: Backward
+    nodes: tuple[int, ...] = ()
+    backward: Backward = field(default_factory=lambda: Backward(Graph((), {}), (), ()))

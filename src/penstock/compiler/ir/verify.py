@@ -60,6 +60,17 @@ def modified(graph: Graph[str]) -> Graph[str]:
     return well_formed(graph, _MODIFIED)
 
 
+def gathered(graph: Graph[str]) -> Graph[str]:
+    """No two products are left whose sum nothing but that sum reads them for."""
+    users, outputs = graph.users(), {*graph.outputs.values()}
+    for k, node in enumerate(graph.nodes):
+        alone = [a for a in node.args if len(users[a]) == 1 and a not in outputs]
+        products = sum(graph.nodes[a].op == "linear" for a in alone)
+        apart = node.op == "add" and products == len(node.args)
+        assert not apart, f"node {k}: two products are added up that could be one"
+    return well_formed(graph, _MODIFIED)
+
+
 def hoisted(step: Hoisted) -> Hoisted:
     """No gate's product of x is left, and each lifted one is known by its biases."""
     well_formed(step.loop, _LOOP)

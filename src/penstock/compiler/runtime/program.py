@@ -92,15 +92,19 @@ class Program:
     def forward(self, sweep: Sweep, keep: bool) -> Kept:
         """Run the sweep.
 
-        keep: save what `backward` needs.
+        keep: save what `backward` needs. Of the states but for the first two steps are kept, place
+        s mod 2 of step s, unless they are wanted.
         """
         x, reverse = sweep.x, sweep.reverse
         T, B = x.shape[:2]
         buffers, states = self._inputs(sweep), []
         shapes = self._given(T, B)
-        for buffer, given in zip(self._states, sweep.states, strict=True):
-            state, name = empty(x, *shapes[buffer]), f"state {buffer.name}"
-            state[T if reverse else 0] = dense(name, given, self.dtype, shapes[buffer][1:])
+        every = keep or sweep.every_state
+        for k, (buffer, given) in enumerate(zip(self._states, sweep.states, strict=True)):
+            places = T + 1 if every or not k else 2
+            state, name = empty(x, places, *shapes[buffer][1:]), f"state {buffer.name}"
+            first = T if reverse else 0
+            state[first % places] = dense(name, given, self.dtype, shapes[buffer][1:])
             buffers.put(buffer, state)
             states.append(state)
         kept, work, _ = self._maps(T, B, keep)
@@ -108,7 +112,7 @@ class Program:
         buffers.lay(saved, kept)
         buffers.lay(workspace(x, work.size, "work"), work)
         self._products.lift(sweep.weights, buffers, T)
-        self.kernel.forward(self._call(sweep, buffers, keep))
+        self.kernel.forward(self._call(sweep, buffers, keep, every=every))
         return Kept(tuple(states), saved)
 
     def saved_size(self, T: int, B: int, keep: bool) -> int:
@@ -188,12 +192,23 @@ class Program:
         buffers: Buffers,
         keep: bool,
         incoming: Mapping[Buffer, Tensor] | None = None,
+        every: bool = True,
     ) -> Call:
         (T, B), valid, reset = sweep.x.shape[:2], sweep.valid, sweep.reset
         valid = None if valid is None else dense("valid", valid, torch.bool, (T, B))
         reset = None if reset is None else dense("reset", reset, torch.bool, (T, B))
         return Call(
-            buffers, sweep.x, self.sizes, T, B, incoming or {}, valid, reset, sweep.reverse, keep
+            buffers,
+            sweep.x,
+            self.sizes,
+            T,
+            B,
+            incoming or {},
+            valid,
+            reset,
+            sweep.reverse,
+            keep,
+            every,
         )
 
     def _inputs(self, sweep: Sweep) -> Buffers:

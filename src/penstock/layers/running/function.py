@@ -21,7 +21,7 @@ from penstock.layers.running.followed import is_followed
 
 _everywhere = os.environ.get("PENSTOCK_BACKEND", "auto")
 _chosen: ContextVar[str | None] = ContextVar("penstock_backend", default=None)
-_programs = dict[tuple[str, torch.dtype, str], Program]()
+_programs = dict[tuple[str, torch.dtype, str, bool], Program]()
 _eager_only = set[tuple[type[Cell], str]]()  # of whom it has been said that they run eager, and why
 
 
@@ -60,24 +60,25 @@ def _run(sweep: Sweep) -> Swept:
         return eager.run(sweep)
     if name == "auto" and not native.has_kernels_for(sweep.x):
         return eager.run(sweep)
+    gradient = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(sweep))
     try:
-        program = _program(sweep, "c" if name == "auto" else name)
+        program = _program(sweep, "c" if name == "auto" else name, op.streams(sweep.x, gradient))
     except BackendError as error:
         if name != "auto":
             raise
         say_once(type(sweep.cell), str(error))
         return eager.run(sweep)
-    return _compiled(sweep, program)
+    return _compiled(sweep, program, gradient)
 
 
-def _program(sweep: Sweep, name: str) -> Program:
+def _program(sweep: Sweep, name: str, streaming: bool) -> Program:
     """Return the program for a sweep, by its key if it has one: a place takes longer to hash."""
-    known = sweep.key, sweep.x.dtype, name
+    known = sweep.key, sweep.x.dtype, name, streaming
     if known in _programs:
         return _programs[known]
     bias = any(weight.startswith("bias_") for weight in sweep.weights)
     dtype = str(sweep.x.dtype).removeprefix("torch.")
-    program = pipeline.program(sweep.cell, sweep.place, bias, dtype, name)
+    program = pipeline.program(sweep.cell, sweep.place, bias, dtype, name, streaming)
     if sweep.key:
         _programs[known] = program
     return program
@@ -114,14 +115,12 @@ def _tensors(sweep: Sweep) -> tuple[Tensor, ...]:
     return (sweep.x, *sweep.states, *sweep.below, *sweep.weights.values())
 
 
-def _compiled(sweep: Sweep, program: Program) -> Swept:
-    given = _tensors(sweep)
-    results: Any
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
-        results = _Function.apply(sweep, program, *given)
+def _compiled(sweep: Sweep, program: Program, gradient: bool) -> Swept:
+    if gradient:
+        results: Any = _Function.apply(sweep, program, *_tensors(sweep))
     else:
-        results = _results(sweep, program.forward(sweep, keep=False).states)
-    n = len(sweep.states)
+        results = _results(sweep, program.forward(sweep, keep=False).states, sweep.every_state)
+    n = len(results) - len(sweep.states)
     sequences, states = results[:n], results[n:]
     return Swept(eager.output(sweep, sequences), states, sequences)
 
@@ -141,7 +140,7 @@ class _Function(torch.autograd.Function):
         ctx.sweep, ctx.program, ctx.count = sweep, program, len(tensors)
         ctx.save_for_backward(*tensors, *kept.states, kept.saved)
         ctx.set_materialize_grads(False)
-        first, *rest = _results(sweep, kept.states)
+        first, *rest = _results(sweep, kept.states, every=True)
         return (first.clone() if sweep.returned else first, *rest)
 
     @staticmethod
@@ -166,10 +165,14 @@ class _Function(torch.autograd.Function):
         return (None, None, result.x, *result.states, *result.below, *weights)
 
 
-def _results(sweep: Sweep, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Return the sequences of the states [T, B, S], then the final ones, from all [T+1, B, S]."""
-    sequences = [s[:-1] if sweep.reverse else s[1:] for s in states]
-    return (*sequences, *(s[0 if sweep.reverse else -1] for s in states))
+def _results(sweep: Sweep, states: Sequence[Tensor], every: bool) -> tuple[Tensor, ...]:
+    """Return the sequences of the states [T, B, S], then the final ones, from all [T+1, B, S].
+
+    Of the first state alone if not every; the others may have two places [2, B, S].
+    """
+    sequences = [s[:-1] if sweep.reverse else s[1:] for s in (states if every else states[:1])]
+    last = 0 if sweep.reverse else len(sweep.x)
+    return (*sequences, *(s[last % len(s)] for s in states))
 
 
 def _with(sweep: Sweep, tensors: tuple[Tensor, ...]) -> Sweep:

@@ -20,8 +20,18 @@ from penstock.compiler.pipeline import Kept, Program, Sweep
 from penstock.layers.running import eager, operator
 from penstock.layers.running.eager import Swept
 
-__all__ = ["backward", "differentiable", "fake", "forward", "operator", "register", "run"]
+__all__ = [
+    "backward",
+    "differentiable",
+    "fake",
+    "forward",
+    "operator",
+    "register",
+    "run",
+    "streams",
+]
 
+_ROWS = 4  # from which on W x + U h is made as one product a step
 _FORM = 2  # of the operator's arguments and results: another number where they change
 _KNOWN: dict[str, tuple[Cell, Place, tuple[str, ...]]] = {}
 
@@ -82,7 +92,8 @@ def forward(
     That is memory which nobody else writes to: a compiler of graphs leaves out a later copy.
     """
     sweep = _sweep_of(key, tensors, valid, reset, reverse)
-    kept = _program(key, sweep.x.dtype).forward(sweep, keep)
+    sweep = sweep._replace(every_state=True)
+    kept = _program(key, sweep.x.dtype, streams(sweep.x, keep)).forward(sweep, keep)
     sequences = [s[:-1] if reverse else s[1:] for s in kept.states]
     finals = [s[0 if reverse else -1].clone() for s in kept.states]
     if not keep:
@@ -134,11 +145,19 @@ def differentiable(key: str, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return sweep.x, *sweep.states, *sweep.below, *sweep.weights.values()
 
 
-def _program(key: str, dtype: torch.dtype) -> Program:
+def streams(x: Tensor, keep: bool) -> bool:
+    """Return whether the products of x [T, B, I] are made in the loop; keep: for a gradient.
+
+    Enough rows fill the tiles of a step's product; with fewer, each step reads all of W for little.
+    """
+    return not keep and x.shape[1] >= _ROWS
+
+
+def _program(key: str, dtype: torch.dtype, streaming: bool = False) -> Program:
     cell, place, names = _find(key)
     name = "interpreter" if pipeline.why_not("c") else "c"
     bias = any(n.startswith("bias_") for n in names)
-    return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name)
+    return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name, streaming)
 
 
 def _sweep_of(

@@ -20,6 +20,7 @@ from penstock.compiler.ir.plan import (
     Access,
     At,
     Buffer,
+    BufferKind,
     Loop,
     Owner,
     PastEnd,
@@ -41,6 +42,7 @@ _SPELLING = {
     "held": "{}",
 }
 
+_FAR = frozenset((BufferKind.LIFTED, BufferKind.SAVED, BufferKind.STATE))
 _AT = {
     At.BEFORE: "s->old", At.AFTER: "s->new", At.NOW: "s->t",
     At.SOURCE: "s->from", At.TARGET: "s->to", At.ROW: "",
@@ -58,6 +60,7 @@ class Bodies:
 
     at: the stages that compute each node. runs: the stages, by number; those of one run are one
     function of a row. sums: for each sum that gathers while a stage makes what it is of, the stage.
+    turning: the states of which two steps may be all that is kept; `places` is then 1, else −1.
     """
 
     def __init__(self, name: str, loop: Loop) -> None:
@@ -67,6 +70,8 @@ class Bodies:
         for s, stage in enumerate(loop.stages):
             for k in stage.nodes:
                 self.at[k].add(s)
+        self.far = _FAR if name == "backward" else _FAR - {BufferKind.STATE}
+        self.turning = {*_turning(loop)}
         self.runs = list(_runs(loop.stages))
         self.sums = {k: at for run in self.runs for k, at in self._sums(run)}
 
@@ -98,6 +103,7 @@ class Bodies:
         ]
         named |= {*read}
         yield from (f"const vec v{k} = {place};" for k, place in products.items())
+        yield from (line for k in read for line in self._fetch(k))
         yield from (f"const vec v{k} = {self.load(k)};" for k in read)
         made = (k for k in body if not self.nodes[k].is_input)
         yield from (f"const vec v{k} = {self._expression(k)};" for k in made)
@@ -128,6 +134,19 @@ class Bodies:
             return f"all({self.size(str(node.name))})"
         row = self.row(self.loop.loads[k], node.width, "row", "cut")
         return f"all(*({row}))" if node.width == "1" else f"load({row} + j, n)"
+
+    def _fetch(self, k: int) -> Iterator[str]:
+        """Yield the line that asks for what is read in the same place at the next step.
+
+        What lies there for every step was put there long ago, and comes from far.
+        """
+        slot = self.loop.loads.get(k)
+        if slot is None or slot.buffer.kind not in self.far:
+            return
+        name, W = f"a->{c_name(slot.buffer)}", self.size(self.width(k))
+        columns = self.loop.buffers[slot.buffer]
+        place = f"(({_AT[slot.access.at]} + s->ahead) * a->B + row) * {columns} * {W}"
+        yield f"__builtin_prefetch({name} + {place} + {slot.column} * {W} + j);"
 
     def _expression(self, k: int) -> str:
         node = self.nodes[k]
@@ -168,6 +187,8 @@ class Bodies:
         place = _AT[at]
         if slot.buffer.kind.steps is Steps.IF_KEPT:
             place = f"(a->keep ? {place} : 0)"
+        if slot.buffer in self.turning:
+            place = f"({place} & a->places)"
         columns = self.loop.buffers[slot.buffer]
         stride = W if columns == 1 else f"{columns} * {W}"
         start = f"({place} * a->B + {row})" if place else f"({row})"
@@ -202,6 +223,12 @@ class Bodies:
         """Return whether a node is a reduction over the features."""
         node = self.nodes[k]
         return node.op in OPS and OPS[node.op].rowwise
+
+
+def _turning(loop: Loop) -> Iterator[Buffer]:
+    """Yield where the states lie, in a loop forward, but for the first, which is the output."""
+    for _, k in list(loop.graph.outputs.items())[1:]:
+        yield from (s.buffer for s in loop.stores.get(k, ()) if s.access is Access.NEW)
 
 
 def _runs(stages: Sequence[Stage]) -> Iterator[list[int]]:

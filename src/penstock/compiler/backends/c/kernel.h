@@ -59,16 +59,30 @@ typedef real lying __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define CHUNKS(vectors) (((vectors) + TILE - 1) / TILE)
 
+/* The first n of a vector; of fewer than all, the pieces that n is the sum of: 8, 4, 2, 1. */
 INLINE vec load(const real *p, int n) {
   if (n == LANES) return (vec)*(const lying *)p;
   vec v = {0};
-  for (int l = 0; l < n; ++l) v[l] = p[l];
+  real *to = (real *)&v;
+  UNROLL for (int piece = LANES / 2; piece; piece /= 2)
+    if (n & piece) {
+      memcpy(to, p, piece * sizeof(real));
+      to += piece, p += piece;
+    }
   return v;
 }
 
 INLINE void store(real *p, vec v, int n) {
-  if (n == LANES) *(lying *)p = v;
-  else for (int l = 0; l < n; ++l) p[l] = v[l];
+  if (n == LANES) {
+    *(lying *)p = v;
+    return;
+  }
+  const real *from = (const real *)&v;
+  UNROLL for (int piece = LANES / 2; piece; piece /= 2)
+    if (n & piece) {
+      memcpy(p, from, piece * sizeof(real));
+      from += piece, p += piece;
+    }
 }
 
 INLINE vec all(real value) { return (vec){0} + value; }
@@ -266,7 +280,7 @@ INLINE int even_height(int64_t rows) {
   return panels ? (int)((rows + panels - 1) / panels) : 1;
 }
 
-typedef struct { int64_t t, old, new, from, to; } Step;
+typedef struct { int64_t t, old, new, from, to, ahead; } Step;
 
 /* A team's meeting point: spins, and gives way when others need the core. */
 INLINE void meet(int64_t *arrived, int64_t *met, int team) {

@@ -33,7 +33,8 @@ class CKernel:
 
     def __init__(self, plan: LoopPlan, library: ctypes.CDLL) -> None:
         self._forward = CLoop(LoopSource("forward", plan.forward), library)
-        self._backward = CLoop(LoopSource("backward", plan.backward), library)
+        backward = LoopSource("backward", plan.backward)
+        self._backward = CLoop(backward, library) if plan.backward.stages else None
 
     def forward(self, call: Call) -> None:
         """Walk the forward loop."""
@@ -50,10 +51,11 @@ class CKernel:
 
     def backward(self, call: Call) -> None:
         """Walk the backward loop."""
+        assert self._backward is not None, "a plan without a gradient"
         self._backward.run(call)
 
 
-STEPS, PACK = 0, 6  # places among the arguments
+STEPS, PACK = 0, 7  # places among the arguments
 
 
 class BoundLoop:
@@ -117,7 +119,8 @@ class CLoop:
         incoming = (call.incoming.get(carry) for carry in self.carries)
         # In the order of LoopSource.fields.
         arguments = self.arguments(
-            call.T, call.B, call.reverse, call.keep, by_columns, team, 1, 0,
+            call.T, call.B, call.reverse, call.keep, -1 if call.every else 1,
+            by_columns, team, 1, 0,
             *(call.sizes[width] for width in self.widths),
             *(pool or (0, 0, 0)),
             *(0 if s is None else s.data_ptr() for s in (call.valid, call.reset)),

@@ -49,7 +49,7 @@ def source(plan: LoopPlan, dtype: str) -> str:
 def generated(plan: LoopPlan) -> str:
     """Return the part of the source that depends on the cell."""
     loops = {"forward": plan.forward, "backward": plan.backward}
-    return "\n".join(LoopSource(name, loop).text() for name, loop in loops.items())
+    return "\n".join(LoopSource(name, loop).text() for name, loop in loops.items() if loop.stages)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,17 @@ class LoopSource(Bodies):
 
     def fields(self) -> Iterator[tuple[str, str, str]]:
         """Yield every argument: its C type, its name, and what follows the name."""
-        numbers = ["T", "B", "reverse", "keep", "by_columns", "threads", "pack", "arrived"]
+        numbers = [
+            "T",
+            "B",
+            "reverse",
+            "keep",
+            "places",
+            "by_columns",
+            "threads",
+            "pack",
+            "arrived",
+        ]
         yield from (("int64_t ", n, "") for n in [*numbers, *self.widths()])
         yield "void (*", "parallel", ")(void (*)(void *), void *, unsigned, unsigned)"
         yield from (("int (*", n, ")(void)") for n in ("thread", "team"))
@@ -231,7 +241,9 @@ class LoopSource(Bodies):
             share = f"{blocks} * part / parts, {blocks} * (part + 1) / parts"
             lines += [f"{call}first, end, {share});", _MEET]
         at = "a->T - 1 - k" if self.name == "backward" else "k"
-        return WALK.substitute(loop=self.name, at=at, stages="\n".join(lines))
+        direction = -1 if self.name == "backward" else 1
+        text = "\n".join(lines)
+        return WALK.substitute(loop=self.name, at=at, direction=direction, stages=text)
 
 
 def _take_in(carry: Buffer, W: str) -> list[str]:

@@ -73,7 +73,8 @@ static void ${loop}_walk(void *arguments) {
   for (int64_t k = 0; k < a->T; ++k) {
     const int64_t at = $at, old = a->reverse ? a->T - at : at;
     const int64_t new = a->reverse ? old - 1 : old + 1;
-    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2};
+    const Step s = {old < new ? old : new, old, new, k % 2, 1 - k % 2,
+                    (a->reverse ? -1 : 1) * ($direction)};
 $stages
   }
   restore(mode);
