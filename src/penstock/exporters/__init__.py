@@ -1,6 +1,6 @@
 """What leaves Penstock: one file a format, found by looking.
 
-A format is a module here that says which files it writes, as `SUFFIX`, and has a function `write`.
+A format is a module or a wing here that says which files it writes, as `SUFFIX`, and has a function `write`.
 """
 
 import importlib
@@ -42,7 +42,9 @@ def export(module: Any, path: str | Path, example: Any = None, **options: Any) -
 def formats() -> dict[str, str]:
     """Return the module of each format by the ending of its files; only files are looked at."""
     found = {}
-    for file in sorted(Path(__path__[0]).glob("*.py")):
+    here = Path(__path__[0])
+    for file in sorted([*here.glob("*.py"), *here.glob("*/__init__.py")]):
         if suffix := re.search(r'^SUFFIX = "(.*)"', file.read_text("utf-8"), re.MULTILINE):
-            found[suffix[1]] = f"{__name__}.{file.stem}"
+            name = file.parent.name if file.name == "__init__.py" else file.stem
+            found[suffix[1]] = f"{__name__}.{name}"
     return found

@@ -1,0 +1,66 @@
+"""ONNX: a layer as its own file, with time and batch free, and a part of torch.onnx.export.
+
+RNN, LSTM (with peepholes, or with coupled gates) and GRU (with both places of the reset) become
+ONNX's own operators. Any other cell, and any with modifiers, becomes one Scan a direction, whose
+body is the step's equations.
+
+Legend: T time, B batch, I input, S width of a state, O features of the output, L layers,
+D directions.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import ExportError
+from penstock.layers.recurrent import Recurrent
+
+__all__ = ["SUFFIX", "write"]
+
+SUFFIX = ".onnx"
+
+
+def write(
+    module: Any,
+    path: Path,
+    example: Any = None,
+    *,
+    lengths: bool = False,
+    states: bool = False,
+    streaming: bool = False,
+) -> None:
+    """Write a layer as an ONNX file (opset 18), as it computes in evaluation.
+
+    The input is ``x`` [T, B, I], or [B, T, I] where the layer is made with batch_first, the output
+    ``output`` of the same layout; T and B are free.
+
+    Args:
+        module: a `penstock.Recurrent`, RNN, LSTM or GRU.
+        path: the file.
+        example: not needed; shapes follow from the layer.
+        lengths: add an input ``lengths`` [B] int32, the steps of each row. The output is 0 past a
+            row's end, and its final state is that of its last step.
+        states: add the initial states as inputs, each under its name in the cell (``h``, ``c``),
+            and the final ones as outputs (``h_n``, ``c_n``): [L·D, B, S] each.
+        streaming: write a single step instead: from ``x`` [B, I] and the states to ``output``
+            [B, O] and the new states.
+
+    Raises:
+        ExportError: ONNX cannot say what the layer does, or onnx is not installed.
+        ArgumentError: options do not go together.
+    """
+    del example
+    if isinstance(module, Recurrent):
+        file = _part("file")
+        file.write_recurrent(module, path, lengths=lengths, states=states, streaming=streaming)
+
+
+def _part(name: str) -> Any:
+    """Return a module of this wing, which needs onnx."""
+    try:
+        importlib.import_module("onnx")
+    except ImportError:
+        raise ExportError(
+            "writing ONNX needs the package onnx; install it: pip install 'penstock[onnx]'"
+        ) from None
+    return importlib.import_module(f"{__name__}.{name}")
