@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import ExportError
-from penstock.layers.recurrent import Recurrent
 
-__all__ = ["SUFFIX", "write"]
+__all__ = ["SUFFIX", "translations", "write"]
 
 SUFFIX = ".onnx"
 
@@ -49,18 +48,26 @@ def write(
         ExportError: ONNX cannot say what the layer does, or onnx is not installed.
         ArgumentError: options do not go together.
     """
-    del example
-    if isinstance(module, Recurrent):
-        file = _part("file")
-        file.write_recurrent(module, path, lengths=lengths, states=states, streaming=streaming)
+    options = {"lengths": lengths, "states": states, "streaming": streaming}
+    _part("writing").write(module, path, example, options)
 
 
-def _part(name: str) -> Any:
-    """Return a module of this wing, which needs onnx."""
+def translations() -> dict[Any, Any]:
+    """Return Penstock's operator's translation, for torch.onnx.export's custom_translation_table.
+
+    As a rule torch finds it by itself; this is for versions of onnxscript where it does not.
+    """
+    operators = importlib.import_module("penstock.layers.running.operator").torch.ops.penstock
+    return {operators.sweep.default: _part("registered", "onnxscript").sweep}
+
+
+def _part(name: str, needs: str = "onnx") -> Any:
+    """Return a module of this wing, which needs a package."""
     try:
-        importlib.import_module("onnx")
+        importlib.import_module(needs)
     except ImportError:
         raise ExportError(
-            "writing ONNX needs the package onnx; install it: pip install 'penstock[onnx]'"
+            f"writing ONNX needs the package {needs}, which is not installed: "
+            f"pip install {needs}, or pip install 'penstock[onnx]'"
         ) from None
     return importlib.import_module(f"{__name__}.{name}")

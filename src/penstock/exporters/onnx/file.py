@@ -6,6 +6,7 @@ D directions.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,7 +24,10 @@ from penstock.layers.recurrent import Recurrent
 OPSET = 18
 IR_VERSION = 8  # what came with this opset, so that no reader is too old for one and not the other
 LARGEST = 2**31 - 2**20  # bytes; a protobuf holds less than 2 GiB
-_NUMBERS = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
+_NUMBERS: Mapping[torch.dtype, np.dtype[Any]] = {
+    torch.float32: np.dtype(np.float32),
+    torch.float64: np.dtype(np.float64),
+}
 
 
 def write_recurrent(
@@ -101,7 +105,7 @@ def _model(
     )
 
 
-def _numbers(layer: Recurrent) -> np.dtype[np.generic]:
+def _numbers(layer: Recurrent) -> np.dtype[Any]:
     dtype = next((p.dtype for p in layer.parameters()), torch.float32)
     if dtype not in _NUMBERS:
         raise ExportError(
@@ -121,9 +125,7 @@ def _check_names(states: Mapping[str, int]) -> None:
         )
 
 
-def _times_first(
-    out: OnnxGraph, written: Written, value: OnnxValue, streaming: bool
-) -> OnnxValue:
+def _times_first(out: OnnxGraph, written: Written, value: OnnxValue, streaming: bool) -> OnnxValue:
     """Return x as [T, B, I], or the output as it is asked for."""
     if streaming or not written.batch_first:
         return value

@@ -165,7 +165,12 @@ def sweep(
 
 
 def one_sweep(
-    out: OnnxGraph, operator: Operator, fixed: Fixed, given: Given, lengths: OnnxValue, reverse: bool
+    out: OnnxGraph,
+    operator: Operator,
+    fixed: Fixed,
+    given: Given,
+    lengths: OnnxValue,
+    reverse: bool,
 ) -> Made:
     """Print one direction, given and giving states [B, H], as `sweeps.scan` does."""
     states = {name: with_axis(out, value, 0) for name, value in given.states.items()}

@@ -97,7 +97,10 @@ class StackPrinter:
         float32 alone.
         """
         directions = self.written.layers[number].directions
-        if self.out.element != TensorProto.FLOAT or self._read(number) != [*directions[0].states][:1]:
+        if (
+            self.out.element != TensorProto.FLOAT
+            or self._read(number) != [*directions[0].states][:1]
+        ):
             return None
         return operators.operator_of(directions[0].step.graph)
 
@@ -115,7 +118,9 @@ class StackPrinter:
         """Print a layer as one operator; return the directions' outputs."""
         directions, out = self.written.layers[number].directions, self.out
         D, fixed = len(directions), [self._fixed(one) for one in directions]
-        states = {s: self._before(s, size, number * D, D) for s, size in directions[0].states.items()}
+        states = {
+            s: self._before(s, size, number * D, D) for s, size in directions[0].states.items()
+        }
         given = {name: value for name, value in states.items() if value is not None}
         sequence, finals = operators.sweep(
             out, operator, fixed,
@@ -140,10 +145,10 @@ class StackPrinter:
         outputs, sequences, finals = list[OnnxValue](), list[Named](), list[Named]()
         directions, out = self.written.layers[number].directions, self.out
         for d, one in enumerate(directions):
-            fixed, graph = self._fixed(one), one.step.graph
+            fixed, graph, row = self._fixed(one), one.step.graph, number * len(directions) + d
             given = Given(
                 x,
-                {s: self._start(s, size, number * len(directions) + d) for s, size in one.states.items()},
+                {s: self._start(s, size, row) for s, size in one.states.items()},
                 {name: below[d][name] for name in one.below},
                 None if self.lengths is None else self.valid,
             )

@@ -129,16 +129,22 @@ def _value(
         return {k: out.call("Sum", *terms)}
     if node.op == "expand":
         return {k: out.call("Expand", args[0], out.integers(fixed.sizes[node.width]))}
-    if node.vector is not None:
-        return {k: fixed.weights[node.vector]}
-    if node.op == Origin.CONST:
-        return {k: out.constant(node.value)}
-    if node.op == Origin.FEATURES:
-        return {k: out.constant(fixed.sizes[str(node.name)])}
+    if node.is_input:
+        return {k: _input(out, node, fixed)}
     if node.op not in SPELLINGS:
-        what = str(node.leaf) if node.is_input else node.op
-        raise ExportError(f"there is no spelling in ONNX for {what!r}, which the step reads or does")
+        raise ExportError(f"there is no spelling in ONNX for the op {node.op!r}, which a step does")
     return {k: SPELLINGS[node.op](out, *args)}
+
+
+def _input(out: OnnxGraph, node: Node, fixed: Fixed) -> OnnxValue:
+    """Return an input of a step that is the same for all rows."""
+    if node.vector is not None:
+        return fixed.weights[node.vector]
+    if node.op == Origin.CONST:
+        return out.constant(node.value)
+    if node.op == Origin.FEATURES:
+        return out.constant(fixed.sizes[str(node.name)])
+    raise ExportError(f"a step reads {str(node.leaf)!r}, which is not there in evaluation")
 
 
 def _alike(node: Node, other: Node) -> bool:

@@ -45,12 +45,14 @@ class OnnxGraph:
         nodes: in the order in which they run.
         constants: by name.
         outer: the graph in which this one is a loop's body.
+        prefix: of all names.
     """
 
     numbers: np.dtype[Any]
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, Numbers] = field(default_factory=dict)
     outer: "OnnxGraph | None" = None
+    prefix: str = ""
     _taken: dict[str, int] = field(default_factory=dict)
     _stored: dict[Any, str] = field(default_factory=dict)
 
@@ -61,7 +63,7 @@ class OnnxGraph:
 
     def inner(self) -> "OnnxGraph":
         """Return a graph inside this one, whose names are none of this one's."""
-        return OnnxGraph(self.numbers, outer=self, _taken=self._taken)
+        return OnnxGraph(self.numbers, outer=self, prefix=self.prefix, _taken=self._taken)
 
     @property
     def once(self) -> "OnnxGraph":
@@ -71,7 +73,7 @@ class OnnxGraph:
     def fresh(self, word: str) -> str:
         """Return a name that no other value has."""
         count = self._taken[word] = self._taken.get(word, 0) + 1
-        return f"{word}.{count}"
+        return f"{self.prefix}{word}.{count}"
 
     def constant(self, values: Any) -> OnnxValue:
         """Return numbers of the graph's dtype as a value."""
