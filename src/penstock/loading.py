@@ -15,20 +15,18 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+# What to import after a module; it imports that module and nothing of ours, whoever is half loaded.
 _AFTER = {
-    # imports torch and nothing of ours, whoever is half loaded
-    "torch": lambda: importlib.import_module("penstock.layers.running.operator"),
-    "onnxscript.function_libs.torch_lib.registration": lambda: importlib.import_module(
-        "penstock.exporters.onnx.registered"
-    ),
+    "torch": "penstock.layers.running.operator",
+    "onnxscript.function_libs.torch_lib.registration": "penstock.exporters.onnx.registered",
 }
 
 
 def register_operators() -> None:
     """Register them now, or when what needs them is imported."""
-    for name, register in _AFTER.items():
+    for name, ours in _AFTER.items():
         if name in sys.modules:
-            register()
+            importlib.import_module(ours)
         else:
             sys.meta_path.insert(0, _After(name))
 
@@ -56,7 +54,7 @@ class _After(MetaPathFinder):
 
         def load_and_register(module: ModuleType) -> None:
             load(module)
-            _AFTER[name]()
+            importlib.import_module(_AFTER[name])
 
         spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
         return spec

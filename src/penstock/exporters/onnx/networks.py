@@ -27,7 +27,7 @@ _B, _T = 3, 7  # of the examples; any two numbers that are no other size's, and 
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a network: an example, and the names of its free axes, "" where any will do."""
+    """An argument of a network: an example, and the names of its free axes, "" for any name."""
 
     example: Tensor
     axes: tuple[str, ...]
@@ -46,14 +46,16 @@ def write_network(network: nn.Module, path: Path, example: Any) -> None:
     was_training = network.training
     network.eval()
     try:
-        model = _exported(network, arguments)
+        model = _exported(network, arguments, ["output"] if example is None else None)
     finally:
         network.train(was_training)
     _name_axes(model, arguments)
     file.save(model, path)
 
 
-def _exported(network: nn.Module, arguments: Sequence[Argument]) -> onnx.ModelProto:
+def _exported(
+    network: nn.Module, arguments: Sequence[Argument], outputs: Sequence[str] | None
+) -> onnx.ModelProto:
     free = tuple({axis: Dim.AUTO for axis, _ in enumerate(one.axes)} for one in arguments)
     # With gradients a network of frames reads them whole, instead of so many at a time.
     with warnings.catch_warnings(), torch.enable_grad():
@@ -63,7 +65,7 @@ def _exported(network: nn.Module, arguments: Sequence[Argument]) -> onnx.ModelPr
         )
         made: Any = torch.onnx.export(
             program, dynamo=True, custom_translation_table=translations(), verbose=False,
-            opset_version=file.OPSET,
+            opset_version=file.OPSET, output_names=outputs,
         )  # fmt: skip
     model: onnx.ModelProto = made.model_proto
     return model
@@ -83,7 +85,7 @@ def _name_axes(model: onnx.ModelProto, arguments: Sequence[Argument]) -> None:
             if name.isidentifier():
                 names[sizes[axis].dim_param] = name
     for info in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        for size in info.type.tensor_type.shape.dim:
+        for size in (d for d in info.type.tensor_type.shape.dim if d.dim_param):
             words = re.split(r"(\w+)", size.dim_param)
             size.dim_param = "".join(names.get(word, word) for word in words)
 
@@ -119,8 +121,9 @@ def _forecaster(network: Forecaster) -> list[Argument]:
 
 
 def _reader(network: SequenceNetwork) -> list[Argument]:
-    C = len(network.embeddings)
-    F = network.recurrent.input_size - sum(one.embedding_dim for one in network.embeddings)
+    embeddings = [one for one in network.embeddings if isinstance(one, nn.Embedding)]
+    C = len(embeddings)
+    F = network.recurrent.input_size - sum(one.embedding_dim for one in embeddings)
     return [
         Argument(torch.randn(_B, _T, F), ("B", "T")),
         Argument(torch.zeros(_B, _T, C, dtype=torch.int64), ("B", "T")),

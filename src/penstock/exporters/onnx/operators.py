@@ -29,7 +29,7 @@ from penstock.cells.modifiers import Modifiers
 from penstock.compiler import pipeline
 from penstock.compiler.ir.graph import BIASES, Graph, Origin, Stacked, Weight
 from penstock.exporters.onnx.steps import Fixed
-from penstock.exporters.onnx.sweeps import Given, Made, Named
+from penstock.exporters.onnx.sweeps import Named, SweepInput, SweepOutput
 from penstock.exporters.onnx.values import (
     ABSENT,
     OnnxGraph,
@@ -168,16 +168,16 @@ def one_sweep(
     out: OnnxGraph,
     operator: Operator,
     fixed: Fixed,
-    given: Given,
+    given: SweepInput,
     lengths: OnnxValue,
     reverse: bool,
-) -> Made:
+) -> SweepOutput:
     """Print one direction, given and giving states [B, H], as `sweeps.scan` does."""
     states = {name: with_axis(out, value, 0) for name, value in given.states.items()}
     direction = "reverse" if reverse else "forward"
     sequence, finals = sweep(out, operator, [fixed], given.x, states, lengths, direction)
     flat = {name: without_axis(out, value, 0) for name, value in finals.items()}
-    return Made({"h": without_axis(out, sequence, 1)}, flat)
+    return SweepOutput({"h": without_axis(out, sequence, 1)}, flat)
 
 
 def _stack(

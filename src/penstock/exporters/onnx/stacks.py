@@ -14,7 +14,7 @@ from penstock.compiler.ir.graph import Origin, StepInput
 from penstock.exporters.onnx import operators, sweeps
 from penstock.exporters.onnx.operators import Operator
 from penstock.exporters.onnx.steps import Fixed, emit, leaves
-from penstock.exporters.onnx.sweeps import Given, Named
+from penstock.exporters.onnx.sweeps import Named, SweepInput
 from penstock.exporters.onnx.values import (
     ABSENT,
     OnnxGraph,
@@ -146,7 +146,7 @@ class StackPrinter:
         directions, out = self.written.layers[number].directions, self.out
         for d, one in enumerate(directions):
             fixed, graph, row = self._fixed(one), one.step.graph, number * len(directions) + d
-            given = Given(
+            given = SweepInput(
                 x,
                 {s: self._start(s, size, row) for s, size in one.states.items()},
                 {name: below[d][name] for name in one.below},

@@ -16,7 +16,7 @@ Named = Mapping[str, OnnxValue]
 
 
 @dataclass(frozen=True)
-class Given:
+class SweepInput:
     """What a sweep is given.
 
     Attributes:
@@ -40,7 +40,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Made:
+class SweepOutput:
     """What a sweep gives: states at all steps asked for, [T, B, S], and final states, [B, S]."""
 
     sequences: Named
@@ -66,22 +66,22 @@ class _Port:
         return helper.make_tensor_value_info(self.name, kind, ["B", self.width])
 
 
-def single_step(out: OnnxGraph, graph: Graph[str], fixed: Fixed, given: Given) -> Made:
+def single_step(out: OnnxGraph, graph: Graph[str], fixed: Fixed, given: SweepInput) -> SweepOutput:
     """Print one step; its sequences are the new states."""
     inputs = leaves(graph, given.inputs() | as_inputs(given.states))
     values = emit(out, graph, graph.outputs.values(), inputs, fixed)
     new = {s: _whole(out, graph, s, values, given.states[s]) for s in graph.outputs}
-    return Made(new, new)
+    return SweepOutput(new, new)
 
 
 def scan(
     out: OnnxGraph,
     graph: Graph[str],
     fixed: Fixed,
-    given: Given,
+    given: SweepInput,
     wanted: Sequence[str],
     reverse: bool,
-) -> Made:
+) -> SweepOutput:
     """Print a sweep as a Scan, after what can be made for all steps at once.
 
     wanted: the states whose sequences are asked for. In reverse the first step is the last one.
@@ -120,7 +120,9 @@ def scan(
         **dict(zip(_DIRECTIONS, backwards, strict=True) if reverse else ()),
     )
     n = len(names)
-    return Made(dict(zip(wanted, results[n:], strict=True)), dict(zip(new, results, strict=False)))
+    return SweepOutput(
+        dict(zip(wanted, results[n:], strict=True)), dict(zip(new, results, strict=False))
+    )
 
 
 _DIRECTIONS = ("scan_input_directions", "scan_output_directions")

@@ -20,7 +20,7 @@ from penstock.compiler.pipeline import WrittenStep
 from penstock.errors import ExportError
 from penstock.exporters.onnx import operators, sweeps
 from penstock.exporters.onnx.steps import Fixed
-from penstock.exporters.onnx.sweeps import Given, Made, Named
+from penstock.exporters.onnx.sweeps import Named, SweepInput, SweepOutput
 from penstock.exporters.onnx.values import ABSENT, OnnxGraph, OnnxValue, rows, with_axis
 from penstock.layers.running import op
 
@@ -42,7 +42,7 @@ def sweep(
     below = () if place.lowest else cell.below
     x, *values = module.floats
     states, lower, weights = _named(values, cell.states, below, names)
-    given = Given(x, states, lower, module.mask(valid), module.mask(reset))
+    given = SweepInput(x, states, lower, module.mask(valid), module.mask(reset))
     step = _written(cell, place, names)
     made = _made(module.out, step, _fixed(module.out, step, weights), given, reverse)
     found = module.inlined([*made.sequences.values(), *made.finals.values()])
@@ -103,7 +103,9 @@ class _Module:
         return OnnxValue(name)
 
 
-def _made(out: OnnxGraph, step: WrittenStep, fixed: Fixed, given: Given, reverse: bool) -> Made:
+def _made(
+    out: OnnxGraph, step: WrittenStep, fixed: Fixed, given: SweepInput, reverse: bool
+) -> SweepOutput:
     """Print a sweep; return all states at all steps, and the final ones."""
     graph, (first, *others) = step.graph, given.states
     can = out.element == TensorProto.FLOAT and given.reset is None
@@ -119,7 +121,7 @@ def _made(out: OnnxGraph, step: WrittenStep, fixed: Fixed, given: Given, reverse
         # An operator gives one state at all steps. Where nobody reads the others, as is usual, the
         # exporter's optimiser leaves out what makes them here.
         sequences |= sweeps.scan(out, graph, fixed, given, others, reverse).sequences
-    return Made(sequences, made.finals)
+    return SweepOutput(sequences, made.finals)
 
 
 def _lengths(out: OnnxGraph, valid: OnnxValue | None) -> OnnxValue:
