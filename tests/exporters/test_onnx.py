@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import onnx
+import onnx.reference
 import onnxruntime
 import pytest
 import torch
@@ -125,6 +126,18 @@ def _recurring(model):
     return next(n for n in model.graph.node if n.op_type in ("RNN", "LSTM", "GRU", "Scan"))
 
 
+@pytest.mark.parametrize("cell", SCANNED)
+def test_a_scan_in_the_definition_of_onnx(cell, tmp_path):
+    """onnx's own evaluator, which is no runtime but says what the operators mean."""
+    layer = make(cell, num_layers=2)  # it knows no Scan backwards
+    model, _ = written(layer, tmp_path, lengths=True, states=True)
+    x, states, lengths = drawn(6, 3, I), states_of(layer, 3), torch.tensor([6, 0, 3])
+    given = dict(zip(layer.cell.states, states, strict=True)) | {"x": x, "lengths": lengths.int()}
+    evaluate = onnx.reference.ReferenceEvaluator(model)
+    found = evaluate.run(None, {name: tensor.numpy() for name, tensor in given.items()})
+    assert_same(found, flat(layer(x, states, lengths)))
+
+
 @pytest.mark.parametrize("options", [{}, BOTH_WAYS], ids=["one", "both ways"])
 @pytest.mark.parametrize("cell", [*OPERATORS, *SCANNED])
 def test_lengths_and_states(cell, options, tmp_path):
@@ -192,7 +205,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize("lengths", [False, True], ids=["all steps", "lengths"])
 @pytest.mark.parametrize("cell", ["lstm", "gru_reset_before", "mgu"])
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(o))
+@pytest.mark.parametrize("options", OPTIONS, ids="-".join)
 def test_options(options, cell, lengths, tmp_path):
     layer = make(cell, **options)
     model, run = written(layer, tmp_path, lengths=lengths)
@@ -270,13 +283,13 @@ def test_a_cell_is_known_by_its_equations(tmp_path):
 
 def test_a_state_that_is_the_same_for_all_rows(tmp_path):
     class Even(penstock.Cell):
-        """One state reads nothing, the other no state of its own."""
+        """A cell with a state that reads nothing."""
 
         states = ("h", "p")
         a = penstock.Gate(h=False)
 
         def step(self, x, h, p):
-            return torch.tanh(self.a(x)) * p, torch.full_like(p, 0.5)
+            return torch.tanh(self.a(x)) * p + 0.5 * h, torch.full_like(p, 0.5)
 
     _, run = written(layer := make(Even), tmp_path, states=True)
     x, states = drawn(5, 2, I), states_of(layer, 2)
@@ -333,7 +346,7 @@ def test_onnx_is_not_installed(tmp_path, monkeypatch):
 
 def test_hooks_are_not_left_out(tmp_path):
     layer = make("gru")
-    layer.register_forward_hook(lambda *given: None)
+    layer.register_forward_hook(lambda *_: None)
     refused(layer, tmp_path, "forward hooks")
 
 
