@@ -240,6 +240,20 @@ def test_dropins_are_what_torch_computes(name, tmp_path):
     assert_same(run(x=(x := drawn(8, 2, I))), [theirs(x)[0]])
 
 
+def test_coupled_gates_are_in_the_weights_too(tmp_path):
+    """OpenVINO 2026.4 passes over input_forget; then f = 1 − i must come of its own weights."""
+    layer = make("cifg")
+    model, run = written(layer, tmp_path)
+    expected = run(x=(x := drawn(6, 2, I)))
+    attributes = model.graph.node[0].attribute
+    kept = [a for a in attributes if a.name != "input_forget"]
+    assert len(kept) == len(attributes) - 1
+    del attributes[:]
+    attributes.extend(kept)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    np.testing.assert_allclose(session.run(None, {"x": x.numpy()})[0], expected[0], atol=1e-6)
+
+
 @pytest.mark.parametrize("cell", [name for name in OPERATORS if name != "elman"])
 def test_a_limit_of_gates_is_that_of_the_operator(cell, tmp_path):
     model, run = written(layer := make(cell, clip_gates=0.25), tmp_path)

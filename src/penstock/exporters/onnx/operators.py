@@ -47,8 +47,7 @@ class Operator:
     Attributes:
         op: its name.
         gates: the cell's gates in ONNX's order, each as it is called in `weight_ih` and in
-            `weight_hh`; "" for one that the operator does not read.
-        turned: the gate whose sign is turned, for σ(−a) = 1 − σ(a).
+            `weight_hh`; "-" before one whose sign is turned, for σ(−a) = 1 − σ(a).
         peepholes: the cell's vectors in ONNX's order.
         attributes: of the node.
         clip: the limit of what activations read, 0 for none.
@@ -57,7 +56,6 @@ class Operator:
 
     op: str
     gates: tuple[tuple[str, str], ...]
-    turned: str = ""
     peepholes: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     clip: float = 0.0
@@ -65,7 +63,7 @@ class Operator:
 
 
 def _same(names: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name.strip("-"), name.strip("-")) for name in names.split())
+    return tuple((name, name) for name in names.split())
 
 
 _RESET_AFTER = (("z", "z"), ("r", "r"), ("n", "n_h"))
@@ -76,7 +74,8 @@ _CELLS: tuple[tuple[Cell, Operator], ...] = (
         Operator("RNN", _same("a"), attributes={"activations": ["Relu"]}),
     ),
     (lstm.LSTM(), Operator("LSTM", _same("i o f g"))),
-    (cifg.CIFG(), Operator("LSTM", _same("i o - g"), attributes={"input_forget": 1})),
+    # f = 1 − i is in the weights too, for runtimes that pass over the attribute
+    (cifg.CIFG(), Operator("LSTM", _same("i o -i g"), attributes={"input_forget": 1})),
     (
         peephole_lstm.PeepholeLSTM(),
         Operator("LSTM", _same("i o f g"), peepholes=("p_i", "p_o", "p_f")),
@@ -84,7 +83,7 @@ _CELLS: tuple[tuple[Cell, Operator], ...] = (
     (gru.GRU(), Operator("GRU", _RESET_AFTER, attributes={"linear_before_reset": 1})),
     (
         gru_reset_before.GRUResetBefore(),
-        Operator("GRU", _same("z r n"), "z", attributes={"linear_before_reset": 0}),
+        Operator("GRU", _same("-z r n"), attributes={"linear_before_reset": 0}),
     ),
     (
         gru_reset_before_keep.GRUResetBeforeKeep(),
@@ -198,9 +197,8 @@ def _gates(out: OnnxGraph, operator: Operator, fixed: Fixed, stack: Stacked) -> 
     side = int(stack in (Stacked.U, Stacked.BIAS_H))
     parts = []
     for names in operator.gates:
-        value = known[names[side] or operator.gates[0][side]]  # not read: any of that shape
-        is_turned = operator.turned and names[side] == operator.turned
-        parts.append(out.call("Neg", value) if is_turned else value)
+        value = known[names[side].removeprefix("-")]
+        parts.append(out.call("Neg", value) if names[side].startswith("-") else value)
     return joined(out, parts, 0)
 
 
