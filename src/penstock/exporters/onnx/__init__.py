@@ -28,25 +28,29 @@ def write(
     states: bool = False,
     streaming: bool = False,
 ) -> None:
-    """Write a layer as an ONNX file (opset 18), as it computes in evaluation.
+    """Write a layer, or a network around layers, as an ONNX file, as it computes in evaluation.
 
-    The input is ``x`` [T, B, I], or [B, T, I] where the layer is made with batch_first, the output
-    ``output`` of the same layout; T and B are free.
+    Of a layer, the input is ``x`` [T, B, I], or [B, T, I] where the layer is made with batch_first,
+    the output ``output`` of the same layout; T and B are free. The file is of opset 18, which all
+    current runtimes read. Of a model that `penstock.load` gave, inputs are those of its network's
+    forward, in scaled units, and T and B are free. Any other module goes through
+    torch.onnx.export, with the first two axes of each input free where it lets them be.
 
     Args:
-        module: a `penstock.Recurrent`, RNN, LSTM or GRU.
+        module: a `penstock.Recurrent`, RNN, LSTM or GRU; a model; or another torch.nn.Module.
         path: the file.
-        example: not needed; shapes follow from the layer.
-        lengths: add an input ``lengths`` [B] int32, the steps of each row. The output is 0 past a
-            row's end, and its final state is that of its last step.
-        states: add the initial states as inputs, each under its name in the cell (``h``, ``c``),
-            and the final ones as outputs (``h_n``, ``c_n``): [L·D, B, S] each.
-        streaming: write a single step instead: from ``x`` [B, I] and the states to ``output``
-            [B, O] and the new states.
+        example: for other modules, the input: a tensor, or a tuple of them.
+        lengths: of a layer: add an input ``lengths`` [B] int32, the steps of each row. The output
+            is 0 past a row's end, and its final state is that of its last step.
+        states: of a layer: add the initial states as inputs, each under its name in the cell
+            (``h``, ``c``), and the final ones as outputs (``h_n``, ``c_n``): [L·D, B, S] each.
+            Without, they are zero, or those that the layer has learned.
+        streaming: of a layer: write a single step instead, from ``x`` [B, I] and the states to
+            ``output`` [B, O] and the new states.
 
     Raises:
-        ExportError: ONNX cannot say what the layer does, or onnx is not installed.
-        ArgumentError: options do not go together.
+        ExportError: ONNX cannot say what the layer does, or a package is not installed.
+        ArgumentError: an example is needed, or options do not go together.
     """
     options = {"lengths": lengths, "states": states, "streaming": streaming}
     _part("writing").write(module, path, example, options)
