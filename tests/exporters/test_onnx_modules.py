@@ -43,7 +43,7 @@ class Around(nn.Module):
 
     def forward(self, *given):
         output, *states = self.call(self.layer, *given)
-        return self.head(output), *states
+        return self.head(output.float()), *states
 
 
 def run(model, given):
@@ -85,6 +85,7 @@ WAYS = {
     "both ways": (
         "peephole_lstm", {"bidirectional": True}, lambda layer, x: layer(x)[:1], {"LSTM"}
     ),
+    "float64": ("lstm", {"dtype": torch.float64}, lambda layer, x: layer(x.double())[:1], {"Scan"}),
     "every state, and lengths": (
         "lstm", {"bidirectional": True}, everything, {"LSTM", "Scan"}
     ),

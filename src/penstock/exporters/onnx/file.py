@@ -82,6 +82,20 @@ def save(model: onnx.ModelProto, path: Path) -> None:
     atomic.write(path, model.SerializeToString())
 
 
+def check_size(size: int) -> None:
+    """Raise unless a file can hold so many bytes.
+
+    Raises:
+        ExportError: it cannot.
+    """
+    if size > LARGEST:
+        raise ExportError(
+            f"the weights take {size / 2**30:.1f} GiB in ONNX, and a file holds less than 2; make "
+            "the layers smaller, or use torch.onnx.export(module, …, dynamo=True), which puts "
+            "weights into a file beside it"
+        )
+
+
 def _model(
     out: OnnxGraph,
     cell: str,
@@ -90,12 +104,7 @@ def _model(
 ) -> onnx.ModelProto:
     size = sum(node.ByteSize() for node in out.nodes)
     size += sum(array.nbytes for array in out.constants.values())
-    if size > LARGEST:
-        raise ExportError(
-            f"the layer's weights take {size / 2**30:.1f} GiB in ONNX, and a file holds less than "
-            "2; make the layer smaller, or export it within a module by "
-            "torch.onnx.export(module, …, dynamo=True), which can put weights into other files"
-        )
+    check_size(size)
     return helper.make_model(
         out.proto(cell, inputs, outputs),
         opset_imports=[helper.make_opsetid("", OPSET)],

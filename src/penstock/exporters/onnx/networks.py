@@ -50,6 +50,7 @@ def write_network(network: nn.Module, path: Path, example: Any) -> None:
     finally:
         network.train(was_training)
     _name_axes(model, arguments)
+    file.check_size(sum(len(one.raw_data) for one in model.graph.initializer))
     file.save(model, path)
 
 
