@@ -155,12 +155,22 @@ def sweep(
         direction=direction,
         **attributes | ({"clip": operator.clip} if operator.clip else {}),
     )
-    if lengths is not ABSENT and states:  # a row of no steps ends as it began, or in 0 in ONNX
-        some = out.call("Greater", lengths, OnnxValue(numbers=np.array(0, np.int32)))
-        some = with_axis(out, some, 1)
-        pairs = zip(finals, states.values(), strict=True)
-        finals = [out.call("Where", some, final, initial) for final, initial in pairs]
+    if lengths is not ABSENT and states:
+        finals = _some_or_none(out, lengths, finals, [*states.values()])
     return sequence, dict(zip(names, finals, strict=True))
+
+
+def _some_or_none(
+    out: OnnxGraph,
+    lengths: OnnxValue,
+    finals: Sequence[OnnxValue],
+    initial: Sequence[OnnxValue],
+) -> list[OnnxValue]:
+    """Return final states where a row of no steps ends as it began; in onnxruntime it ends in 0."""
+    some = out.call("Greater", lengths, OnnxValue(numbers=np.array(0, np.int32)))
+    some = with_axis(out, some, 1)
+    pairs = zip(finals, initial, strict=True)
+    return [out.call("Where", some, final, first) for final, first in pairs]
 
 
 def one_sweep(
