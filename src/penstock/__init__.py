@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock.comparison.keeping.model import Model, load
     from penstock.comparison.results import Results
     from penstock.data.understanding import describe
+    from penstock.exporters import export
     from penstock.layers.dropins.modules import GRU, LSTM, RNN
     from penstock.layers.dropins.swapping import from_torch, patch_torch, to_torch
     from penstock.layers.recurrent import Recurrent
@@ -33,6 +34,7 @@ _HOME = {
     "patch_torch": "penstock.layers.dropins.swapping",
     "to_torch": "penstock.layers.dropins.swapping",
     "describe": "penstock.data.understanding",
+    "export": "penstock.exporters",
     "compare": "penstock.comparison.compare",
     "load": "penstock.comparison.keeping.model",
     "Model": "penstock.comparison.keeping.model",
@@ -43,7 +45,7 @@ __all__ = [  # noqa: RUF022  (the order in which a reader meets them)
     "RNN", "LSTM", "GRU", "Recurrent",
     "Cell", "Gate", "Vector", "Matrix", "cells", "backend",
     "patch_torch", "from_torch", "to_torch",
-    "describe", "compare", "Results", "load", "Model",
+    "describe", "compare", "Results", "load", "Model", "export",
 ]  # fmt: skip
 
 

@@ -42,6 +42,10 @@ class DataError(PenstockError, ValueError):
     """A data file cannot be used as it is."""
 
 
+class ExportError(PenstockError, ValueError):
+    """A format cannot say what a module does."""
+
+
 class ModelFileError(PenstockError, ValueError):
     """A saved model cannot be read."""
 

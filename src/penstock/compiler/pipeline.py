@@ -40,6 +40,7 @@ from penstock.compiler.runtime.modified import TorchStep, parameter_shapes, torc
 from penstock.compiler.runtime.program import Kept, Program
 from penstock.compiler.runtime.sweep import Sweep
 from penstock.compiler.runtime.tiles import in_tiles
+from penstock.compiler.runtime.written import WrittenStep, write
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,13 @@ def shapes(cell: Cell, place: Place) -> dict[str, tuple[int, ...]]:
     return parameter_shapes(modified(cell, place), cell, place)
 
 
+def written(cell: Cell, place: Place, weights: Mapping[str, Tensor]) -> WrittenStep:
+    """Return a cell's step at a place with these weights, as values, for what prints it."""
+    bias = any(stack in weights for stack in BIASES)
+    output = lower_output(cell, bias)
+    return write(modified(cell, place, bias), output and output[0], cell, place, weights)
+
+
 def modified_step(cell: Cell, place: Place, weights: Mapping[str, Tensor]) -> TorchStep:
     """Return a modified step in torch."""
     bias = any(stack in weights for stack in BIASES)
@@ -138,6 +146,7 @@ __all__ = [
     "Kept",
     "Program",
     "Sweep",
+    "WrittenStep",
     "check",
     "compile_cell",
     "find_backend",
@@ -149,4 +158,5 @@ __all__ = [
     "program",
     "shapes",
     "why_not",
+    "written",
 ]

@@ -105,7 +105,9 @@ class Forecaster(nn.Module):
         self, context: Tensor, past: Tensor | None = None, known: Tensor | None = None
     ) -> Tensor:
         """Return the changes from the last value, for each step ahead and quantile."""
-        skipped = 0 if self.context is None else max(0, context.shape[1] - self.context)
+        longer = 0 if self.context is None else context.shape[1] - self.context
+        # max, also where torch.export leaves L free
+        skipped = torch.sym_max(0, longer)  # type: ignore[no-untyped-call]
         context = context[:, skipped:]
         inputs = torch.stack([context - context[:, -1:], context.tanh()], dim=-1)
         if past is not None:
@@ -116,6 +118,6 @@ class Forecaster(nn.Module):
         output, _ = self.recurrent(inputs)
         ahead = output[:, -self.horizon :] if self.known else output[:, -1]
         changes: Tensor = self.head(self.dropout(ahead)).reshape(
-            len(context), self.horizon, len(QUANTILES)
+            context.shape[0], self.horizon, len(QUANTILES)
         )
         return changes

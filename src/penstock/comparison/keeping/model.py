@@ -11,6 +11,7 @@ from penstock.comparison.keeping.files import load_model
 from penstock.comparison.keeping.native import Native, native_of
 from penstock.data.files import Source
 from penstock.data.understanding.describe import source_of
+from penstock.exporters import export
 from penstock.tasks import find_task
 from penstock.tasks.codec import Evaluated
 
@@ -71,6 +72,10 @@ class Model:
         for note in notes:
             warnings.warn(note, stacklevel=2)
         return native_of(data, self._native)(frame)
+
+    def export(self, path: str | Path, **options: Any) -> Path:
+        """Write it in the format of the path's ending; see `penstock.export`."""
+        return export(self, path, **options)
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, {self.about['kind']}, {self.about['task']})"

@@ -75,7 +75,11 @@ Step = Callable[[int, tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
 def _as_written(sweep: Sweep, tensors: "Tensors") -> Step:
-    """Return the cell's own step, with the products W x of all steps made before the loop."""
+    """Return the cell's own step, with the products W x of all steps made before the loop.
+
+    The steps are unbound, so that a trace (torch.jit.trace, the legacy export to ONNX) refuses
+    another number of them, where indexing would leave some out.
+    """
     xs, products = sweep.x.unbind(0), tensors.x_products(sweep.x).unbind(0)
     below = [b.unbind(0) for b in sweep.below]
 
@@ -89,12 +93,12 @@ def _as_written(sweep: Sweep, tensors: "Tensors") -> Step:
 def _modified(sweep: Sweep) -> Step:
     """Return the step that the modifiers make of the cell's."""
     evaluate = pipeline.modified_step(sweep.cell, sweep.place, sweep.weights)
+    xs, below = sweep.x.unbind(0), [b.unbind(0) for b in sweep.below]  # see `_as_written`
     masks = sweep.masks
 
     def step(t: int, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        below = tuple(sequence[t] for sequence in sweep.below)
         drawn = {n: m if m.ndim == 2 else m[t] for n, m in masks.items()}
-        return evaluate(sweep.x[t], states, below, drawn)
+        return evaluate(xs[t], states, tuple(b[t] for b in below), drawn)
 
     return step
 

@@ -21,15 +21,8 @@ from penstock.layers.running import eager, operator
 from penstock.layers.running.eager import Swept
 
 __all__ = [
-    "backward",
-    "differentiable",
-    "fake",
-    "forward",
-    "operator",
-    "register",
-    "run",
-    "streams",
-]
+    "backward", "differentiable", "fake", "find", "forward", "operator", "register", "run", "streams",
+]  # fmt: skip
 
 _ROWS = 4  # from which on W x + U h is made as one product a step
 _FORM = 2  # of the operator's arguments and results: another number where they change
@@ -52,7 +45,8 @@ def register(cell: Cell, place: Place, names: tuple[str, ...]) -> str:
     return key
 
 
-def _find(key: str) -> tuple[Cell, Place, tuple[str, ...]]:
+def find(key: str) -> tuple[Cell, Place, tuple[str, ...]]:
+    """Return the cell of a key, its place, and the names of its parameters."""
     if key not in _KNOWN:
         words = json.loads(key)
         cell = find_cell(words["cell"])(**words["hyperparameters"])
@@ -124,7 +118,7 @@ def backward(
 ) -> list[Tensor]:
     """Return the gradients of x, states, below and weights."""
     sweep = _sweep_of(key, tensors, valid, reset, reverse)
-    names, n = _find(key)[0].states, len(sweep.states)
+    names, n = find(key)[0].states, len(sweep.states)
     found = _program(key, sweep.x.dtype).backward(
         sweep,
         Kept(tuple(results[:-1]), results[-1]),
@@ -154,7 +148,7 @@ def streams(x: Tensor, keep: bool) -> bool:
 
 
 def _program(key: str, dtype: torch.dtype, streaming: bool = False) -> Program:
-    cell, place, names = _find(key)
+    cell, place, names = find(key)
     name = "interpreter" if pipeline.why_not("c") else "c"
     bias = any(n.startswith("bias_") for n in names)
     return pipeline.program(cell, place, bias, str(dtype).removeprefix("torch."), name, streaming)
@@ -168,7 +162,7 @@ def _sweep_of(
     reverse: bool,
 ) -> Sweep:
     """Return the sweep whose tensors these are."""
-    cell, place, names = _find(key)
+    cell, place, names = find(key)
     masks = [name for name, *_ in place.modifiers.masks()]
     rest = list(tensors)
 
