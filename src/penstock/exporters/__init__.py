@@ -1,6 +1,6 @@
 """What leaves Penstock: one file a format, found by looking.
 
-A format is a module here that says which files it writes, as `SUFFIX`, and has a function `write`.
+A format is a module here, or a wing, that says which files it writes, as `SUFFIX`, and has a function `write`.
 """
 
 import importlib
@@ -41,8 +41,9 @@ def export(module: Any, path: str | Path, example: Any = None, **options: Any) -
 @cache
 def formats() -> dict[str, str]:
     """Return the module of each format by the ending of its files; only files are looked at."""
-    found = {}
-    for file in sorted(Path(__path__[0]).glob("*.py")):
+    folder, found = Path(__path__[0]), {}
+    for file in sorted([*folder.glob("*.py"), *folder.glob("*/__init__.py")]):
         if suffix := re.search(r'^SUFFIX = "(.*)"', file.read_text("utf-8"), re.MULTILINE):
-            found[suffix[1]] = f"{__name__}.{file.stem}"
+            name = file.parent.name if file.stem == "__init__" else file.stem
+            found[suffix[1]] = f"{__name__}.{name}"
     return found
