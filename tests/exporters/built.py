@@ -12,7 +12,7 @@ from torch import Tensor
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 SANITIZED = [
-    "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
+    "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
 ]  # fmt: skip
 _MAIN = """#include <stdio.h>
 #include <stdlib.h>

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from penstock import atomic
 from penstock.errors import ArgumentError, ExportError
+from penstock.exporters.c.arrays import Pool
 from penstock.exporters.c.files import Function, Source, code, header, identifier
 from penstock.exporters.c.function import Body
-from penstock.exporters.c.arrays import Pool
 from penstock.exporters.c.loss import measure
 from penstock.exporters.c.network import State, states_of, steps_of
 from penstock.exporters.c.schedule import schedule

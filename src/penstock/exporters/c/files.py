@@ -127,7 +127,9 @@ def _memory(source: Source, width: int) -> list[str]:
 def _definition(source: Source, function: Function) -> str:
     lines = [*_pointers(source, function), *function.lines]
     unused = [p for p in ("x", "s") if _has(function, p) and not _mentions(function.lines, p)]
-    if source.separate and not any(line.startswith("const") for line in _pointers(source, function)):
+    if source.separate and not any(
+        line.startswith("const") for line in _pointers(source, function)
+    ):
         unused.append("w")
     lines = [*(f"(void){p};" for p in unused), *lines]
     body = "\n".join(indented(lines))

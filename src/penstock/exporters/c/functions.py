@@ -16,14 +16,19 @@ FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
   return x;
 }""",
     ),
-    "whole": (
+    "bits_of": (
         (),
+        """P_INLINE uint32_t P_bits_of(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}""",
+    ),
+    "whole": (
+        ("bits_of",),
         """/* The whole number next to x, for |x| < 2^22. */
 P_INLINE int32_t P_whole(float x) {
-  const float moved = x + 12582912.0f; /* 1.5 * 2^23 */
-  uint32_t bits;
-  memcpy(&bits, &moved, sizeof bits);
-  return (int32_t)(bits - 0x4B400000u);
+  return (int32_t)(P_bits_of(x + 12582912.0f) - 0x4B400000u); /* 1.5 * 2^23 */
 }""",
     ),
     "expm1_near": (
@@ -40,10 +45,21 @@ P_INLINE float P_expm1_near(float x, int32_t n) {
   return p * r * r + r;
 }""",
     ),
+    "limited": (
+        ("float_of", "bits_of"),
+        """/* x, but no further from 0 than limit; NaN stays NaN. Of whole numbers, as a compiler may make no
+ * vectors of comparisons of floats, which could trap. */
+P_INLINE float P_limited(float x, float limit) {
+  const uint32_t bits = P_bits_of(x);
+  const int32_t size = (int32_t)(bits & 0x7FFFFFFFu), most = (int32_t)P_bits_of(limit);
+  const int32_t kept = ((size > most) & (size <= 0x7F800000)) ? most : size;
+  return P_float_of((bits & 0x80000000u) | (uint32_t)kept);
+}""",
+    ),
     "exp": (
-        ("float_of", "whole", "expm1_near"),
+        ("float_of", "bits_of", "whole", "expm1_near", "limited"),
         """P_INLINE float P_exp(float x) {
-  const float low = x < -110.0f ? -110.0f : x, y = low > 110.0f ? 110.0f : low;
+  const float y = P_limited(x, 110.0f);
   const int32_t n = P_whole(y * 1.44269502f);
   const uint32_t half = (uint32_t)(n >> 1), rest = (uint32_t)n - half;
   const float p = P_expm1_near(y, n) + 1.0f; /* by 2^n in two, to reach 0 and infinity */
@@ -51,27 +67,34 @@ P_INLINE float P_expm1_near(float x, int32_t n) {
 }""",
     ),
     "sigmoid": (
-        ("float_of", "whole", "expm1_near"),
-        """/* 1 / (1 + e^-x); a little below -88 it is 0, and not nearly. */
+        ("float_of", "bits_of", "whole", "expm1_near", "limited"),
+        """/* 1 / (1 + e^-x); below -88.4 it is 0, and not nearly. */
 P_INLINE float P_sigmoid(float x) {
-  const float high = x > 87.0f ? 87.0f : x, y = -(high < -89.0f ? -89.0f : high);
+  const float y = -P_limited(x, 88.5f);
   const int32_t n = P_whole(y * 1.44269502f);
+  const uint32_t power = (uint32_t)(n < -127 ? -127 : n) + 127u; /* of 2: 0 to infinity */
   const float p = P_expm1_near(y, n) + 1.0f;
-  return 1.0f / (1.0f + p * P_float_of(((uint32_t)n + 127u) << 23));
+  return 1.0f / (1.0f + p * P_float_of(power << 23));
 }""",
     ),
     "tanh": (
-        ("float_of", "whole", "expm1_near"),
+        ("float_of", "bits_of", "whole", "expm1_near", "limited"),
         """/* m / (m + 2) with m = e^2x - 1, which keeps its relative accuracy at 0. */
 P_INLINE float P_tanh(float x) {
-  const float low = x < -10.0f ? -10.0f : x, y = 2.0f * (low > 10.0f ? 10.0f : low);
+  const float y = 2.0f * P_limited(x, 10.0f);
   const int32_t n = P_whole(y * 1.44269502f);
   const float scale = P_float_of(((uint32_t)n + 127u) << 23);
   const float m = scale * P_expm1_near(y, n) + (scale - 1.0f);
   return m / (m + 2.0f);
 }""",
     ),
-    "relu": ((), "P_INLINE float P_relu(float x) { return x < 0.0f ? 0.0f : x; }"),
+    "relu": (
+        ("float_of", "bits_of"),
+        """P_INLINE float P_relu(float x) {
+  const uint32_t bits = P_bits_of(x);
+  return P_float_of(((bits > 0x7FFFFFFFu) & (bits <= 0xFF800000u)) ? 0u : bits); /* NaN stays */
+}""",
+    ),
     "sign": (
         (),
         """P_INLINE float P_sign(float x) {

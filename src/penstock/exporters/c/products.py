@@ -101,7 +101,9 @@ def _columns(made: Group, start: str, pool: Pool) -> Iterator[str]:
     yield f"{_loop(made.width)}"
     yield f"  {made.name}[j] = {_folded(first)};"
     for source, weights, left, columns in loops:
-        terms = [f"{weights}[{_at(k, made.width)}] * {source}[k{_plus(k)}]" for k in range(_AT_ONCE)]
+        terms = [
+            f"{weights}[{_at(k, made.width)}] * {source}[k{_plus(k)}]" for k in range(_AT_ONCE)
+        ]
         yield f"for (int k = {left}; k < {columns}; k += {_AT_ONCE})"
         yield f"  {_loop(made.width)}"
         yield f"    {made.name}[j] += {_folded(terms)};"
