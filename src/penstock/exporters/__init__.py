@@ -1,6 +1,7 @@
 """What leaves Penstock: one file a format, found by looking.
 
-A format is a module here, or a wing, that says which files it writes, as `SUFFIX`, and has a function `write`.
+A format is a module here, or a wing, that says which files it writes, as `SUFFIX`, and has a
+function `write`.
 """
 
 import importlib

@@ -5,6 +5,7 @@ constants, so that any number of states may run at once. A step's graph becomes 
 matrices, and a loop over units for what stands between two of them.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,19 @@ from penstock import atomic
 from penstock.errors import ArgumentError, ExportError
 from penstock.exporters.c.arrays import Pool
 from penstock.exporters.c.files import Function, Source, code, header, identifier
+from penstock.exporters.c.forecast import forecast_functions, forecast_title
 from penstock.exporters.c.function import Body
 from penstock.exporters.c.loss import measure
+from penstock.exporters.c.model import (
+    places_of,
+    reader_functions,
+    reader_states,
+    reader_title,
+    with_last,
+)
 from penstock.exporters.c.network import State, states_of, steps_of
 from penstock.exporters.c.schedule import schedule
+from penstock.exporters.whole import Forecasting, Whole, describe, is_model
 from penstock.exporters.written import Written, write_layer
 from penstock.layers.recurrent import Recurrent
 
@@ -36,46 +46,50 @@ def write(
     """Write a network as C99: its source, and its header beside it.
 
     Args:
-        module: a `penstock.Recurrent`.
+        module: a `penstock.Recurrent`, or a trained model that `penstock.load` gave.
         path: of the source; the header, and the file of weights, have its name with ".h" and
             ".weights".
-        example: an input [T, B, I] (or as the layer takes it) on which the loss of int8 is
-            measured; 100 steps of numbers drawn from N(0, 1) where None.
+        example: what the recurrent layers read [T, B, I] (or as they take it), on which the loss of
+            int8 is measured; 100 steps of numbers drawn from N(0, 1) where None.
         weights: "constant", in the source, or "separate", in a file of their own.
         int8: store matrices as int8 with a scale a row, and print the loss in accuracy.
 
     Raises:
         ArgumentError: an option has another value, or the path's name is none for C.
-        ExportError: the network cannot run step by step.
+        ExportError: the network cannot run step by step, or is no network of cells.
     """
     if weights not in ("constant", "separate"):
         raise ArgumentError(f'weights is {weights!r}; it must be "constant" or "separate"')
-    if not isinstance(module, Recurrent):
+    if is_model(module):
+        whole = describe(module)
+        network = whole.network
+    elif isinstance(module, Recurrent):
+        whole, network = None, write_layer(module)
+    else:
         raise ExportError(
             f"a {type(module).__name__} has no recurrent equations to print; give a "
             "penstock.Recurrent, or a model that penstock.load gave"
         )
-    network = write_layer(module)
-    prefix = identifier(path)
-    title = [f"{module}"]
-    loss = None
+    loss, title, separate = None, list[str](), weights == "separate"
     if int8:
-        loss = measure(
-            steps_of(network), _initial(network), network.input_size, _time_first(network, example)
-        )
-        title.append(str(loss))
-    source = _source(network, prefix, tuple(title), weights == "separate", int8)
+        begin, x = _initial(network), _time_first(network, example)
+        loss = measure(steps_of(network), begin, network.input_size, x)
+        title.append(str(loss) if whole is None else f"In the recurrent layers, {loss}")
+    pool = Pool(identifier(path))
+    if whole is None:
+        source = _of_layer(network, pool, (f"{module}", *title), separate, int8)
+    else:
+        source = _of_model(whole, pool, tuple(title), separate, int8)
     _write_files(source, path)
     if loss is not None:
         print(f"{path.name}: {loss}")
 
 
-def _source(
-    network: Written, prefix: str, title: tuple[str, ...], separate: bool, int8: bool
+def _of_layer(
+    network: Written, pool: Pool, title: tuple[str, ...], separate: bool, int8: bool
 ) -> Source:
-    states, pool = states_of(network), Pool(prefix)
-    places = {"x": "x"} | {state.name: f"s->{state.name}" for state in states}
-    body = Body(schedule(steps_of(network)), places, pool, int8)
+    states = states_of(network)
+    body = Body(schedule(steps_of(network)), places_of(states) | {"x": "x"}, pool, int8)
     step = Function(
         "step",
         ("const float *x", "float *y"),
@@ -87,7 +101,34 @@ def _source(
         ("OUTPUTS", network.output_size, "floats of y"),
     )
     functions = (reset(states, pool), step)
-    return Source(prefix, title, sizes, states, functions, pool, separate, body.scratch)
+    return Source(pool.prefix, title, sizes, states, functions, pool, separate, body.scratch)
+
+
+def _of_model(
+    model: Whole, pool: Pool, title: tuple[str, ...], separate: bool, int8: bool
+) -> Source:
+    sizes: list[tuple[str, int, str]]
+    if isinstance(model, Forecasting):
+        states, about = with_last(model.network), forecast_title(model)
+        functions, scratch = forecast_functions(model, states, pool, int8, separate)
+        sizes = [
+            ("CONTEXT", model.context, "values that a series must have"),
+            ("HORIZON", model.horizon, "steps ahead"),
+            ("QUANTILES", len(model.quantiles), "of each step ahead"),
+        ]
+        begin = replace(reset(states, pool), private=True)
+    else:
+        states, about = reader_states(model), reader_title(model)
+        functions, scratch = reader_functions(model, states, pool, int8)
+        sizes = [("OUTPUTS", len(model.outputs), "floats of y")]
+        if model.numbers is not None:
+            sizes.append(("INPUTS", len(model.numbers.names), "floats of x"))
+        if model.symbols:
+            sizes.append(("SYMBOLS", len(model.symbols), "codes of a step"))
+        begin = reset(states, pool)
+    title = (*about, *title)
+    functions = (begin, *functions)
+    return Source(pool.prefix, title, tuple(sizes), states, functions, pool, separate, scratch)
 
 
 def reset(states: tuple[State, ...], pool: Pool) -> Function:

@@ -58,11 +58,11 @@ class Pool:
             self.arrays.append(Array(self._known[key], flat, what))
         return self._known[key]
 
-    def floats(self) -> list[Array]:
+    def of_floats(self) -> list[Array]:
         """Return the arrays of float32."""
         return [a for a in self.arrays if not a.is_int8]
 
-    def bytes(self) -> list[Array]:
+    def of_bytes(self) -> list[Array]:
         """Return the arrays of int8."""
         return [a for a in self.arrays if a.is_int8]
 
@@ -73,7 +73,7 @@ class Pool:
 
     def offsets(self) -> Iterator[tuple[Array, int]]:
         """Yield each array as the file has them, and its place among those of its type."""
-        for arrays in (self.floats(), self.bytes()):
+        for arrays in (self.of_floats(), self.of_bytes()):
             place = 0
             for array in arrays:
                 yield array, place
@@ -87,9 +87,9 @@ class Pool:
 
     def file(self) -> bytes:
         """Return the file of weights."""
-        data = b"".join(a.values.astype("<f4").tobytes() for a in self.floats())
-        data += b"".join(a.values.tobytes() for a in self.bytes())
-        counts = [sum(a.values.size for a in some) for some in (self.floats(), self.bytes())]
+        data = b"".join(a.values.astype("<f4").tobytes() for a in self.of_floats())
+        data += b"".join(a.values.tobytes() for a in self.of_bytes())
+        counts = [sum(a.values.size for a in some) for some in (self.of_floats(), self.of_bytes())]
         head = struct.pack("<6I", 0x01020304, self.layout, *counts, zlib.adler32(data), 0)
         return b"PENSTOCK" + head + data
 

@@ -23,6 +23,7 @@ class Function:
         says: what it does, in the header.
         lines: its body.
         state: "net_state *", "const net_state *" or "" as it takes one; `P_` is the file's name.
+        private: whether it stands in the source alone.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Function:
     says: str
     lines: tuple[str, ...]
     state: str = "P_state *"
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def header(source: Source, stem: str) -> str:
         *(fields or ["  char none; /* the network has no state */"]),
         "} P_state;\n",
         *([_LOADING] if source.separate else []),
-        *(f"/* {f.says} */\n{_signature(source, f)};\n" for f in source.functions),
+        *(f"/* {f.says} */\n{_signature(source, f)};\n" for f in source.functions if not f.private),
         "#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
     ]
     return _named("\n".join(text), source.prefix)
@@ -126,20 +128,11 @@ def _memory(source: Source, width: int) -> list[str]:
 
 def _definition(source: Source, function: Function) -> str:
     lines = [*_pointers(source, function), *function.lines]
-    unused = [p for p in ("x", "s") if _has(function, p) and not _mentions(function.lines, p)]
-    if source.separate and not any(
-        line.startswith("const") for line in _pointers(source, function)
-    ):
-        unused.append("w")
-    lines = [*(f"(void){p};" for p in unused), *lines]
+    names = ["x", *(["s"] if function.state else []), *(["w"] if source.separate else [])]
+    given = [n for n in names if n != "x" or any(p.endswith("*x") for p in function.parameters)]
+    lines = [*(f"(void){n};" for n in given if not _mentions(lines, n)), *lines]
     body = "\n".join(indented(lines))
     return f"{_signature(source, function, restrict=source.separate)} {{\n{body}\n}}\n"
-
-
-def _has(function: Function, name: str) -> bool:
-    if name == "s":
-        return bool(function.state)
-    return any(p.endswith(f"*{name}") for p in function.parameters)
 
 
 def _mentions(lines: Iterable[str], name: str) -> bool:
@@ -166,7 +159,8 @@ def _signature(source: Source, function: Function, restrict: bool = False) -> st
         parameters.insert(0, f"{function.state}{mark}s")
     if source.separate:
         parameters.insert(0, f"const P_weights *{mark}w")
-    return f"void P_{function.name}({', '.join(parameters)})"
+    kind = "static void" if function.private else "void"
+    return f"{kind} P_{function.name}({', '.join(parameters)})"
 
 
 def _layout(source: Source, stem: str) -> list[str]:
@@ -191,8 +185,8 @@ def _comment(lines: Sequence[str]) -> str:
 
 
 def _counted(text: str, source: Source) -> str:
-    floats = sum(a.values.size for a in source.pool.floats())
-    counts = {"FLOATS": floats, "BYTES": sum(a.values.size for a in source.pool.bytes())}
+    floats = sum(a.values.size for a in source.pool.of_floats())
+    counts = {"FLOATS": floats, "BYTES": sum(a.values.size for a in source.pool.of_bytes())}
     return re.sub(r"\bP_(FLOATS|BYTES)\b", lambda m: f"{counts[m[1]]}u", text)
 
 

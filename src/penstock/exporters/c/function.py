@@ -56,8 +56,8 @@ class Body:
         offset = self._offsets.get(k, 0)
         return f"{self._names[k]} + {offset}" if offset else self._names[k]
 
-    def _element(self, k: int, width: int) -> str:
-        """Return a value's element in a loop of that width."""
+    def _element(self, k: int) -> str:
+        """Return a value's element in a loop over units."""
         value = self.schedule.steps.values[k]
         if isinstance(value, Constant) and value.literal and value.width == 1:
             return number(float(value.values))
@@ -97,7 +97,7 @@ class Body:
         for k in loop:
             value = values[k]
             assert isinstance(value, Applied)
-            text = self._expression(value, width, texts)
+            text = self._expression(value, texts)
             texts[k] = text, is_call(value.op) or value.op == "copy"
             if target := self._target(k):
                 name = f"v{k}"
@@ -131,10 +131,10 @@ class Body:
         user = self.schedule.steps.values[users[k][0]]
         return isinstance(user, Applied) and user.args.count(k) == 1
 
-    def _expression(self, value: Applied, width: int, texts: Mapping[int, tuple[str, bool]]) -> str:
+    def _expression(self, value: Applied, texts: Mapping[int, tuple[str, bool]]) -> str:
         args = []
         for a in value.args:
-            text, whole = texts.get(a) or (self._element(a, width), True)
+            text, whole = texts.get(a) or (self._element(a), True)
             bare = whole or is_call(value.op) or value.op == "copy"
             args.append(text if bare else f"({text})")
         return SPELLED[value.op].format(*args)

@@ -1,7 +1,7 @@
 """Values → values: sums of products become one each, and what nobody reads is left out.
 
-Of the LSTM's  σ(((W_i x + b_i) + b′_i) + U_i h)  the argument becomes one `Total`: the terms (x, W_i)
-and (h, U_i), and the bias b_i + b′_i, added in float64. R h − Rᵀ h becomes (R − Rᵀ) h.
+Of the LSTM's  σ(((W_i x + b_i) + b′_i) + U_i h)  the argument becomes one `Total`: the terms
+(x, W_i) and (h, U_i), and the bias b_i + b′_i, added in float64. R h − Rᵀ h becomes (R − Rᵀ) h.
 """
 
 from collections.abc import Callable

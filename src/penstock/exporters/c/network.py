@@ -108,19 +108,16 @@ def _add_node(
     if node.op in NUMBERS:
         is_const = node.op == Origin.CONST
         return maker.number(node.value if is_const else float(step.sizes[str(node.name)]))
-    if node.vector is not None:
-        return maker.constant(step.weights[node.vector])
     if node.is_input:
-        return given[node.op, str(node.name)]
+        weight = None if node.vector is None else step.weights[node.vector]
+        return given[node.op, str(node.name)] if weight is None else maker.constant(weight)
     if node.op == "linear":
         stored = [step.weights[w.as_stored()] for w in node.weights]
         turned = [m.T if w.transposed else m for w, m in zip(node.weights, stored, strict=True)]
         return maker.total(list(zip(args, turned, strict=True)))
-    if node.op == "held":
-        return args[0]
     if node.op == "expand":
         return maker.copy(args[0], step.sizes[node.width])
-    return maker.apply(node.op, *args)
+    return args[0] if node.op == "held" else maker.apply(node.op, *args)
 
 
 def _join(maker: Maker, layer: Layer, x: int, z: int) -> int:
