@@ -30,7 +30,7 @@ def layer(cell, input_size, hidden_size, **options):
 
 @pytest.fixture(scope="module")
 def every(tmp_path_factory):
-    """Return all cells in two layers, exported into one program: folder, layers, inputs, outputs."""
+    """Return all cells in two layers, in one program: folder, layers, inputs, outputs."""
     compiler()
     folder = tmp_path_factory.mktemp("c")
     layers = {c: layer(c, 3, 5, num_layers=2, **EXTRA.get(c, {})) for c in SHIPPED}
@@ -87,7 +87,7 @@ class Swapped(penstock.Cell):
         new = torch.relu(self.m(b - mean)) * torch.sigmoid(self.scale) + torch.sin(h) + a
         return new * 0.5, b, a + mean, kept
 
-    def output(self, x, h, a, b, kept):
+    def output(self, x, h, a, b, kept):  # noqa: ARG002
         return torch.where(h > b, h, kept - b)
 
 
@@ -97,7 +97,7 @@ class Unread(penstock.Cell):
     states = ("h", "µ")
     g = penstock.Gate(h=False)
 
-    def step(self, x, h, µ):
+    def step(self, x, h, µ):  # noqa: ARG002, PLC2401
         return self.g(x), h
 
 
@@ -175,7 +175,7 @@ def test_functions(tmp_path, flags):
     x = torch.cat([edges, *spread]).float()
     done = subprocess.run([made], input=x.numpy().tobytes(), capture_output=True, check=True)
     given = torch.frombuffer(bytearray(done.stdout), dtype=torch.float32).reshape(-1, len(ops))
-    for column, (op, exact) in enumerate(ops.items()):
+    for column, exact in enumerate(ops.values()):
         wanted = exact(x.double())
         near = {"rtol": 2e-7, "atol": 1e-7 if "-ffast-math" in flags else 2e-38}
         wanted = wanted.float().double()

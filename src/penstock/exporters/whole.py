@@ -25,7 +25,8 @@ class Numbers:
 
     Attributes:
         names: of the columns.
-        mean, factor: [F], float64; the factor is 1 / std, 0 where the column was constant in training.
+        mean, factor: [F], float64; the factor is 1 / std, 0 for a column that was constant in
+            training.
     """
 
     names: tuple[str, ...]

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from penstock import atomic
 from penstock.errors import ArgumentError, ExportError
-from penstock.exporters.c.arrays import Pool
-from penstock.exporters.c.files import Function, Source, code, header, identifier
+from penstock.exporters.c.arrays import ArrayPool
+from penstock.exporters.c.files import CFunction, CSource, code, header, identifier
 from penstock.exporters.c.forecast import forecast_functions, forecast_title
 from penstock.exporters.c.function import Body
 from penstock.exporters.c.loss import measure
@@ -75,7 +75,7 @@ def write(
         begin, x = _initial(network), _time_first(network, example)
         loss = measure(steps_of(network), begin, network.input_size, x)
         title.append(str(loss) if whole is None else f"In the recurrent layers, {loss}")
-    pool = Pool(identifier(path))
+    pool = ArrayPool(identifier(path))
     if whole is None:
         source = _of_layer(network, pool, (f"{module}", *title), separate, int8)
     else:
@@ -86,11 +86,11 @@ def write(
 
 
 def _of_layer(
-    network: Written, pool: Pool, title: tuple[str, ...], separate: bool, int8: bool
-) -> Source:
+    network: Written, pool: ArrayPool, title: tuple[str, ...], separate: bool, int8: bool
+) -> CSource:
     states = states_of(network)
     body = Body(schedule(steps_of(network)), places_of(states) | {"x": "x"}, pool, int8)
-    step = Function(
+    step = CFunction(
         "step",
         ("const float *x", "float *y"),
         "Take the next input x and give the output y; y may be x.",
@@ -101,12 +101,12 @@ def _of_layer(
         ("OUTPUTS", network.output_size, "floats of y"),
     )
     functions = (reset(states, pool), step)
-    return Source(pool.prefix, title, sizes, states, functions, pool, separate, body.scratch)
+    return CSource(pool.prefix, title, sizes, states, functions, pool, separate, body.scratch)
 
 
 def _of_model(
-    model: Whole, pool: Pool, title: tuple[str, ...], separate: bool, int8: bool
-) -> Source:
+    model: Whole, pool: ArrayPool, title: tuple[str, ...], separate: bool, int8: bool
+) -> CSource:
     sizes: list[tuple[str, int, str]]
     if isinstance(model, Forecasting):
         states, about = with_last(model.network), forecast_title(model)
@@ -128,10 +128,10 @@ def _of_model(
         begin = reset(states, pool)
     title = (*about, *title)
     functions = (begin, *functions)
-    return Source(pool.prefix, title, tuple(sizes), states, functions, pool, separate, scratch)
+    return CSource(pool.prefix, title, tuple(sizes), states, functions, pool, separate, scratch)
 
 
-def reset(states: tuple[State, ...], pool: Pool) -> Function:
+def reset(states: tuple[State, ...], pool: ArrayPool) -> CFunction:
     """Return the function that sets all states to where a sequence begins."""
     lines = []
     for state in states:
@@ -139,7 +139,7 @@ def reset(states: tuple[State, ...], pool: Pool) -> Function:
         if state.initial is not None and state.initial.any():
             value = f"{pool.add(state.initial, f'initial {state.title} [{state.width}]')}[j]"
         lines.append(f"for (int j = 0; j < {state.width}; ++j) s->{state.name}[j] = {value};")
-    return Function("reset", (), "Begin a new sequence.", tuple(lines))
+    return CFunction("reset", (), "Begin a new sequence.", tuple(lines))
 
 
 def _initial(network: Written) -> dict[str, Tensor]:
@@ -161,7 +161,7 @@ def _time_first(network: Written, example: Any) -> Tensor | None:
     return example.transpose(0, 1) if network.batch_first else example
 
 
-def _write_files(source: Source, path: Path) -> None:
+def _write_files(source: CSource, path: Path) -> None:
     """Write the source, the header and the weights, the source last."""
     if source.separate:
         atomic.write(path.with_suffix(".weights"), source.pool.file())

@@ -41,7 +41,7 @@ class Array:
 
 
 @dataclass
-class Pool:
+class ArrayPool:
     """The arrays of a network, each once. prefix: of their names."""
 
     prefix: str

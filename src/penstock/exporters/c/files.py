@@ -1,20 +1,21 @@
 """The text of the two files: what every network's C has around its own functions."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from penstock._version import __version__
 from penstock.errors import ArgumentError
-from penstock.exporters.c.arrays import Array, Pool, definition
+from penstock.exporters.c.arrays import Array, ArrayPool, definition
 from penstock.exporters.c.function import indented
 from penstock.exporters.c.functions import FUNCTIONS, written_functions
 from penstock.exporters.c.network import State
 
 
 @dataclass(frozen=True)
-class Function:
+class CFunction:
     """A function of the C.
 
     Attributes:
@@ -35,7 +36,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Source:
+class CSource:
     """All that the two files say.
 
     Attributes:
@@ -53,8 +54,8 @@ class Source:
     title: tuple[str, ...]
     sizes: tuple[tuple[str, int, str], ...]
     states: tuple[State, ...]
-    functions: tuple[Function, ...]
-    pool: Pool
+    functions: tuple[CFunction, ...]
+    pool: ArrayPool
     separate: bool
     scratch: int
 
@@ -74,7 +75,7 @@ def identifier(path: Path) -> str:
     return f"net_{name}" if name[0].isdigit() else name
 
 
-def header(source: Source, stem: str) -> str:
+def header(source: CSource, stem: str) -> str:
     """Return the text of the header; stem: of the files."""
     guard = f"{source.prefix.upper()}_H"
     width = sum(state.width for state in source.states)
@@ -96,13 +97,13 @@ def header(source: Source, stem: str) -> str:
         *(fields or ["  char none; /* the network has no state */"]),
         "} P_state;\n",
         *([_LOADING] if source.separate else []),
-        *(f"/* {f.says} */\n{_signature(source, f)};\n" for f in source.functions if not f.private),
+        *(f"{_said(f)}\n{_signature(source, f)};\n" for f in source.functions if not f.private),
         "#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
     ]
     return _named("\n".join(text), source.prefix)
 
 
-def code(source: Source, stem: str) -> str:
+def code(source: CSource, stem: str) -> str:
     """Return the text of the source."""
     bodies = "\n".join(line for f in source.functions for line in f.lines)
     used = [name for name in FUNCTIONS if f"P_{name}(" in bodies]
@@ -121,12 +122,18 @@ def code(source: Source, stem: str) -> str:
     return _named("\n".join(t for t in text if t), source.prefix)
 
 
-def _memory(source: Source, width: int) -> list[str]:
+def _said(function: CFunction) -> str:
+    """Return what a function does, as a comment."""
+    lines = [line for part in function.says.split("\n") for line in textwrap.wrap(part, width=96)]
+    return "/* " + "\n * ".join(lines) + " */"
+
+
+def _memory(source: CSource, width: int) -> list[str]:
     kind = f"{source.pool.size} bytes of weights, {4 * width} of state"
     return [f"Memory: {kind}, about {4 * source.scratch} of stack in a step."]
 
 
-def _definition(source: Source, function: Function) -> str:
+def _definition(source: CSource, function: CFunction) -> str:
     lines = [*_pointers(source, function), *function.lines]
     names = ["x", *(["s"] if function.state else []), *(["w"] if source.separate else [])]
     given = [n for n in names if n != "x" or any(p.endswith("*x") for p in function.parameters)]
@@ -139,7 +146,7 @@ def _mentions(lines: Iterable[str], name: str) -> bool:
     return any(re.search(rf"\b{name}\b", line) for line in lines)
 
 
-def _pointers(source: Source, function: Function) -> list[str]:
+def _pointers(source: CSource, function: CFunction) -> list[str]:
     """Return lines that say where a function's weights lie, where they are no constants."""
     if not source.separate:
         return []
@@ -152,7 +159,7 @@ def _pointers(source: Source, function: Function) -> list[str]:
     ]
 
 
-def _signature(source: Source, function: Function, restrict: bool = False) -> str:
+def _signature(source: CSource, function: CFunction, restrict: bool = False) -> str:
     mark = "P_RESTRICT " if restrict else ""
     parameters = list(function.parameters)
     if function.state:
@@ -163,7 +170,7 @@ def _signature(source: Source, function: Function, restrict: bool = False) -> st
     return f"{kind} P_{function.name}({', '.join(parameters)})"
 
 
-def _layout(source: Source, stem: str) -> list[str]:
+def _layout(source: CSource, stem: str) -> list[str]:
     """Return what the file of weights holds, in lines."""
 
     def line(array: Array, place: int) -> str:
@@ -184,7 +191,7 @@ def _comment(lines: Sequence[str]) -> str:
     return "/* " + "\n".join(f" * {line}".rstrip() for line in [*words, made])[3:] + "\n */"
 
 
-def _counted(text: str, source: Source) -> str:
+def _counted(text: str, source: CSource) -> str:
     floats = sum(a.values.size for a in source.pool.of_floats())
     counts = {"FLOATS": floats, "BYTES": sum(a.values.size for a in source.pool.of_bytes())}
     return re.sub(r"\bP_(FLOATS|BYTES)\b", lambda m: f"{counts[m[1]]}u", text)

@@ -6,14 +6,14 @@ h steps ahead, Q quantiles.
 
 from collections.abc import Iterator
 
-from penstock.exporters.c.arrays import Pool
-from penstock.exporters.c.files import Function
+from penstock.exporters.c.arrays import ArrayPool
+from penstock.exporters.c.files import CFunction
 from penstock.exporters.c.function import Body, indented
 from penstock.exporters.c.gather import gather
 from penstock.exporters.c.model import LAST, listed, places_of, reading, scaled
 from penstock.exporters.c.network import State
 from penstock.exporters.c.schedule import schedule
-from penstock.exporters.c.values import Given, Maker, Steps
+from penstock.exporters.c.values import GivenValue, Maker, StepValues
 from penstock.exporters.whole import Forecasting, Numbers
 
 _SCALING = """double sum = 0.0, squares = 0.0, most = 0.0;
@@ -29,14 +29,14 @@ const double last = (values[n - 1] - mean) / (unit > 0.0 ? unit : 1.0);"""
 
 
 def forecast_functions(
-    model: Forecasting, states: tuple[State, ...], pool: Pool, int8: bool, separate: bool
-) -> tuple[tuple[Function, ...], int]:
+    model: Forecasting, states: tuple[State, ...], pool: ArrayPool, int8: bool, separate: bool
+) -> tuple[tuple[CFunction, ...], int]:
     """Return the functions of a forecaster, and the floats of the stack that they take."""
     body = Body(schedule(reading(model.network)), places_of(states) | {"x": "x"}, pool, int8)
-    read = Function("read", ("const float *x",), "", tuple(body.lines), private=True)
+    read = CFunction("read", ("const float *x",), "", tuple(body.lines), private=True)
     lines, scratch = _forecast(model, pool, "w, " if separate else "")
     beside = [n for n, one in (("past", model.past), ("known", model.known)) if one is not None]
-    forecast = Function(
+    forecast = CFunction(
         "forecast",
         ("const float *values", "int n", *(f"const float *{b}" for b in beside), "float *y"),
         _says(model),
@@ -59,16 +59,16 @@ def _says(model: Forecasting) -> str:
     quantiles = ", ".join(f"{q:g}" for q in model.quantiles)
     said = (
         f"From n values of a series, P_CONTEXT or more and none missing, in their own unit, to the "
-        f"\n * next P_HORIZON: y [P_HORIZON][P_QUANTILES], the quantiles {quantiles} of each."
+        f"next P_HORIZON: y [P_HORIZON][P_QUANTILES], the quantiles {quantiles} of each."
     )
     if model.past is not None:
-        said += f"\n * past [n][{len(model.past.names)}]: the columns beside each value."
+        said += f"\npast [n][{len(model.past.names)}]: the columns beside each value."
     if model.known is not None:
-        said += f"\n * known [n + P_HORIZON][{len(model.known.names)}]: those known ahead."
-    return said + ("\n * NaN stands for what is missing there." if "beside" in said else "")
+        said += f"\nknown [n + P_HORIZON][{len(model.known.names)}]: those known ahead."
+    return said + ("\nNaN stands for what is missing there." if "beside" in said else "")
 
 
-def _forecast(model: Forecasting, pool: Pool, weights: str) -> tuple[list[str], int]:
+def _forecast(model: Forecasting, pool: ArrayPool, weights: str) -> tuple[list[str], int]:
     past = 0 if model.past is None else len(model.past.names)
     ahead = model.horizon if model.known is not None else 0
     width = model.network.input_size
@@ -98,25 +98,25 @@ def _forecast(model: Forecasting, pool: Pool, weights: str) -> tuple[list[str], 
     return lines, head.scratch + len(model.head.bias) + width
 
 
-def _beside(numbers: Numbers | None, name: str, place: int, pool: Pool) -> list[str]:
+def _beside(numbers: Numbers | None, name: str, place: int, pool: ArrayPool) -> list[str]:
     if numbers is None:
         return []
     source = f"{name}[row * {len(numbers.names)} + j]"
     return list(scaled(numbers, source, f"in[{place} + j]", pool))
 
 
-def _head(model: Forecasting, pool: Pool) -> Body:
+def _head(model: Forecasting, pool: ArrayPool) -> Body:
     """Return lines that put the changes into the array a."""
     maker = Maker()
-    o = maker.add(Given(LAST, model.network.output_size, is_state=True))
+    o = maker.add(GivenValue(LAST, model.network.output_size, is_state=True))
     changes = maker.total([(o, model.head.weight)], model.head.bias)
-    steps = Steps(tuple(maker.values), {}, changes)
+    steps = StepValues(tuple(maker.values), {}, changes)
     body = Body(schedule(gather(steps)), {LAST: f"state.{LAST}"}, pool, output="a")
     body.lines.insert(0, f"float a[{len(model.head.bias)}];")
     return body
 
 
-def _written(changes: str, pool: Pool, model: Forecasting) -> list[str]:
+def _written(changes: str, pool: ArrayPool, model: Forecasting) -> list[str]:
     """Return lines that put a step's quantiles in order, widen them, and scale them back."""
     count = len(model.quantiles)
     wide = pool.add(model.widening, f"widening of each step's interval [{model.horizon}]")

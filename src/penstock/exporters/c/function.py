@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from penstock.exporters.c.arrays import Pool, number
+from penstock.exporters.c.arrays import ArrayPool, number
 from penstock.exporters.c.functions import SPELLED, is_call
 from penstock.exporters.c.products import group, product_lines
-from penstock.exporters.c.schedule import Schedule
-from penstock.exporters.c.values import Applied, Constant, Given, Total
+from penstock.exporters.c.schedule import StepSchedule
+from penstock.exporters.c.values import Applied, GivenValue, KnownValue, ProductSum
 
 _LONG = 60  # letters of an expression that is written where it is read
 
@@ -20,9 +20,9 @@ class Body:
     names. pool: takes the numbers. int8: whether matrices are so. output: where the output goes.
     """
 
-    schedule: Schedule
+    schedule: StepSchedule
     places: Mapping[str, str]
-    pool: Pool
+    pool: ArrayPool
     int8: bool = False
     output: str = "y"
     lines: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Body:
         steps = self.schedule.steps
         self._states = {k: self.places[name] for name, k in steps.states.items()}
         for k, value in enumerate(steps.values):
-            if isinstance(value, Given):
+            if isinstance(value, GivenValue):
                 self._names[k] = self.places[value.name]
         for level in self.schedule.levels:
             for totals in level.products:
@@ -51,7 +51,7 @@ class Body:
     def _array(self, k: int) -> str:
         """Return the array that a value lies in, from its first element on."""
         value = self.schedule.steps.values[k]
-        if isinstance(value, Constant) and k not in self._names:
+        if isinstance(value, KnownValue) and k not in self._names:
             self._names[k] = self.pool.add(value.values, f"vector [{value.width}]")
         offset = self._offsets.get(k, 0)
         return f"{self._names[k]} + {offset}" if offset else self._names[k]
@@ -59,7 +59,7 @@ class Body:
     def _element(self, k: int) -> str:
         """Return a value's element in a loop over units."""
         value = self.schedule.steps.values[k]
-        if isinstance(value, Constant) and value.literal and value.width == 1:
+        if isinstance(value, KnownValue) and value.literal and value.width == 1:
             return number(float(value.values))
         if isinstance(value, Applied) and value.rowwise:
             return self._names[k]
@@ -72,7 +72,7 @@ class Body:
     def _products(self, totals: tuple[int, ...]) -> None:
         values, place = self.schedule.steps.values, 0
         name = f"a{totals[0]}"
-        made = [v for k in totals if isinstance(v := values[k], Total)]
+        made = [v for k in totals if isinstance(v := values[k], ProductSum)]
         for k in totals:
             self._names[k], self._offsets[k] = name, place
             place += values[k].width

@@ -47,8 +47,8 @@ P_INLINE float P_expm1_near(float x, int32_t n) {
     ),
     "limited": (
         ("float_of", "bits_of"),
-        """/* x, but no further from 0 than limit; NaN stays NaN. Of whole numbers, as a compiler may
- * make no vectors of comparisons of floats, which could trap. */
+        """/* x, but no further from 0 than limit; NaN stays NaN. In whole numbers: of
+ * comparisons of floats, which could trap, not every compiler makes vectors. */
 P_INLINE float P_limited(float x, float limit) {
   const uint32_t bits = P_bits_of(x);
   const int32_t size = (int32_t)(bits & 0x7FFFFFFFu), most = (int32_t)P_bits_of(limit);

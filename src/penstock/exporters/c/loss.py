@@ -11,7 +11,14 @@ from torch import Tensor
 
 from penstock.compiler.ir.ops import OPS
 from penstock.exporters.c.arrays import in_bytes
-from penstock.exporters.c.values import Applied, Constant, Given, Steps, Total
+from penstock.exporters.c.values import (
+    Applied,
+    GivenValue,
+    KnownValue,
+    ProductSum,
+    StepValues,
+    Value,
+)
 
 _STEPS = 100
 
@@ -43,7 +50,7 @@ class Loss:
 
 
 def measure(
-    steps: Steps, states: Mapping[str, Tensor], inputs: int, example: Tensor | None = None
+    steps: StepValues, states: Mapping[str, Tensor], inputs: int, example: Tensor | None = None
 ) -> Loss:
     """Return the loss over an example [T, B, I], or 100 steps of random numbers.
 
@@ -63,16 +70,12 @@ def measure(
     return Loss(most.item(), rms.item(), size.item(), len(x), example is not None)
 
 
-def coarse(steps: Steps) -> Steps:
+def coarse(steps: StepValues) -> StepValues:
     """Return a step whose matrices are what int8 leaves of them."""
-    values = tuple(
-        replace(v, terms=tuple((a, _coarse(m)) for a, m in v.terms)) if isinstance(v, Total) else v
-        for v in steps.values
-    )
-    return replace(steps, values=values)
+    return replace(steps, values=tuple(map(_coarse_value, steps.values)))
 
 
-def run(steps: Steps, states: Mapping[str, Tensor], x: Tensor) -> Tensor:
+def run(steps: StepValues, states: Mapping[str, Tensor], x: Tensor) -> Tensor:
     """Return the outputs [T, B, O] of x [T, B, I], float64."""
     now = {name: state.double().expand(x.shape[1], -1) for name, state in states.items()}
     outputs = []
@@ -80,11 +83,11 @@ def run(steps: Steps, states: Mapping[str, Tensor], x: Tensor) -> Tensor:
         given = {"x": row, **now}
         made: list[Tensor] = []
         for value in steps.values:
-            if isinstance(value, Given):
+            if isinstance(value, GivenValue):
                 made.append(given[value.name])
-            elif isinstance(value, Constant):
+            elif isinstance(value, KnownValue):
                 made.append(value.values)
-            elif isinstance(value, Total):
+            elif isinstance(value, ProductSum):
                 parts = [made[a] @ m.T for a, m in value.terms]
                 parts += [] if value.bias is None else [value.bias.expand_as(parts[0])]
                 made.append(torch.stack(parts).sum(0))
@@ -101,6 +104,12 @@ def _applied(value: Applied, args: list[Tensor], rows: int) -> Tensor:
         return args[0].expand(rows, value.width)
     result: Tensor = OPS[value.op].torch(*args)
     return result
+
+
+def _coarse_value(value: Value) -> Value:
+    if not isinstance(value, ProductSum):
+        return value
+    return replace(value, terms=tuple((a, _coarse(matrix)) for a, matrix in value.terms))
 
 
 def _coarse(matrix: Tensor) -> Tensor:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from penstock.exporters.c.arrays import Pool
-from penstock.exporters.c.files import Function
+from penstock.exporters.c.arrays import ArrayPool
+from penstock.exporters.c.files import CFunction
 from penstock.exporters.c.function import Body
 from penstock.exporters.c.gather import gather
 from penstock.exporters.c.network import State, add_step, states_of
 from penstock.exporters.c.schedule import schedule
-from penstock.exporters.c.values import Given, Maker, Steps
+from penstock.exporters.c.values import GivenValue, Maker, StepValues
 from penstock.exporters.whole import Numbers, Reader, Symbols
 from penstock.exporters.written import Written
 
@@ -35,40 +35,40 @@ def reader_states(model: Reader) -> tuple[State, ...]:
     return states_of(model.network) if model.every_step else with_last(model.network)
 
 
-def reading(network: Written) -> Steps:
+def reading(network: Written) -> StepValues:
     """Return a step of the layers whose output is kept as a state."""
     maker = Maker()
-    output, states = add_step(maker, network, maker.add(Given("x", network.input_size)))
-    return gather(Steps(tuple(maker.values), states | {LAST: output}, None))
+    output, states = add_step(maker, network, maker.add(GivenValue("x", network.input_size)))
+    return gather(StepValues(tuple(maker.values), states | {LAST: output}, None))
 
 
 def reader_functions(
-    model: Reader, states: tuple[State, ...], pool: Pool, int8: bool
-) -> tuple[tuple[Function, ...], int]:
+    model: Reader, states: tuple[State, ...], pool: ArrayPool, int8: bool
+) -> tuple[tuple[CFunction, ...], int]:
     """Return the functions of a model that reads sequences, and the stack that they take."""
     inputs, parameters = _inputs(model, pool), _parameters(model)
     places = places_of(states) | {"x": "in"}
     if model.every_step:
         maker = Maker()
-        x = maker.add(Given("x", model.network.input_size))
+        x = maker.add(GivenValue("x", model.network.input_size))
         output, new = add_step(maker, model.network, x)
         output = _after(maker, model, output)
-        steps = gather(Steps(tuple(maker.values), new, output))
+        steps = gather(StepValues(tuple(maker.values), new, output))
     else:
         steps = reading(model.network)
     body = Body(schedule(steps), places, pool, int8)
     says = [*_says_inputs(model), *([_says_outputs(model)] if model.every_step else [])]
     given = (*parameters, *(["float *y"] if model.every_step else []))
-    step = Function("step", given, "Take the next step. " + " ".join(says), (*inputs, *body.lines))
+    step = CFunction("step", given, "Take the next step. " + " ".join(says), (*inputs, *body.lines))
     scratch = body.scratch + model.network.input_size
     if model.every_step:
         return (step,), scratch
     maker = Maker()
-    o = maker.add(Given(LAST, model.network.output_size, is_state=True))
+    o = maker.add(GivenValue(LAST, model.network.output_size, is_state=True))
     end = _after(maker, model, o)
-    after = Body(schedule(gather(Steps(tuple(maker.values), {}, end))), places, pool, int8)
+    after = Body(schedule(gather(StepValues(tuple(maker.values), {}, end))), places, pool, int8)
     says_end = f"After the last step, of which there must be one: {_says_outputs(model)}"
-    finish = Function("finish", ("float *y",), says_end, tuple(after.lines), "const P_state *")
+    finish = CFunction("finish", ("float *y",), says_end, tuple(after.lines), "const P_state *")
     return (step, finish), max(scratch, after.scratch)
 
 
@@ -97,7 +97,7 @@ def _parameters(model: Reader) -> tuple[str, ...]:
     return (*numbers, *(["const int *symbols"] if model.symbols else []))
 
 
-def _inputs(model: Reader, pool: Pool) -> Iterator[str]:
+def _inputs(model: Reader, pool: ArrayPool) -> Iterator[str]:
     """Yield the lines that lay out what the layers read."""
     place = 0
     yield f"float in[{model.network.input_size}];"
@@ -110,7 +110,7 @@ def _inputs(model: Reader, pool: Pool) -> Iterator[str]:
         place += column.table.shape[1]
 
 
-def scaled(numbers: Numbers, source: str, target: str, pool: Pool) -> Iterator[str]:
+def scaled(numbers: Numbers, source: str, target: str, pool: ArrayPool) -> Iterator[str]:
     """Yield a loop over numbers: (x − mean) · factor, and 0 where that is NaN."""
     count = len(numbers.names)
     mean, factor = (
@@ -123,7 +123,7 @@ def scaled(numbers: Numbers, source: str, target: str, pool: Pool) -> Iterator[s
     yield "}"
 
 
-def _embedded(column: Symbols, code: str, place: int, pool: Pool) -> Iterator[str]:
+def _embedded(column: Symbols, code: str, place: int, pool: ArrayPool) -> Iterator[str]:
     codes, width = column.table.shape
     table = pool.add(column.table, f"embeddings of {column.name} [{codes}][{width}]")
     yield "{"

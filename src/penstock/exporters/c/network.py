@@ -12,7 +12,7 @@ from penstock.compiler.ir.graph import NUMBERS, Graph, Node, Origin
 from penstock.compiler.pipeline import WrittenStep
 from penstock.errors import ExportError
 from penstock.exporters.c.gather import gather
-from penstock.exporters.c.values import Given, Maker, Steps
+from penstock.exporters.c.values import GivenValue, Maker, StepValues
 from penstock.exporters.written import Layer, Written
 
 
@@ -51,12 +51,12 @@ def states_of(network: Written) -> tuple[State, ...]:
     )
 
 
-def steps_of(network: Written) -> Steps:
+def steps_of(network: Written) -> StepValues:
     """Return one step of a network as values; the input is "x"."""
     maker = Maker()
-    x = maker.add(Given("x", network.input_size))
+    x = maker.add(GivenValue("x", network.input_size))
     output, states = add_step(maker, network, x)
-    return gather(Steps(tuple(maker.values), states, output))
+    return gather(StepValues(tuple(maker.values), states, output))
 
 
 def add_step(maker: Maker, network: Written, x: int) -> tuple[int, dict[str, int]]:
@@ -67,7 +67,7 @@ def add_step(maker: Maker, network: Written, x: int) -> tuple[int, dict[str, int
         direction, step = layer.directions[0], layer.directions[0].step
         names = {s: _name(number, place, s) for place, s in enumerate(direction.states)}
         old = {
-            s: maker.add(Given(names[s], width, is_state=True))
+            s: maker.add(GivenValue(names[s], width, is_state=True))
             for s, width in direction.states.items()
         }
         given = {("x", ""): x}

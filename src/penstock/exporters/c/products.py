@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from penstock.exporters.c.arrays import Pool, in_bytes
-from penstock.exporters.c.values import Total
+from penstock.exporters.c.arrays import ArrayPool, in_bytes
+from penstock.exporters.c.values import ProductSum
 
 _AT_ONCE = 8  # columns
 _FEW = 8  # outputs
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class ProductGroup:
     """Totals that read the same values, one below the other.
 
     Attributes:
@@ -43,7 +43,7 @@ class Group:
         return self.width < _FEW and all(m.shape[1] >= 2 * _AT_ONCE for m in self.matrices)
 
 
-def group(name: str, totals: Sequence[Total], sources: Sequence[str]) -> Group:
+def group(name: str, totals: Sequence[ProductSum], sources: Sequence[str]) -> ProductGroup:
     """Return a group of totals; sources: what their terms read."""
     matrices = (
         torch.cat([total.terms[k][1] for total in totals]) for k in range(len(totals[0].terms))
@@ -54,10 +54,10 @@ def group(name: str, totals: Sequence[Total], sources: Sequence[str]) -> Group:
         parts = (z if t.bias is None else t.bias for z, t in zip(zeros, totals, strict=True))
         bias = torch.cat(list(parts))
     width = sum(total.width for total in totals)
-    return Group(name, width, bias, tuple(sources), tuple(matrices))
+    return ProductGroup(name, width, bias, tuple(sources), tuple(matrices))
 
 
-def product_lines(made: Group, pool: Pool, int8: bool) -> Iterator[str]:
+def product_lines(made: ProductGroup, pool: ArrayPool, int8: bool) -> Iterator[str]:
     """Yield the lines that compute a group; its numbers are added to the pool."""
     start = "0.0f"
     if made.bias is not None:
@@ -77,7 +77,7 @@ def _loop(width: int) -> str:
     return f"for (int j = 0; j < {width}; ++j)"
 
 
-def _dots(made: Group, start: str, pool: Pool) -> Iterator[str]:
+def _dots(made: ProductGroup, start: str, pool: ArrayPool) -> Iterator[str]:
     terms = [start]
     for source, matrix in zip(made.sources, made.matrices, strict=True):
         columns = matrix.shape[1]
@@ -86,7 +86,7 @@ def _dots(made: Group, start: str, pool: Pool) -> Iterator[str]:
     yield f"{_loop(made.width)} {made.name}[j] = {' + '.join(terms)};"
 
 
-def _columns(made: Group, start: str, pool: Pool) -> Iterator[str]:
+def _columns(made: ProductGroup, start: str, pool: ArrayPool) -> Iterator[str]:
     """Yield first the columns that are left over, with the bias, then eight at a time."""
     first, loops = [start], list[tuple[str, str, int, int]]()
     for source, matrix in zip(made.sources, made.matrices, strict=True):
@@ -109,7 +109,7 @@ def _columns(made: Group, start: str, pool: Pool) -> Iterator[str]:
         yield f"    {made.name}[j] += {_folded(terms)};"
 
 
-def _in_bytes(made: Group, source: str, matrix: Tensor, pool: Pool) -> Iterator[str]:
+def _in_bytes(made: ProductGroup, source: str, matrix: Tensor, pool: ArrayPool) -> Iterator[str]:
     """Yield a product of int8 weights: sums of whole numbers times the input, then the scale."""
     whole, scale = in_bytes(matrix)
     columns, width = matrix.shape[1], made.width
@@ -132,7 +132,7 @@ def _in_bytes(made: Group, source: str, matrix: Tensor, pool: Pool) -> Iterator[
     yield "}"
 
 
-def _transposed(matrix: Tensor, pool: Pool) -> str:
+def _transposed(matrix: Tensor, pool: ArrayPool) -> str:
     width, columns = matrix.shape
     return pool.add(matrix.T, f"matrix [{columns}][{width}]")
 

@@ -16,11 +16,19 @@ the old one, unless something reads the old one later: then it is put away, and 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from penstock.exporters.c.values import Applied, Constant, Given, Steps, Total, Value, arguments
+from penstock.exporters.c.values import (
+    Applied,
+    GivenValue,
+    KnownValue,
+    ProductSum,
+    StepValues,
+    Value,
+    arguments,
+)
 
 
 @dataclass(frozen=True)
-class Level:
+class StepLevel:
     """What is done between two waits for whole rows.
 
     Attributes:
@@ -35,7 +43,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class StepSchedule:
     """The order of a step.
 
     Attributes:
@@ -44,12 +52,12 @@ class Schedule:
         stored: the values that lie in memory between two parts.
     """
 
-    steps: Steps
-    levels: tuple[Level, ...]
+    steps: StepValues
+    levels: tuple[StepLevel, ...]
     stored: frozenset[int]
 
 
-def schedule(steps: Steps) -> Schedule:
+def schedule(steps: StepValues) -> StepSchedule:
     """Return the order in which a step's values are computed."""
     steps = _with_ends(steps)
     early = _early(steps)
@@ -63,19 +71,19 @@ def schedule(steps: Steps) -> Schedule:
             states[name] = len(values) - 1
     steps = replace(steps, values=tuple(values), states=states)
     levels = tuple(_level(steps.values, late, n) for n in range(last + 3))
-    return Schedule(steps, levels, frozenset(_stored(steps, levels)))
+    return StepSchedule(steps, levels, frozenset(_stored(steps, levels)))
 
 
 def waits(value: Value) -> bool:
     """Return whether a value reads whole rows."""
-    return isinstance(value, Total) or (isinstance(value, Applied) and value.rowwise)
+    return isinstance(value, ProductSum) or (isinstance(value, Applied) and value.rowwise)
 
 
 def _loops(value: Value) -> bool:
     return isinstance(value, Applied) and not value.rowwise
 
 
-def _with_ends(steps: Steps) -> Steps:
+def _with_ends(steps: StepValues) -> StepValues:
     """Return the step with a copy where a new state, or the output, is not made by a loop."""
     values, states = [*steps.values], dict(steps.states)
 
@@ -89,23 +97,24 @@ def _with_ends(steps: Steps) -> Steps:
             states[name] = copied(k)
         taken.add(states[name])
     output = None if steps.output is None else copied(steps.output)
-    return Steps(tuple(values), states, output)
+    return StepValues(tuple(values), states, output)
 
 
-def _early(steps: Steps) -> list[int]:
+def _early(steps: StepValues) -> list[int]:
     """Return the first level at which each value can be there."""
     levels: list[int] = []
     for value in steps.values:
         given = arguments(value)
         wait = waits(value)
         ready = (
-            levels[a] + (wait and not isinstance(steps.values[a], Given | Constant)) for a in given
+            levels[a] + (wait and not isinstance(steps.values[a], GivenValue | KnownValue))
+            for a in given
         )
         levels.append(max(ready, default=0))
     return levels
 
 
-def _late(steps: Steps, early: list[int], last: int) -> list[int]:
+def _late(steps: StepValues, early: list[int], last: int) -> list[int]:
     """Return the level of each value: of a loop's, the last at which it can be made.
 
     What reads an old state comes before the copies of new ones, at level `last` + 1, and the output
@@ -123,38 +132,38 @@ def _late(steps: Steps, early: list[int], last: int) -> list[int]:
 
 
 def _is_state(value: Value) -> bool:
-    return isinstance(value, Given) and value.is_state
+    return isinstance(value, GivenValue) and value.is_state
 
 
-def _is_read_after(steps: Steps, levels: list[int], state: str, new: int) -> bool:
+def _is_read_after(steps: StepValues, levels: list[int], state: str, new: int) -> bool:
     """Return whether an old state is still read once the loop of the new one has run."""
 
     def turn(k: int) -> tuple[int, int]:
         return levels[k], 0 if waits(steps.values[k]) else steps.values[k].width
 
-    olds = {k for k, v in enumerate(steps.values) if isinstance(v, Given) and v.name == state}
+    olds = {k for k, v in enumerate(steps.values) if isinstance(v, GivenValue) and v.name == state}
     readers = (k for k, value in enumerate(steps.values) if olds & {*arguments(value)})
     return any(turn(k) > turn(new) for k in readers)
 
 
-def _level(values: tuple[Value, ...], levels: list[int], level: int) -> Level:
+def _level(values: tuple[Value, ...], levels: list[int], level: int) -> StepLevel:
     here = [k for k, n in enumerate(levels) if n == level]
     products: dict[tuple[int, ...], list[int]] = {}
     loops: dict[int, list[int]] = {}
     for k in here:
         value = values[k]
-        if isinstance(value, Total):
+        if isinstance(value, ProductSum):
             products.setdefault(arguments(value), []).append(k)
         elif _loops(value):
             loops.setdefault(value.width, []).append(k)
-    return Level(
+    return StepLevel(
         tuple(tuple(p) for p in products.values()),
-        tuple(k for k in here if waits(values[k]) and not isinstance(values[k], Total)),
+        tuple(k for k in here if waits(values[k]) and not isinstance(values[k], ProductSum)),
         tuple(tuple(loops[width]) for width in sorted(loops)),
     )
 
 
-def _stored(steps: Steps, levels: Iterable[Level]) -> set[int]:
+def _stored(steps: StepValues, levels: Iterable[StepLevel]) -> set[int]:
     """Return the values that are read elsewhere than in the loop that makes them."""
     home = {
         k: (n, w) for n, level in enumerate(levels) for w, ks in enumerate(level.loops) for k in ks

@@ -15,7 +15,7 @@ from penstock.compiler.ir.ops import OPS
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenValue:
     """What is there before the step: the input, or an old state. name: how the C calls it."""
 
     name: str
@@ -24,7 +24,7 @@ class Given:
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
+class KnownValue:
     """What the step reads of the weights. literal: a number of the equations, no weight."""
 
     values: Tensor
@@ -37,7 +37,7 @@ class Constant:
 
 
 @dataclass(frozen=True, eq=False)
-class Total:
+class ProductSum:
     """The sum of matrices [width, K] times values, and of a bias: terms are (value, matrix)."""
 
     terms: tuple[tuple[int, Tensor], ...]
@@ -59,11 +59,11 @@ class Applied:
         return self.op in OPS and OPS[self.op].rowwise
 
 
-Value = Given | Constant | Total | Applied
+Value = GivenValue | KnownValue | ProductSum | Applied
 
 
 @dataclass(frozen=True)
-class Steps:
+class StepValues:
     """One function's work.
 
     Attributes:
@@ -87,7 +87,7 @@ class Steps:
 
 def arguments(value: Value) -> tuple[int, ...]:
     """Return the values that a value reads."""
-    if isinstance(value, Total):
+    if isinstance(value, ProductSum):
         return tuple(arg for arg, _ in value.terms)
     return value.args if isinstance(value, Applied) else ()
 
@@ -105,7 +105,7 @@ class Maker:
 
     def constant(self, values: Tensor, literal: bool = False) -> int:
         """Add a vector that is known now."""
-        return self.add(Constant(values.detach().double().reshape(-1), literal))
+        return self.add(KnownValue(values.detach().double().reshape(-1), literal))
 
     def number(self, number: float) -> int:
         """Add a number of the equations."""
@@ -114,7 +114,7 @@ class Maker:
     def apply(self, op: str, *args: int) -> int:
         """Add an op's result; its width is that of the arguments, or 1 if it reduces rows."""
         given = [self.values[a] for a in args]
-        known = [g for g in given if isinstance(g, Constant)]
+        known = [g for g in given if isinstance(g, KnownValue)]
         if len(known) == len(given) and op in OPS:
             literal = all(g.literal for g in known)
             return self.constant(OPS[op].torch(*(g.values for g in known)), literal)
@@ -129,8 +129,8 @@ class Maker:
         """Add a sum of products; folded where all that it multiplies is constant."""
         matrices = [(a, m.detach().double()) for a, m in terms]
         width, bias = len(matrices[0][1]), None if bias is None else bias.detach().double()
-        known = [(v.values, m) for a, m in matrices if isinstance(v := self.values[a], Constant)]
+        known = [(v.values, m) for a, m in matrices if isinstance(v := self.values[a], KnownValue)]
         if len(known) < len(matrices):
-            return self.add(Total(tuple(matrices), bias, width))
+            return self.add(ProductSum(tuple(matrices), bias, width))
         products = [m @ v.expand(m.shape[1]) for v, m in known]
         return self.constant(torch.stack([*products, *([] if bias is None else [bias])]).sum(0))
