@@ -258,6 +258,8 @@ def test_a_file_named_as_c_cannot(tmp_path):
     assert 'In C "2 für-dich" is called net_2_f_r_dich.' in (tmp_path / "2 für-dich.h").read_text()
     with pytest.raises(ArgumentError, match=r"has no letter or digit; give a name such as net\.c"):
         penstock.export(made, tmp_path / "__.c")
+    with pytest.raises(ArgumentError, match="C cannot include a header"):
+        penstock.export(made, tmp_path / 'a"b.c')
 
 
 def test_what_cannot_be_said(tmp_path):

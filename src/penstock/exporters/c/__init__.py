@@ -145,7 +145,9 @@ def reset(states: tuple[State, ...], pool: ArrayPool) -> CFunction:
 def _initial(network: Written) -> dict[str, Tensor]:
     """Return where each state begins."""
     zero = torch.zeros
-    return {s.name: zero(s.width) if s.initial is None else s.initial for s in states_of(network)}
+    return {
+        s.name: zero(s.width) if s.initial is None else s.initial.cpu() for s in states_of(network)
+    }
 
 
 def _time_first(network: Written, example: Any) -> Tensor | None:
@@ -163,7 +165,9 @@ def _time_first(network: Written, example: Any) -> Tensor | None:
 
 def _write_files(source: CSource, path: Path) -> None:
     """Write the source, the header and the weights, the source last."""
+    contents: dict[str, str | bytes] = {".h": header(source, path.stem)}
     if source.separate:
-        atomic.write(path.with_suffix(".weights"), source.pool.file())
-    atomic.write(path.with_suffix(".h"), header(source, path.stem))
-    atomic.write(path, code(source, path.stem))
+        contents[".weights"] = source.pool.file()
+    contents[SUFFIX] = code(source, path.stem)
+    for suffix, content in contents.items():
+        atomic.write(path.with_suffix(suffix), content)

@@ -64,8 +64,10 @@ def identifier(path: Path) -> str:
     """Return a file's name as C has it: other signs become "_", before a digit stands "net_".
 
     Raises:
-        ArgumentError: nothing is left of it.
+        ArgumentError: nothing is left of it, or C could not include a header of that name.
     """
+    if re.search(r'["\\\n]', path.stem):
+        raise ArgumentError(f"C cannot include a header named as {path.name!r}; give another name")
     name = re.sub(r"[^0-9A-Za-z]+", "_", path.stem).strip("_")
     if not name:
         raise ArgumentError(

@@ -105,7 +105,7 @@ class Maker:
 
     def constant(self, values: Tensor, literal: bool = False) -> int:
         """Add a vector that is known now."""
-        return self.add(KnownValue(values.detach().double().reshape(-1), literal))
+        return self.add(KnownValue(values.detach().cpu().double().reshape(-1), literal))
 
     def number(self, number: float) -> int:
         """Add a number of the equations."""
@@ -127,8 +127,8 @@ class Maker:
 
     def total(self, terms: list[tuple[int, Tensor]], bias: Tensor | None = None) -> int:
         """Add a sum of products; folded where all that it multiplies is constant."""
-        matrices = [(a, m.detach().double()) for a, m in terms]
-        width, bias = len(matrices[0][1]), None if bias is None else bias.detach().double()
+        matrices = [(a, m.detach().cpu().double()) for a, m in terms]
+        width, bias = len(matrices[0][1]), None if bias is None else bias.detach().cpu().double()
         known = [(v.values, m) for a, m in matrices if isinstance(v := self.values[a], KnownValue)]
         if len(known) < len(matrices):
             return self.add(ProductSum(tuple(matrices), bias, width))
