@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from penstock.data.understanding import describe
     from penstock.exporters import export
     from penstock.importers.from_keras import from_keras
+    from penstock.importers.from_onnx import from_onnx
     from penstock.layers.dropins.modules import GRU, LSTM, RNN
     from penstock.layers.dropins.swapping import from_torch, patch_torch, to_torch
     from penstock.layers.recurrent import Recurrent
@@ -37,6 +38,7 @@ _HOME = {
     "describe": "penstock.data.understanding",
     "export": "penstock.exporters",
     "from_keras": "penstock.importers.from_keras",
+    "from_onnx": "penstock.importers.from_onnx",
     "compare": "penstock.comparison.compare",
     "load": "penstock.comparison.keeping.model",
     "Model": "penstock.comparison.keeping.model",
@@ -47,7 +49,7 @@ __all__ = [  # noqa: RUF022  (the order in which a reader meets them)
     "RNN", "LSTM", "GRU", "Recurrent",
     "Cell", "Gate", "Vector", "Matrix", "cells", "backend",
     "patch_torch", "from_torch", "to_torch",
-    "describe", "compare", "Results", "load", "Model", "export", "from_keras",
+    "describe", "compare", "Results", "load", "Model", "export", "from_keras", "from_onnx",
 ]  # fmt: skip
 
 

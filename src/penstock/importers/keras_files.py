@@ -25,7 +25,11 @@ from penstock.opening import check_claim, open_plain
 
 _CONFIG, _ABOUT, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _LARGEST_JSON = 16 * 2**20
-_NAMES = ("kernel", "recurrent_kernel", "bias")  # of a cell, in the order in which files number them
+_NAMES = (
+    "kernel",
+    "recurrent_kernel",
+    "bias",
+)  # of a cell; files number them
 
 
 class Where(Protocol):
@@ -57,7 +61,8 @@ class InMemory:
 
     def each(self, attribute: str, kinds: Sequence[str]) -> "list[InMemory]":
         """Return the places of a list of layers, but for those that stand for inputs."""
-        held = [one for one in getattr(self.holder, attribute) if _kind(one) != "InputLayer"]
+        every = getattr(self.holder, "operations", None) or getattr(self.holder, attribute)
+        held = [one for one in every if _kind(one) != "InputLayer"]
         if [_kind(one) for one in held] != list(kinds):
             raise ArgumentError(f"{self.holder.name!r} has other layers than its configuration")
         return [InMemory(one) for one in held]
@@ -70,7 +75,7 @@ class InMemory:
                 f"{self.holder.name!r} has no weights yet; call its layer, or model, on data once"
             )
         to_numpy = importlib.import_module("keras").ops.convert_to_numpy
-        return [to_numpy(value) for value in found if value is not None]
+        return [to_numpy(one.value) for one in found if one is not None]
 
 
 @dataclass(frozen=True)

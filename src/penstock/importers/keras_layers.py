@@ -28,7 +28,6 @@ from penstock.importers.parts import (
     Parts,
     Turned,
     Way,
-    as_tensor,
     both_ways,
     reordered,
 )
@@ -113,9 +112,7 @@ def _bidirectional(saved: Saved, where: Where, warn: Warn) -> Parts:
                 f"{saved.name!r} is bidirectional over a {side.class_name}; Penstock has it over "
                 "SimpleRNN, LSTM, GRU and RNN"
             )
-    forward, backward = (
-        read_layer(side, where.at(name), warn) for name, side in sides.items()
-    )
+    forward, backward = (read_layer(side, where.at(name), warn) for name, side in sides.items())
     turned = [len(one) == 1 and isinstance(one[0], Turned) for one in (forward, backward)]
     if turned != [False, True] or not isinstance(backward[0], Turned):
         raise ArgumentError(
@@ -185,11 +182,19 @@ def _check_activations(settings: CellSettings, kind: _Kind, layer: str) -> None:
     for role, known in kind.activations.items():
         given = getattr(settings, role)
         if given not in known:
-            name = given.get("class_name", given) if isinstance(given, dict) else given
+            name = _called(given)
             raise ArgumentError(
                 f"{layer!r} has {role}={name!r}, and Penstock's layer has {' or '.join(known)}; "
                 "write the cell's equations with it as a penstock.Cell, and copy the weights"
             )
+
+
+def _called(given: Any) -> Any:
+    """Return the name of an activation: a function of the user's own is a dict."""
+    if not isinstance(given, dict):
+        return given
+    own = given.get("config")
+    return own if isinstance(own, str) else given.get("class_name")
 
 
 def _dropouts(settings: CellSettings, layer: str, warn: Warn) -> dict[str, float]:
@@ -221,6 +226,3 @@ def _weights(
         both = bias[0] if double else np.stack([bias[0], np.zeros_like(bias[0])])
         found |= {"bias_ih": both[0], "bias_hh": both[1]}
     return found
-
-
-__all__ = ["READERS", "Warn", "as_tensor", "is_read", "is_recurrent", "read_layer"]

@@ -29,11 +29,14 @@ def read_parts(config: Any, where: Where, names: Sequence[str], warn: Warn) -> P
         ModelFileError: what is written is damaged.
     """
     root = settings_of(Saved, config, "the model")
-    layers = list(_leaves(root, where, ordered=not names))
+    layers = list(_leaves(root, where, ordered=False))
     if names:
         by_name = {saved.name: (saved, at) for saved, at in layers}
         layers = [by_name[_known(name, by_name)] for name in names]
-    _check(layers)
+    _check_kinds(layers)
+    if not names:
+        layers = list(_leaves(root, where, ordered=True))
+    _check_sequences(layers)
     found: list[Part] = []
     for saved, at in layers:
         found += read_layer(saved, at, warn)
@@ -60,8 +63,8 @@ def _leaves(saved: Saved, where: Where, ordered: bool, depth: int = 0) -> Iterat
         yield from _leaves(*found[name], ordered, depth + 1)
 
 
-def _check(layers: list[Placed]) -> None:
-    """Raise where a layer is none that Penstock reads, or gives no sequence to the next."""
+def _check_kinds(layers: list[Placed]) -> None:
+    """Raise where a layer is none that Penstock reads."""
     recurrent = [repr(saved.name) for saved, _ in layers if is_recurrent(saved)]
     other = [f"{one.class_name} {one.name!r}" for one, _ in layers if not is_read(one)]
     if other:
@@ -70,6 +73,10 @@ def _check(layers: list[Placed]) -> None:
         raise ArgumentError(f"the model has {', '.join(other)}, no recurrent layer; {what}")
     if not recurrent:
         raise ArgumentError("the model has no recurrent layer")
+
+
+def _check_sequences(layers: list[Placed]) -> None:
+    """Raise where a layer gives no sequence to the next."""
     last = max(k for k, (saved, _) in enumerate(layers) if is_recurrent(saved))
     for saved, _ in layers[:last]:
         if is_recurrent(saved) and not _gives_sequence(saved):
@@ -94,7 +101,9 @@ def _chain(settings: ModelSettings) -> list[str]:
     reads = {one.name: _history(one) for one in settings.layers}
     inputs = [name for name, before in reads.items() if not before]
     after = {before[0][0]: name for name, before in reads.items() if before}
-    single = all(len(before) == 1 and before[0][1:] == (0, 0) for before in reads.values() if before)
+    single = all(
+        len(before) == 1 and before[0][1:] == (0, 0) for before in reads.values() if before
+    )
     order: list[str] = []
     here = inputs[0] if len(inputs) == 1 else None
     while here in after and len(order) < len(reads):

@@ -78,9 +78,7 @@ class Backwards(nn.Module):
         self.layer, self.restored = layer, restored
         self.batch_first = bool(layer.batch_first)
 
-    def forward(
-        self, x: Tensor, state: Any = None, lengths: Lengths = None
-    ) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor, state: Any = None, lengths: Lengths = None) -> tuple[Tensor, Any]:
         """Run the layer over x in reverse; state, lengths and the result are the layer's own."""
         output, final = self.layer(self._turned(x, lengths), state, lengths)
         return (self._turned(output, lengths) if self.restored else output), final
