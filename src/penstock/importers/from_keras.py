@@ -11,7 +11,7 @@ from torch import nn
 
 from penstock.errors import ArgumentError
 from penstock.importers.keras_files import read_file, read_model
-from penstock.importers.keras_models import read_parts
+from penstock.importers.keras_models import read_links
 from penstock.importers.making import make
 
 
@@ -71,13 +71,13 @@ def from_keras(layer_or_path: Any, name: str | Sequence[str] | None = None) -> n
     said: list[str] = []
     read = partial(_read, names=names, warn=said.append)
     if isinstance(layer_or_path, str | PathLike):
-        parts = read_file(Path(layer_or_path), read)
+        links = read_file(Path(layer_or_path), read)
     else:
-        parts = read_model(layer_or_path, read)
+        links = read_model(layer_or_path, read)
     for sentence in dict.fromkeys(said):
         warn(sentence)
-    return make(parts, batch_first=True)
+    return make(links, batch_first=True)
 
 
 def _read(config: Any, where: Any, names: Sequence[str], warn: Any) -> Any:
-    return read_parts(config, where, names, warn)
+    return read_links(config, where, names, warn)

@@ -74,4 +74,4 @@ def from_onnx(
         raise ModelFileError(f"{path_or_model_or_node}: {error}") from None
     for sentence in dict.fromkeys(said):
         warnings.warn(sentence, stacklevel=2)
-    return make(found.parts, found.batch_first)
+    return make(found.links, found.batch_first)

@@ -210,7 +210,7 @@ def read_model(layer: Any, read: Reader) -> Any:
     """Return what `read` makes of a layer or model at hand.
 
     Raises:
-        ArgumentError: it is none of Keras, or has parts that cannot be written down.
+        ArgumentError: it is none of Keras, or has layers that cannot be written down.
     """
     homes = {kind.__module__.partition(".")[0] for kind in type(layer).__mro__}
     if "keras" not in homes:

@@ -1,4 +1,4 @@
-"""Recurrent layers of Keras as parts: how each of its classes is read.
+"""Recurrent layers of Keras as links: how each of its classes is read.
 
 Legend: I input, H hidden, G gates.
 """
@@ -22,10 +22,10 @@ from penstock.importers.keras_settings import (
     StackSettings,
     settings_of,
 )
-from penstock.importers.parts import (
+from penstock.importers.links import (
     Dropped,
-    Layer,
-    Parts,
+    GivenLayer,
+    Links,
     Turned,
     Way,
     both_ways,
@@ -38,7 +38,7 @@ MERGES = {"concat": "concat", "sum": "sum", "ave": "mean", "mul": "product", Non
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _KerasCell:
     """A cell of Keras: its gates in their order and in that of ours, and its activations."""
 
     gates: str
@@ -48,15 +48,15 @@ class _Kind:
 
 _USUAL = {"activation": ("tanh",), "recurrent_activation": ("sigmoid",)}
 _CELLS = {
-    "SimpleRNNCell": _Kind("a", "a", {"activation": ("tanh", "relu")}),
-    "LSTMCell": _Kind("ifgo", "ifgo", _USUAL),
-    "GRUCell": _Kind("zrn", "rzn", _USUAL),
+    "SimpleRNNCell": _KerasCell("a", "a", {"activation": ("tanh", "relu")}),
+    "LSTMCell": _KerasCell("ifgo", "ifgo", _USUAL),
+    "GRUCell": _KerasCell("zrn", "rzn", _USUAL),
 }
 _LAYERS = {"SimpleRNN": "SimpleRNNCell", "LSTM": "LSTMCell", "GRU": "GRUCell"}
 
 
-def read_layer(saved: Saved, where: Where, warn: Warn) -> Parts:
-    """Return the parts of one layer.
+def read_layer(saved: Saved, where: Where, warn: Warn) -> Links:
+    """Return the links of one layer.
 
     Raises:
         ArgumentError: Penstock has no such layer; the message names it.
@@ -75,13 +75,13 @@ def is_recurrent(saved: Saved) -> bool:
     return is_read(saved) and saved.class_name in (*_LAYERS, "RNN", "Bidirectional")
 
 
-def _plain(saved: Saved, where: Where, warn: Warn) -> Parts:
+def _plain(saved: Saved, where: Where, warn: Warn) -> Links:
     """Read SimpleRNN, LSTM or GRU, whose settings are those of the cell too."""
     cell = saved.model_copy(update={"class_name": _LAYERS[saved.class_name]})
     return _loop(saved, _cell(cell, where.at("cell"), saved.name, warn), warn)
 
 
-def _over_cell(saved: Saved, where: Where, warn: Warn) -> Parts:
+def _over_cell(saved: Saved, where: Where, warn: Warn) -> Links:
     """Read a layer over one cell, or over several as one."""
     cell, at = settings_of(RNNSettings, saved.config, saved.name).cell, where.at("cell")
     if cell.class_name != "StackedRNNCells" or not cell.is_own:
@@ -89,21 +89,21 @@ def _over_cell(saved: Saved, where: Where, warn: Warn) -> Parts:
     cells = settings_of(StackSettings, cell.config, saved.name).cells
     places = at.each("cells", [one.class_name for one in cells])
     layers = (_cell(one, place, saved.name, warn) for one, place in zip(cells, places, strict=True))
-    return _loop(saved, [part for parts in layers for part in parts], warn)
+    return _loop(saved, [link for links in layers for link in links], warn)
 
 
-def _loop(saved: Saved, parts: Parts, warn: Warn) -> Parts:
-    """Return parts in the direction in which a layer reads."""
+def _loop(saved: Saved, links: Links, warn: Warn) -> Links:
+    """Return links in the direction in which a layer reads."""
     settings = settings_of(LoopSettings, saved.config, saved.name)
     if settings.stateful:
         warn(
             f"{saved.name!r} is stateful in Keras; here every call starts from zero unless it is "
             "given a state: give that which the last call returned"
         )
-    return [Turned(parts, restored=False)] if settings.go_backwards else parts
+    return [Turned(links, restored=False)] if settings.go_backwards else links
 
 
-def _bidirectional(saved: Saved, where: Where, warn: Warn) -> Parts:
+def _bidirectional(saved: Saved, where: Where, warn: Warn) -> Links:
     settings = settings_of(BidirectionalSettings, saved.config, saved.name)
     sides = {"forward_layer": settings.layer, "backward_layer": settings.backward_layer}
     for side in sides.values():
@@ -127,15 +127,15 @@ def _bidirectional(saved: Saved, where: Where, warn: Warn) -> Parts:
             "[..., :H] forwards and [..., H:] backwards"
         )
     merge = MERGES[settings.merge_mode]
-    return [both_ways(saved.name, forward, backward[0].parts, merge)]
+    return [both_ways(saved.name, forward, backward[0].links, merge)]
 
 
-def _dropout(saved: Saved, _where: Where, _warn: Warn) -> Parts:
+def _dropout(saved: Saved, _where: Where, _warn: Warn) -> Links:
     rate = settings_of(DropoutSettings, saved.config, saved.name).rate
     return [Dropped(rate)] if rate else []
 
 
-def _masking(saved: Saved, _where: Where, warn: Warn) -> Parts:
+def _masking(saved: Saved, _where: Where, warn: Warn) -> Links:
     warn(
         f"{saved.name!r} hides padded steps in Keras; here give each row's length, by `lengths` or "
         "in a PackedSequence"
@@ -143,11 +143,11 @@ def _masking(saved: Saved, _where: Where, warn: Warn) -> Parts:
     return []
 
 
-def _nothing(_saved: Saved, _where: Where, _warn: Warn) -> Parts:
+def _nothing(_saved: Saved, _where: Where, _warn: Warn) -> Links:
     return []
 
 
-READERS: dict[str, Callable[[Saved, Where, Warn], Parts]] = {
+READERS: dict[str, Callable[[Saved, Where, Warn], Links]] = {
     **dict.fromkeys(_LAYERS, _plain),
     "RNN": _over_cell,
     "Bidirectional": _bidirectional,
@@ -157,7 +157,7 @@ READERS: dict[str, Callable[[Saved, Where, Warn], Parts]] = {
 }
 
 
-def _cell(saved: Saved, where: Where, layer: str, warn: Warn) -> Parts:
+def _cell(saved: Saved, where: Where, layer: str, warn: Warn) -> Links:
     """Return one cell as a layer of one direction."""
     if saved.class_name not in _CELLS or not saved.is_own:
         raise ArgumentError(
@@ -175,10 +175,10 @@ def _cell(saved: Saved, where: Where, layer: str, warn: Warn) -> Parts:
     options |= _dropouts(settings, layer, warn)
     weights = _weights(where.arrays(), settings, kind, layer)
     arranged = {name: reordered(w, kind.gates, kind.wanted) for name, w in weights.items()}
-    return [Layer(layer, (Way(cell, tuple(sorted(options.items())), arranged),))]
+    return [GivenLayer(layer, (Way(cell, tuple(sorted(options.items())), arranged),))]
 
 
-def _check_activations(settings: CellSettings, kind: _Kind, layer: str) -> None:
+def _check_activations(settings: CellSettings, kind: _KerasCell, layer: str) -> None:
     for role, known in kind.activations.items():
         given = getattr(settings, role)
         if given not in known:
@@ -210,7 +210,7 @@ def _dropouts(settings: CellSettings, layer: str, warn: Warn) -> dict[str, float
 
 
 def _weights(
-    arrays: list[NDArray[Any]], settings: CellSettings, kind: _Kind, layer: str
+    arrays: list[NDArray[Any]], settings: CellSettings, kind: _KerasCell, layer: str
 ) -> dict[str, NDArray[Any]]:
     """Return W [G·H, I], U [G·H, H] and biases [G·H], gates in Keras's order, by our names."""
     kernel, recurrent, *bias = arrays

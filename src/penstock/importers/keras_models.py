@@ -7,7 +7,7 @@ from penstock.errors import ArgumentError, nearest
 from penstock.importers.keras_files import Where
 from penstock.importers.keras_layers import Warn, is_read, is_recurrent, read_layer
 from penstock.importers.keras_settings import ModelSettings, Saved, settings_of
-from penstock.importers.parts import Part, Parts
+from penstock.importers.links import Link, Links
 
 Placed = tuple[Saved, Where]
 
@@ -15,8 +15,8 @@ _MODELS = ("Sequential", "Functional")
 _DEEPEST = 20  # models in models
 
 
-def read_parts(config: Any, where: Where, names: Sequence[str], warn: Warn) -> Parts:
-    """Return the parts of a layer, or of a model, as Keras writes it down.
+def read_links(config: Any, where: Where, names: Sequence[str], warn: Warn) -> Links:
+    """Return the links of a layer, or of a model, as Keras writes it down.
 
     Args:
         config: what Keras writes.
@@ -37,7 +37,7 @@ def read_parts(config: Any, where: Where, names: Sequence[str], warn: Warn) -> P
     if not names:
         layers = list(_leaves(root, where, ordered=True))
     _check_sequences(layers)
-    found: list[Part] = []
+    found: list[Link] = []
     for saved, at in layers:
         found += read_layer(saved, at, warn)
     return found

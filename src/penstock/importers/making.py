@@ -6,61 +6,61 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from penstock.importers.links import Dropped, GivenLayer, Link, Links, Sides, Turned
 from penstock.importers.modules import Backwards, BothWays, Chain
-from penstock.importers.parts import Dropped, Layer, Part, Parts, Sides, Turned
 from penstock.layers.dropins.modules import GRU, LSTM, RNN
 from penstock.layers.recurrent import Recurrent
 
 _DROP_INS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
-def make(parts: Parts, batch_first: bool, alone: bool = True) -> nn.Module:
-    """Return one module for parts that follow each other.
+def make(links: Links, batch_first: bool, alone: bool = True) -> nn.Module:
+    """Return one module for links that follow each other.
 
     Layers of one kind and size become one `Recurrent`, with the dropout between them; alone, it
     is `penstock.RNN`, LSTM or GRU where these can be it. Otherwise there is a `Chain`.
     """
-    runs = list(_runs(parts))
+    runs = list(_runs(links))
     if len(runs) == 1 and not isinstance(runs[0], Dropped):
         return _module(runs[0], batch_first, alone)
     return Chain((_module(run, batch_first, False) for run in runs), batch_first)
 
 
-Run = tuple[list[Layer], float]  # layers of one module, and the dropout between them
+Run = tuple[list[GivenLayer], float]  # layers of one module, and the dropout between them
 
 
-def _runs(parts: Parts) -> Iterator[Run | Dropped | Turned | Sides]:
-    """Yield layers that can be one module together, and else each part for itself."""
-    layers: list[Layer] = []
+def _runs(links: Links) -> Iterator[Run | Dropped | Turned | Sides]:
+    """Yield layers that can be one module together, and else each link for itself."""
+    layers: list[GivenLayer] = []
     between, pending = 0.0, 0.0
-    for part in parts:
-        if isinstance(part, Dropped):  # that of two in a row is not one of either
+    for link in links:
+        if isinstance(link, Dropped):  # that of two in a row is not one of either
             if pending:
                 yield from _ended(layers, between, pending)
                 layers, between = [], 0.0
-            pending = part.rate
+            pending = link.rate
             continue
-        if layers and _joins(layers, part, between, pending):
+        if layers and _joins(layers, link, between, pending):
             between, pending = pending, 0.0
         else:
             yield from _ended(layers, between, pending)
             layers, between, pending = [], 0.0, 0.0
-        if isinstance(part, Layer):
-            layers.append(part)
+        if isinstance(link, GivenLayer):
+            layers.append(link)
         else:
-            yield part
+            yield link
     yield from _ended(layers, between, pending)
 
 
-def _joins(layers: list[Layer], part: Part, between: float, pending: float) -> bool:
-    """Return whether a part can be a further layer of the same module."""
-    if not isinstance(part, Layer) or part.signature != layers[-1].signature:
+def _joins(layers: list[GivenLayer], link: Link, between: float, pending: float) -> bool:
+    """Return whether a link can be a further layer of the same module."""
+    if not isinstance(link, GivenLayer) or link.signature != layers[-1].signature:
         return False
-    fits = {way.input_size for way in part.ways} == {layers[-1].output_size}
+    fits = {way.input_size for way in link.ways} == {layers[-1].output_size}
     return fits and (len(layers) == 1 or between == pending)
 
 
-def _ended(layers: list[Layer], between: float, pending: float) -> Iterator[Run | Dropped]:
+def _ended(layers: list[GivenLayer], between: float, pending: float) -> Iterator[Run | Dropped]:
     if layers:
         yield layers, between
     if pending:
@@ -71,15 +71,16 @@ def _module(run: Run | Dropped | Turned | Sides, batch_first: bool, alone: bool)
     if isinstance(run, Dropped):
         return nn.Dropout(run.rate)
     if isinstance(run, Turned):
-        return Backwards(make(run.parts, batch_first, alone=False), run.restored)
+        return Backwards(make(run.links, batch_first, alone=False), run.restored)
     if isinstance(run, Sides):
         forward = make(run.forward, batch_first, alone=False)
         return BothWays(forward, _module(run.backward, batch_first, False), run.merge)
-    return _recurrent(*run, batch_first, alone)
+    return _recurrent(run, batch_first, alone)
 
 
-def _recurrent(layers: list[Layer], dropout: float, batch_first: bool, alone: bool) -> Recurrent:
+def _recurrent(run: Run, batch_first: bool, alone: bool) -> Recurrent:
     """Return layers of one kind as one module with their weights."""
+    layers, dropout = run
     first, merge = layers[0].ways[0], layers[0].merge
     options = dict(first.options)
     starts = any(way.initial for layer in layers for way in layer.ways)
@@ -98,7 +99,7 @@ def _recurrent(layers: list[Layer], dropout: float, batch_first: bool, alone: bo
     return module
 
 
-def _values(module: Recurrent, layers: list[Layer], starts: bool) -> dict[str, Tensor]:
+def _values(module: Recurrent, layers: list[GivenLayer], starts: bool) -> dict[str, Tensor]:
     ways = [way for layer in layers for way in layer.ways]
     values = {
         full: way.weights[name]

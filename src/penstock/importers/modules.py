@@ -21,42 +21,42 @@ class Chain(nn.Module):
     """Recurrent modules, each of which reads the output of the one before, and dropout between.
 
     Args:
-        parts: modules of this file, `penstock.Recurrent`, or torch.nn.Dropout.
-        batch_first: how x and the output are laid out; the parts must be made alike.
+        links: modules of this file, `penstock.Recurrent`, or torch.nn.Dropout.
+        batch_first: how x and the output are laid out; the links must be made alike.
 
     Shapes: x [T, B, I], [B, T, I] with batch_first, or [T, I]; output [T, B, O], or as x is.
     """
 
-    def __init__(self, parts: Iterable[nn.Module], batch_first: bool) -> None:
+    def __init__(self, links: Iterable[nn.Module], batch_first: bool) -> None:
         super().__init__()
-        self.parts = nn.ModuleList(parts)
+        self.links = nn.ModuleList(links)
         self.batch_first = batch_first
 
     def forward(
         self, x: Tensor, state: Sequence[Any] | None = None, lengths: Lengths = None
     ) -> tuple[Tensor, tuple[Any, ...]]:
-        """Run all parts.
+        """Run all links.
 
         Args:
             x: the input.
-            state: one state for each recurrent part, formed as that part's; None for zero.
+            state: one state for each recurrent link, formed as that link's; None for zero.
             lengths: [B] steps of each row, as a `Recurrent` takes them.
 
         Returns:
-            the last part's output, and the final states, formed as `state`.
+            the last link's output, and the final states, formed as `state`.
 
         Raises:
-            ArgumentError: the states are not as many as the parts; or what a part raises.
+            ArgumentError: the states are not as many as the links; or what a link raises.
         """
-        recurrent = [part for part in self.parts if not isinstance(part, nn.Dropout)]
+        recurrent = [link for link in self.links if not isinstance(link, nn.Dropout)]
         given = [None] * len(recurrent) if state is None else state
         _check_states(given, len(recurrent))
         states, finals = iter(given), []
-        for part in self.parts:
-            if isinstance(part, nn.Dropout):
-                x = part(x)
+        for link in self.links:
+            if isinstance(link, nn.Dropout):
+                x = link(x)
                 continue
-            x, final = part(x, next(states), lengths)
+            x, final = link(x, next(states), lengths)
             finals.append(final)
         return x, tuple(finals)
 
@@ -138,4 +138,4 @@ class BothWays(nn.Module):
 def _check_states(state: Sequence[Any], count: int) -> None:
     if not isinstance(state, Sequence) or len(state) != count:
         what = f"{len(state)} states" if isinstance(state, Sequence) else type(state).__name__
-        raise ArgumentError(f"state is {what}; give a tuple of {count}, one a recurrent part")
+        raise ArgumentError(f"state is {what}; give a tuple of {count}, one a recurrent link")

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,7 +56,18 @@ def as_model(source: Any) -> tuple[Any, Path | None]:
         raise ModelFileError(f"{path} is no ONNX model, or is cut off ({error})") from None
     if not model.HasField("graph") or not model.graph.node:
         raise ModelFileError(f"{path} is no ONNX model: it has no graph")
+    if not all(isinstance(name, str) for name in _names(model.graph)):
+        raise ModelFileError(f"{path} is a damaged ONNX model: a name in it is no text")
     return model, path.parent
+
+
+def _names(graph: Any) -> Iterator[Any]:
+    """Yield all names of a graph: those that are no UTF-8 come as bytes."""
+    for held in (graph.input, graph.output, graph.initializer):
+        yield from (one.name for one in held)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def arrays(

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ArgumentError, nearest
-from penstock.importers.onnx_nodes import Node, Warn, as_node, merged, read_node, sizes
+from penstock.importers.links import Link
+from penstock.importers.onnx_nodes import RecurrentNode, Warn, as_node, merged, read_node, sizes
 from penstock.importers.onnx_values import (
     MOVES,
     Values,
@@ -27,7 +28,6 @@ from penstock.importers.onnx_values import (
     name_of,
     needed,
 )
-from penstock.importers.parts import Part
 
 Array = NDArray[Any]
 
@@ -43,9 +43,9 @@ _MERGES: dict[str, Callable[[Array], Array]] = {  # of Y [T, B, D, H]
 
 @dataclass(frozen=True)
 class Found:
-    """Parts of a graph that follow each other, and whether the first reads [B, T, I]."""
+    """Links of a graph that follow each other, and whether the first reads [B, T, I]."""
 
-    parts: list[Part]
+    links: list[Link]
     batch_first: bool
 
 
@@ -56,8 +56,9 @@ class _Probes:
     chosen: set[str]  # keys of nodes
     name: str = ""  # of the graph's sequence, and its probe, as the graph takes it
     sequence: Array | None = None
-    nodes: dict[str, Node] = field(default_factory=dict)
+    nodes: dict[str, RecurrentNode] = field(default_factory=dict)
     given: dict[str, Array] = field(default_factory=dict)  # by a node's key: Y [T, B, D, H]
+    outputs: list[Array] = field(default_factory=list)  # all that nodes give
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def drawn(self, *shape: int) -> Array:
@@ -77,14 +78,15 @@ class _Probes:
         self.given[key] = y
         laid_out = y.swapaxes(0, 1) if node.batch_first else y.swapaxes(1, 2)
         rows = (B, D, H) if node.batch_first else (D, B, H)
-        outputs = zip(proto.output, (laid_out, self.drawn(*rows), self.drawn(*rows)), strict=False)
-        return {name: value for name, value in outputs if name}
+        made = laid_out, self.drawn(*rows), self.drawn(*rows)
+        self.outputs += made
+        return {name: value for name, value in zip(proto.output, made, strict=False) if name}
 
 
 def read_graph(
     model: Any, folder: Path | None, given: Mapping[str, Any], names: Sequence[str], warn: Warn
 ) -> Found:
-    """Return the recurrent nodes of a model, or those named, as parts that follow each other.
+    """Return the recurrent nodes of a model, or those named, as links that follow each other.
 
     Raises:
         ArgumentError: other nodes stand beside them, or they do not follow each other.
@@ -98,19 +100,20 @@ def read_graph(
         _check_others(wanted, chosen)
     probes = _Probes({key_of(node) for node in chosen})
     _put_sequence(probes, graph, given, chosen[0])
-    known = {**({} if probes.sequence is None else {probes.name: probes.sequence}), **given}
-    values = Values(model, folder, known, wanted, probes.of)
+    sequence = {} if probes.sequence is None else {probes.name: probes.sequence}
+    values = Values(model, folder, given, sequence, wanted, probes.of)
     nodes = [probes.nodes[key_of(proto)] for proto in chosen]
-    parts: list[Part] = []
+    links: list[Link] = []
     for k, node in enumerate(nodes):
         if k:
             merge = _merge(node, nodes[k - 1], values, probes)
-            parts[-1] = merged(parts[-1], merge)
+            links[-1] = merged(links[-1], merge)
         steps = probes.given[key_of(node.proto)].shape[0]
-        parts.append(read_node(node, values, steps, warn))
+        links.append(read_node(node, values, steps, warn))
     if not names:
-        parts[-1] = merged(parts[-1], _last_merge(nodes[-1], ends, values, probes))
-    return Found(parts, _is_batch_first(nodes[0], values, probes, bool(names)))
+        merge = _last_merge(nodes[-1], ends, values, probes)
+        links[-1] = merged(links[-1], merge)
+    return Found(links, _is_batch_first(nodes[0], values, probes, bool(names)))
 
 
 def _chosen(graph: Any, names: Sequence[str]) -> list[Any]:
@@ -119,7 +122,7 @@ def _chosen(graph: Any, names: Sequence[str]) -> list[Any]:
         inner = [label(n) for n in graph.node if any(a.HasField("g") for a in n.attribute)]
         also = f"; what is inside of {inner[0]} is not read" if inner else ""
         raise ArgumentError(
-            f"the model has no RNN, LSTM or GRU node{also}; an exporter that unrolls loops leaves none"
+            f"the model has no RNN, LSTM or GRU node{also}; an exporter that unrolls leaves none"
         )
     found = {key_of(node): node for node in recurrent} | {name_of(n): n for n in recurrent}
     for name in names:
@@ -165,7 +168,7 @@ def _put_sequence(probes: _Probes, graph: Any, given: Mapping[str, Any], first: 
         probes.name, probes.sequence = name, probes.drawn(*shape)
 
 
-def _merge(node: Node, before: Node, values: Values, probes: _Probes) -> str:
+def _merge(node: RecurrentNode, before: RecurrentNode, values: Values, probes: _Probes) -> str:
     """Return how a node reads the outputs of the one before.
 
     Raises:
@@ -176,27 +179,39 @@ def _merge(node: Node, before: Node, values: Values, probes: _Probes) -> str:
     for merge in _MERGES if x is not None else ():
         if x is not None and _equal(_steps_first(x, node), _MERGES[merge](y)):
             return merge
-    why = values.why.get(node.inputs["X"])
-    what = f"; it reads what {label(why)} makes" if why is not None and x is None else ""
     raise ArgumentError(
         f"{label(node.proto)} does not read the output of {label(before.proto)} as the next layer "
-        f"of a stack does{what}; take one of them by name={name_of(before.proto)!r} or "
-        f"{name_of(node.proto)!r}"
+        f"of a stack does: what it reads is {values.origin(node.inputs['X'])}; take one of them by "
+        f"name={name_of(before.proto)!r} or {name_of(node.proto)!r}"
     )
 
 
-def _last_merge(node: Node, ends: set[str], values: Values, probes: _Probes) -> str:
-    """Return what the graph's outputs make of the last node's directions."""
+def _last_merge(node: RecurrentNode, ends: set[str], values: Values, probes: _Probes) -> str:
+    """Return what the graph's outputs make of the last node's directions.
+
+    Raises:
+        ArgumentError: an output is something else than what nodes give, laid out anew.
+    """
     y = probes.given[key_of(node.proto)]
-    found = [value for name in ends if (value := values.get(name)) is not None]
-    for merge, made in _MERGES.items():
-        whole = made(y)
+    wholes = {merge: made(y) for merge, made in _MERGES.items()}
+    pool = np.concatenate([value.ravel() for value in (*probes.outputs, *wholes.values())])
+    found = []
+    for name in ends:
+        value = values.get(name)
+        if value is not None and name in values.probed and np.isin(value, pool).all():
+            found.append(value)
+        elif not values.is_given(name):
+            raise ArgumentError(
+                f"the output {name!r} of the model is {values.origin(name)}, and more than its "
+                f"recurrent nodes give; take these by name={name_of(node.proto)!r}, or several"
+            )
+    for merge, whole in wholes.items():
         if any(_equal(value, whole) or _equal(value, whole.swapaxes(0, 1)) for value in found):
             return merge
     return "concat"
 
 
-def _is_batch_first(node: Node, values: Values, probes: _Probes, named: bool) -> bool:
+def _is_batch_first(node: RecurrentNode, values: Values, probes: _Probes, named: bool) -> bool:
     """Return whether what the first node reads comes as [B, T, I].
 
     Raises:
@@ -209,7 +224,7 @@ def _is_batch_first(node: Node, values: Values, probes: _Probes, named: bool) ->
             return not node.batch_first
         if _equal(x, probes.sequence):
             return node.batch_first
-    if not named and name != probes.name and not isinstance(values.why.get(name), str):
+    if not named and name != probes.name and values.why.get(name) != name:
         raise ArgumentError(
             f"{label(node.proto)} does not read the model's input as it is; take it by "
             f"name={name_of(node.proto)!r}, and give it what it reads, {name!r}"
@@ -217,7 +232,7 @@ def _is_batch_first(node: Node, values: Values, probes: _Probes, named: bool) ->
     return node.batch_first
 
 
-def _steps_first(x: Array, node: Node) -> Array:
+def _steps_first(x: Array, node: RecurrentNode) -> Array:
     return x.swapaxes(0, 1) if node.batch_first else x
 
 

@@ -1,4 +1,4 @@
-"""ONNX's RNN, LSTM and GRU nodes as parts.
+"""ONNX's RNN, LSTM and GRU nodes as links.
 
 Legend: T time, B batch, I input, H hidden, D directions, G gates.
 """
@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ArgumentError, ModelFileError
-from penstock.importers.onnx_files import library
-from penstock.importers.onnx_values import Values, label
-from penstock.importers.parts import (
-    Layer,
-    Part,
+from penstock.importers.links import (
+    GivenLayer,
+    Link,
     Sides,
     Turned,
     Way,
@@ -23,13 +21,15 @@ from penstock.importers.parts import (
     both_ways,
     reordered,
 )
+from penstock.importers.onnx_files import library
+from penstock.importers.onnx_values import Values, label
 
 Array = NDArray[Any]
 Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _OnnxCell:
     """An operator: its gates in their order and in that of ours, and its usual activations.
 
     inputs: the names of its inputs, by place. states: ours, with the inputs that start them.
@@ -43,15 +43,15 @@ class _Kind:
 
 _SHARED = ("X", "W", "R", "B", "sequence_lens", "initial_h")
 _KINDS = {
-    "RNN": _Kind("a", "a", ("tanh",), _SHARED),
-    "GRU": _Kind("zrn", "rzn", ("sigmoid", "tanh"), _SHARED),
-    "LSTM": _Kind("iofg", "ifgo", ("sigmoid", "tanh", "tanh"), (*_SHARED, "initial_c", "P")),
+    "RNN": _OnnxCell("a", "a", ("tanh",), _SHARED),
+    "GRU": _OnnxCell("zrn", "rzn", ("sigmoid", "tanh"), _SHARED),
+    "LSTM": _OnnxCell("iofg", "ifgo", ("sigmoid", "tanh", "tanh"), (*_SHARED, "initial_c", "P")),
 }
 _DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
 
 @dataclass(frozen=True)
-class Node:
+class RecurrentNode:
     """A recurrent node, its attributes and the names of its inputs."""
 
     proto: Any
@@ -66,8 +66,7 @@ class Node:
     @property
     def direction(self) -> str:
         """Its direction."""
-        value = self.attributes.get("direction", b"forward")
-        return value.decode() if isinstance(value, bytes) else str(value)
+        return _text(self.attributes.get("direction", "forward"))
 
     @property
     def batch_first(self) -> bool:
@@ -75,7 +74,7 @@ class Node:
         return bool(self.attributes.get("layout", 0))
 
 
-def as_node(proto: Any) -> Node:
+def as_node(proto: Any) -> RecurrentNode:
     """Return a recurrent node with its attributes read.
 
     Raises:
@@ -84,13 +83,19 @@ def as_node(proto: Any) -> Node:
     read = library().helper.get_attribute_value
     attributes = {one.name: read(one) for one in proto.attribute}
     inputs = dict(zip(_KINDS[proto.op_type].inputs, proto.input, strict=False))
-    node = Node(proto, attributes, {place: name for place, name in inputs.items() if name})
+    node = RecurrentNode(proto, attributes, {place: name for place, name in inputs.items() if name})
+    if not node.inputs.keys() >= {"X", "W", "R"}:
+        raise ModelFileError(f"{label(proto)} has no X, W or R")
     if node.direction not in _DIRECTIONS:
         raise ModelFileError(f"{label(proto)} has direction={node.direction!r}")
     return node
 
 
-def sizes(node: Node, values: Values) -> tuple[int, int, int]:
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def sizes(node: RecurrentNode, values: Values) -> tuple[int, int, int]:
     """Return D, I and H of a node.
 
     Raises:
@@ -105,26 +110,24 @@ def sizes(node: Node, values: Values) -> tuple[int, int, int]:
     return D, w.shape[2], H
 
 
-def weight(node: Node, values: Values, place: str) -> Array:
+def weight(node: RecurrentNode, values: Values, place: str) -> Array:
     """Return a node's constant input.
 
     Raises:
         ArgumentError: it is not known; the message says why.
     """
-    name = node.inputs.get(place, "")
-    value = values.get(name)
+    name = node.inputs[place]
+    value = values.constant(name)
     if value is None:
-        why = values.why.get(name, name)
-        how = "an input of the model" if isinstance(why, str) else f"computed by {label(why)}"
         raise ArgumentError(
-            f"{label(node.proto)} has the {place} {name!r}, which is {how} and no constant; give "
-            f"it by weights={{{name!r}: array}}"
+            f"{label(node.proto)} has the {place} {name!r}, which is {values.origin(name)}, and no "
+            f"constant; give it by weights={{{name!r}: array}}"
         )
     return value
 
 
-def read_node(node: Node, values: Values, steps: int, warn: Warn) -> Part:
-    """Return a node as a part.
+def read_node(node: RecurrentNode, values: Values, steps: int, warn: Warn) -> Link:
+    """Return a node as a link.
 
     Args:
         node: the node.
@@ -141,23 +144,23 @@ def read_node(node: Node, values: Values, steps: int, warn: Warn) -> Part:
     _check_lengths(node, values, steps, warn)
     initial = _initial(node, values, D, warn)
     ways = [_way(node, values, d, D, initial) for d in range(D)]
-    layers = [Layer(name, (way,)) for way in ways]
+    layers = [GivenLayer(name, (way,)) for way in ways]
     if D == 2:
         return both_ways(name, layers[:1], layers[1:], "concat")
     return Turned(layers, restored=True) if node.direction == "reverse" else layers[0]
 
 
-def merged(part: Part, merge: str) -> Part:
-    """Return a part of two directions with another merge."""
-    if isinstance(part, Layer):
-        return Layer(part.name, part.ways, merge)
-    return Sides(part.forward, part.backward, merge) if isinstance(part, Sides) else part
+def merged(link: Link, merge: str) -> Link:
+    """Return a link of two directions with another merge."""
+    if isinstance(link, GivenLayer):
+        return GivenLayer(link.name, link.ways, merge)
+    return Sides(link.forward, link.backward, merge) if isinstance(link, Sides) else link
 
 
-def _way(node: Node, values: Values, d: int, D: int, initial: dict[str, Array]) -> Way:
+def _way(node: RecurrentNode, values: Values, d: int, D: int, initial: dict[str, Array]) -> Way:
     kind, given = _KINDS[node.op], node.attributes.get("activations")
     count = len(kind.activations)
-    names = [n.decode() if isinstance(n, bytes) else str(n) for n in given or ()]
+    names = list(map(_text, given)) if isinstance(given, list) else []
     if names and len(names) != count * D:
         raise ModelFileError(f"{label(node.proto)} has {len(names)} activations")
     own = tuple(name.lower() for name in names[d * count : (d + 1) * count]) or kind.activations
@@ -175,7 +178,7 @@ def _way(node: Node, values: Values, d: int, D: int, initial: dict[str, Array]) 
     return Way(cell, kept, _weights(node, values, d, cell), states)
 
 
-def _cell(node: Node) -> str:
+def _cell(node: RecurrentNode) -> str:
     """Return the name of our cell for a node."""
     if node.op == "GRU":
         return "gru" if node.attributes.get("linear_before_reset", 0) else "gru_reset_before_keep"
@@ -188,7 +191,7 @@ def _cell(node: Node) -> str:
     return "cifg" if coupled else "peephole_lstm" if peepholes else node.op.lower()
 
 
-def _weights(node: Node, values: Values, d: int, cell: str) -> dict[str, Any]:
+def _weights(node: RecurrentNode, values: Values, d: int, cell: str) -> dict[str, Any]:
     """Return one direction's weights by our names."""
     kind = _KINDS[node.op]
     wanted = "igo" if cell == "cifg" else kind.wanted
@@ -199,41 +202,41 @@ def _weights(node: Node, values: Values, d: int, cell: str) -> dict[str, Any]:
         stacks |= dict(zip(("bias_ih", "bias_hh"), np.split(both, 2), strict=True))
     found = {name: reordered(stack, kind.gates, wanted) for name, stack in stacks.items()}
     if cell == "peephole_lstm":
-        parts = np.split(_fitting(node, values, "P", d, 3 * H), 3)
-        found |= {f"weight_p_{g}": as_tensor(p) for g, p in zip("iof", parts, strict=True)}
+        links = np.split(_fitting(node, values, "P", d, 3 * H), 3)
+        found |= {f"weight_p_{g}": as_tensor(p) for g, p in zip("iof", links, strict=True)}
     if len({value.dtype for value in found.values()}) > 1:
         raise ModelFileError(f"{label(node.proto)} has weights of several types")
     return found
 
 
-def _fitting(node: Node, values: Values, place: str, d: int, width: int) -> Array:
+def _fitting(node: RecurrentNode, values: Values, place: str, d: int, width: int) -> Array:
     value = weight(node, values, place)
     if value.ndim != 2 or value.shape[0] <= d or value.shape[1] != width:
         raise ModelFileError(f"{label(node.proto)} has {place} {value.shape}, not [D, {width}]")
     return np.asarray(value[d])
 
 
-def _check_lengths(node: Node, values: Values, steps: int, warn: Warn) -> None:
-    value = values.get(node.inputs.get("sequence_lens", ""))
-    if value is not None and not np.all(value == steps):
-        warn(
-            f"{label(node.proto)} has the sequence_lens {value.ravel().tolist()[:8]}; give them as "
-            "lengths= in the call"
-        )
+def _check_lengths(node: RecurrentNode, values: Values, steps: int, warn: Warn) -> None:
+    name = node.inputs.get("sequence_lens", "")
+    value = values.constant(name)
+    if not name or values.is_given(name) or (value is not None and np.all(value == steps)):
+        return
+    what = values.origin(name) if value is None else f"{value.ravel().tolist()[:8]}"
+    warn(f"{label(node.proto)} has the sequence_lens {what}; give them as lengths= in the call")
 
 
-def _initial(node: Node, values: Values, D: int, warn: Warn) -> dict[str, Array]:
+def _initial(node: RecurrentNode, values: Values, D: int, warn: Warn) -> dict[str, Array]:
     """Return the constant initial states [D, H] that are not zero."""
     found: dict[str, Array] = {}
     for place, name in node.inputs.items():
         if not place.startswith("initial_"):
             continue
-        value, why = values.get(name), values.why.get(name, name)
+        value = values.constant(name)
         if value is None:
-            if not isinstance(why, str):
+            if not values.is_given(name):
                 warn(
-                    f"{label(node.proto)} starts from {name!r}, computed by {label(why)}; give it "
-                    "as state= in the call"
+                    f"{label(node.proto)} starts from {name!r}, {values.origin(name)}; give it as "
+                    "state= in the call"
                 )
             continue
         if not np.any(value):

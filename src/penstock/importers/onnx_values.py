@@ -75,11 +75,13 @@ class Values:
         model: a ModelProto.
         folder: of its file, if it is one.
         given: arrays by name, which take the place of inputs and initializers.
+        sequence: what stands in the place of an input, by its name.
         wanted: the nodes that matter, in the order of the graph.
         probe: what a recurrent node's outputs are to be, by name, or None for unknown.
 
     Attributes:
         known: arrays by name.
+        probed: the names of those that are made of a probe, and so are no constants.
         why: for other names, what keeps them from being known: an input's name, or a node.
 
     Raises:
@@ -91,13 +93,15 @@ class Values:
         model: Any,
         folder: Path | None,
         given: Mapping[str, Any],
+        sequence: Mapping[str, Array],
         wanted: list[Any],
         probe: Callable[[Any, "Values"], Mapping[str, Array] | None],
     ) -> None:
         self._folder, self._evaluator = folder, importlib.import_module("onnx.reference")
         self._opsets = {one.domain: one.version for one in model.opset_import}
         names = {name for node in wanted for name in node.input}
-        self.known: dict[str, Array] = arrays(model, folder, names, given)
+        self.known: dict[str, Array] = {**arrays(model, folder, names, given), **sequence}
+        self.probed = set(sequence)
         self.why: dict[str, Any] = {
             one.name: one.name for one in model.graph.input if one.name not in self.known
         }
@@ -107,12 +111,29 @@ class Values:
                 self._evaluate(node)
             elif (outputs := probe(node, self)) is not None:
                 self.known |= outputs
+                self.probed |= outputs.keys()
+                self.why |= dict.fromkeys(outputs, node)
             else:
                 self.why |= dict.fromkeys(node.output, node)
 
     def get(self, name: str) -> Array | None:
         """Return a value, None where it is not known."""
         return self.known.get(name)
+
+    def constant(self, name: str) -> Array | None:
+        """Return a value that no probe has a part in, None where there is no such."""
+        return None if name in self.probed else self.known.get(name)
+
+    def origin(self, name: str) -> str:
+        """Return in words what a value is that is no constant."""
+        why = self.why.get(name, name)
+        if isinstance(why, str):
+            return "an input of the model" if why in self.why else "nothing that the model has"
+        return f"computed by {label(why)}"
+
+    def is_given(self, name: str) -> bool:
+        """Return whether a value is an input of the model, laid out anew or as it is."""
+        return isinstance(self.why.get(name), str)
 
     def _evaluate(self, node: Any) -> None:
         unknown = [name for name in node.input if name and name not in self.known]
@@ -125,13 +146,18 @@ class Values:
         if self._left < 0:
             raise ModelFileError(f"the model computes too much at {label(node)} to be read")
         try:
-            results = self._results(node, inputs)
+            with np.errstate(all="ignore"):
+                results = self._results(node, inputs)
         except PenstockError:
             raise
         except Exception:  # whatever NumPy says of values that do not fit, as a probe's may not
             self.why |= dict.fromkeys(node.output, node)
             return
-        self.known |= {n: np.asarray(v) for n, v in zip(node.output, results, strict=False) if n}
+        made = {n: np.asarray(v) for n, v in zip(node.output, results, strict=False) if n}
+        self.known |= made
+        if self.probed.intersection(node.input) and node.op_type not in ("Shape", "Size"):
+            self.probed |= made.keys()
+            self.why |= dict.fromkeys(made, node)
 
     def _results(self, node: Any, inputs: list[Array | None]) -> list[Any]:
         if node.op_type == "Constant":

@@ -47,7 +47,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Layer:
+class GivenLayer:
     """A layer in one direction, forwards, or in both, whose ways then have one signature.
 
     merge: "concat", "sum", "mean" or "product".
@@ -78,36 +78,36 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Turned:
-    """Parts that read from the last step to the first.
+    """Links that read from the last step to the first.
 
     restored: whether their output is put back in the order of the steps.
     """
 
-    parts: "Parts"
+    links: "Links"
     restored: bool
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Parts that read forwards beside others that read backwards, their outputs merged."""
+    """Links that read forwards beside others that read backwards, their outputs merged."""
 
-    forward: "Parts"
+    forward: "Links"
     backward: Turned
     merge: str
 
 
-Part = Layer | Dropped | Turned | Sides
-Parts = Sequence[Part]
+Link = GivenLayer | Dropped | Turned | Sides
+Links = Sequence[Link]
 
 
-def both_ways(name: str, forward: Parts, backward: Parts, merge: str) -> Part:
+def both_ways(name: str, forward: Links, backward: Links, merge: str) -> Link:
     """Return two sides as one layer where they are of one kind, or else beside each other."""
     if len(forward) == len(backward) == 1:
         there, back = forward[0], backward[0]
-        if isinstance(there, Layer) and isinstance(back, Layer) and len(there.ways) == 1:
+        if isinstance(there, GivenLayer) and isinstance(back, GivenLayer) and len(there.ways) == 1:
             same = there.signature == back.signature
             if same and there.ways[0].input_size == back.ways[0].input_size:
-                return Layer(name, there.ways + back.ways, merge)
+                return GivenLayer(name, there.ways + back.ways, merge)
     return Sides(forward, Turned(backward, restored=True), merge)
 
 
