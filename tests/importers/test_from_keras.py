@@ -63,7 +63,7 @@ def in_keras(layer, x, **keywords):
 
 def in_penstock(module, x, *args):
     with torch.no_grad(), penstock.backend("eager"):  # that which takes no compiling
-        output, state = module.eval()(torch.from_numpy(x), *args)
+        output, state = module(torch.from_numpy(x), *args)
     return output.numpy(), flat(state)
 
 
@@ -148,6 +148,8 @@ def test_final_states_and_initial_ones_are_those_of_keras(case):
 
 def test_what_is_read_is_trained_further():
     module = penstock.from_keras(randomised(k.GRU(H)))
+    assert not module.training
+    module.train()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     before = copy.deepcopy(module.state_dict())
     module(torch.from_numpy(given()))[0].square().mean().backward()
@@ -301,7 +303,7 @@ def test_layers_of_one_kind_become_one_module_with_the_dropout_between():
 
 
 def test_a_chain_takes_and_gives_its_links_states():
-    module, x = penstock.from_keras(randomised(deep())).eval(), torch.from_numpy(given())
+    module, x = penstock.from_keras(randomised(deep())), torch.from_numpy(given())
     assert [type(part).__name__ for part in module.links] == [
         "Recurrent", "Dropout", "Recurrent", "Backwards", "Recurrent", "Dropout"
     ]  # fmt: skip
@@ -410,7 +412,7 @@ def test_a_stateful_layer_is_said_to_need_its_state():
     layer = k.LSTM(H, stateful=True, return_sequences=True)
     layer.build((B, T, I))
     with pytest.warns(UserWarning, match="stateful.*give that which the last call returned"):
-        module = penstock.from_keras(layer).eval()
+        module = penstock.from_keras(layer)
     x = given()
     in_keras(layer, x)
     (expected,) = in_keras(layer, x)

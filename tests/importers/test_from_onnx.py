@@ -363,7 +363,7 @@ def test_nodes_are_taken_out_of_a_larger_model(tmp_path):
     np.testing.assert_array_equal(run(module, x)[0], run(penstock.from_onnx(alone), x)[0])
     with pytest.raises(ArgumentError, match="no recurrent node 'layer'; did you mean"):
         penstock.from_onnx(model, "layer")
-    with pytest.raises(ArgumentError, match="name is 3"):
+    with pytest.raises(ArgumentError, match="name is 3; give a name, or a list"):
         penstock.from_onnx(model, 3)
 
 
@@ -619,6 +619,30 @@ def test_weights_outside_of_the_folder_are_not_read(tmp_path):
         penstock.from_onnx(onnx_file)
     with pytest.raises(ModelFileError, match="give the model's path"):
         penstock.from_onnx(external("short"))
+
+
+def test_tensors_that_claim_the_same_bytes_are_counted_each(tmp_path, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_UNPACKED_GIB", str(2**-14))  # 64 KiB, or 16 times the file
+    units, nodes, held = 100, [], []
+    (tmp_path / "data").write_bytes(bytes(4 * units * units))
+    for k in range(20):
+        read = "X" if k == 0 else f"x{k}"
+        made = helper.make_node("RNN", [read, f"W{k}", f"R{k}"], [f"y{k}"], hidden_size=units)
+        nodes += [made, node("Squeeze", [f"y{k}", "axes"], f"x{k + 1}")]
+        for name in (f"W{k}", f"R{k}"):
+            tensor = external("data").graph.initializer[0]
+            tensor.name, tensor.dims[:] = name, [1, units, units]
+            held.append(tensor)
+    axes = {"axes": np.array([1])}
+    for count, fits in ((7, True), (20, False)):
+        x = {"X": [1, 1, units]}
+        model = model_of(nodes[: 2 * count], axes, x, [f"x{count}"])
+        model.graph.initializer.extend(held[: 2 * count])
+        path = tmp_path / "m.onnx"
+        path.write_bytes(model.SerializeToString())
+        refused = pytest.raises(DataError, match="the limit is")
+        with contextlib.nullcontext() if fits else refused:
+            assert penstock.from_onnx(path).num_layers == count
 
 
 def test_a_small_file_cannot_ask_for_much():

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
-from penstock.errors import ArgumentError
 from penstock.importers.keras_files import read_file, read_model
 from penstock.importers.keras_models import read_links
+from penstock.importers.links import names_of
 from penstock.importers.making import make
 
 
@@ -33,6 +33,7 @@ def from_keras(layer_or_path: Any, name: str | Sequence[str] | None = None) -> n
         `penstock.Recurrent` for what these lack: the cell "gru_reset_before_keep" for a GRU with
         reset_after=False, another merge of directions, and dropout of inputs or states. Layers
         that cannot be one module (other sizes, say) are in a `penstock.importers.modules.Chain`.
+        It is in evaluation mode, as a layer of Keras is called; `train()` turns dropout on.
 
     What a call returns is Penstock's: output and state, as of a Recurrent. So
 
@@ -49,6 +50,8 @@ def from_keras(layer_or_path: Any, name: str | Sequence[str] | None = None) -> n
       `recurrent_dropout` the same of Penstock's, with one mask for all gates instead of one a gate.
       All act in training alone. Regularizers, constraints and `trainable` do not carry over.
 
+    Files of Keras 2 (with its time_major), and HDF5 files, are to be saved again by Keras 3.
+
     Warns:
         UserWarning: where such a difference changes what a model gives.
 
@@ -64,20 +67,12 @@ def from_keras(layer_or_path: Any, name: str | Sequence[str] | None = None) -> n
 
     Source: Keras 3, https://keras.io/api/layers/recurrent_layers/.
     """
-    if name is not None and not isinstance(name, str | Sequence):
-        raise ArgumentError(f"name is {name!r}; give a layer's name, or a list of such")
-    names = [name] if isinstance(name, str) else list(name or ())
-    warn = partial(warnings.warn, stacklevel=2)
     said: list[str] = []
-    read = partial(_read, names=names, warn=said.append)
+    read = partial(read_links, names=names_of(name), warn=said.append)
     if isinstance(layer_or_path, str | PathLike):
         links = read_file(Path(layer_or_path), read)
     else:
         links = read_model(layer_or_path, read)
     for sentence in dict.fromkeys(said):
-        warn(sentence)
-    return make(links, batch_first=True)
-
-
-def _read(config: Any, where: Any, names: Sequence[str], warn: Any) -> Any:
-    return read_links(config, where, names, warn)
+        warnings.warn(sentence, stacklevel=2)
+    return make(links, batch_first=True).eval()

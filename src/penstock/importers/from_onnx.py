@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from penstock.errors import ArgumentError, ModelFileError
+from penstock.errors import ModelFileError
+from penstock.importers.links import names_of
 from penstock.importers.making import make
 from penstock.importers.onnx_files import as_model
 from penstock.importers.onnx_graphs import read_graph
@@ -37,7 +38,7 @@ def from_onnx(
         "gru_reset_before_keep" (linear_before_reset=0), "peephole_lstm" and "cifg", clip_gates, a
         constant initial state (``initial_h``), another merge of directions. Nodes that cannot be
         one module are in a `penstock.importers.modules.Chain`, and direction="reverse" is a
-        `penstock.importers.modules.Backwards`.
+        `penstock.importers.modules.Backwards`. It is in evaluation mode.
 
     batch_first is that of the model's input, where the first node reads it, and otherwise the
     node's layout. Output and state are Penstock's: [T, B, D·H] (or [B, T, D·H]) for ONNX's Y
@@ -61,17 +62,15 @@ def from_onnx(
 
     Source: https://onnx.ai/onnx/operators/ (RNN, LSTM, GRU).
     """
-    if name is not None and not isinstance(name, str | Sequence):
-        raise ArgumentError(f"name is {name!r}; give a node's name, or a list of such")
-    names = [name] if isinstance(name, str) else list(name or ())
-    model, folder = as_model(path_or_model_or_node)
+    names = names_of(name)
+    model, beside = as_model(path_or_model_or_node)
     said: list[str] = []
     try:
-        found = read_graph(model, folder, weights or {}, names, said.append)
+        found = read_graph(model, beside, weights or {}, names, said.append)
     except ModelFileError as error:
-        if folder is None:
+        if beside is None:
             raise
         raise ModelFileError(f"{path_or_model_or_node}: {error}") from None
     for sentence in dict.fromkeys(said):
         warnings.warn(sentence, stacklevel=2)
-    return make(found.links, found.batch_first)
+    return make(found.links, found.batch_first).eval()

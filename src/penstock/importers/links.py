@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from penstock.errors import ArgumentError
+
 
 @dataclass(frozen=True)
 class Way:
@@ -122,3 +124,15 @@ def as_tensor(array: NDArray[Any]) -> Tensor:
     if array.dtype.name == "bfloat16":  # of ml_dtypes: torch does not know it
         return torch.from_numpy(array.astype(np.float32)).bfloat16()
     return torch.from_numpy(np.array(array, order="C"))
+
+
+def names_of(name: str | Sequence[str] | None) -> list[str]:
+    """Return the names that were asked for; none for all.
+
+    Raises:
+        ArgumentError: it is neither a name nor several.
+    """
+    names = [name] if isinstance(name, str) else name or ()
+    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
+        raise ArgumentError(f"name is {name!r}; give a name, or a list of names")
+    return list(names)

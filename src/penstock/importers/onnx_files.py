@@ -5,6 +5,7 @@ import importlib.util
 import math
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,7 +29,15 @@ def library() -> Any:
     return importlib.import_module("onnx")
 
 
-def as_model(source: Any) -> tuple[Any, Path | None]:
+@dataclass
+class Beside:
+    """The folder of a model's file, and how many bytes have been read there beside it."""
+
+    folder: Path
+    taken: int = 0
+
+
+def as_model(source: Any) -> tuple[Any, Beside | None]:
     """Return a ModelProto, and the folder of its file if it is one.
 
     Raises:
@@ -58,7 +67,7 @@ def as_model(source: Any) -> tuple[Any, Path | None]:
         raise ModelFileError(f"{path} is no ONNX model: it has no graph")
     if not all(isinstance(name, str) for name in _names(model.graph)):
         raise ModelFileError(f"{path} is a damaged ONNX model: a name in it is no text")
-    return model, path.parent
+    return model, Beside(path.parent)
 
 
 def _names(graph: Any) -> Iterator[Any]:
@@ -71,7 +80,7 @@ def _names(graph: Any) -> Iterator[Any]:
 
 
 def arrays(
-    model: Any, folder: Path | None, wanted: set[str], given: Mapping[str, Any]
+    model: Any, beside: Beside | None, wanted: set[str], given: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
     """Return the constants of these names: those given, or else the model's initializers.
 
@@ -81,11 +90,11 @@ def arrays(
     found = {name: np.asarray(value) for name, value in given.items() if name in wanted}
     for tensor in model.graph.initializer:
         if tensor.name in wanted - found.keys():
-            found[tensor.name] = to_array(tensor, folder)
+            found[tensor.name] = to_array(tensor, beside)
     return found
 
 
-def to_array(tensor: Any, folder: Path | None) -> NDArray[Any]:
+def to_array(tensor: Any, beside: Beside | None) -> NDArray[Any]:
     """Return the values of a TensorProto.
 
     Raises:
@@ -94,7 +103,7 @@ def to_array(tensor: Any, folder: Path | None) -> NDArray[Any]:
     onnx = library()
     try:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            tensor = _read_beside(tensor, folder)
+            tensor = _read_beside(tensor, beside)
         array: NDArray[Any] = onnx.numpy_helper.to_array(tensor)
     except PenstockError:
         raise
@@ -105,23 +114,24 @@ def to_array(tensor: Any, folder: Path | None) -> NDArray[Any]:
     return array
 
 
-def _read_beside(tensor: Any, folder: Path | None) -> Any:
+def _read_beside(tensor: Any, beside: Beside | None) -> Any:
     """Return a tensor with the values that stand in a file beside the model's."""
     onnx = library()
     where = {entry.key: entry.value for entry in tensor.external_data}
     location = PurePosixPath(where.get("location", ""))
-    if folder is None:
+    if beside is None:
         raise ModelFileError(
             f"the tensor {tensor.name!r} stands in the file {location}; give the model's path"
         )
-    path = folder / location
-    inside = path.resolve().is_relative_to(folder.resolve())
+    path = beside.folder / location
+    inside = path.resolve().is_relative_to(beside.folder.resolve())
     if location.is_absolute() or ".." in location.parts or not inside:
         raise ModelFileError(f"the tensor {tensor.name!r} stands outside of the model's folder")
     width = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     size, start = math.prod(tensor.dims) * width, int(where.get("offset", 0))
     with open_plain(path) as file:
-        check_claim(path, file, size)
+        beside.taken += size  # of all tensors, which may claim the same bytes
+        check_claim(path, file, beside.taken)
         file.seek(start)
         content = file.read(size)
     if len(content) != size:

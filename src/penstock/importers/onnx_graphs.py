@@ -9,7 +9,6 @@ Legend: T time, B batch, I input, H hidden, D directions.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import ArgumentError, nearest
 from penstock.importers.links import Link
+from penstock.importers.onnx_files import Beside
 from penstock.importers.onnx_nodes import RecurrentNode, Warn, as_node, merged, read_node, sizes
 from penstock.importers.onnx_values import (
     MOVES,
@@ -84,7 +84,7 @@ class _Probes:
 
 
 def read_graph(
-    model: Any, folder: Path | None, given: Mapping[str, Any], names: Sequence[str], warn: Warn
+    model: Any, beside: Beside | None, given: Mapping[str, Any], names: Sequence[str], warn: Warn
 ) -> Found:
     """Return the recurrent nodes of a model, or those named, as links that follow each other.
 
@@ -101,7 +101,7 @@ def read_graph(
     probes = _Probes({key_of(node) for node in chosen})
     _put_sequence(probes, graph, given, chosen[0])
     sequence = {} if probes.sequence is None else {probes.name: probes.sequence}
-    values = Values(model, folder, given, sequence, wanted, probes.of)
+    values = Values(model, beside, given, sequence, wanted, probes.of)
     nodes = [probes.nodes[key_of(proto)] for proto in chosen]
     links: list[Link] = []
     for k, node in enumerate(nodes):

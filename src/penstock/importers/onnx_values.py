@@ -9,14 +9,13 @@ between.
 import importlib
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ModelFileError, PenstockError
-from penstock.importers.onnx_files import arrays, to_array
+from penstock.importers.onnx_files import Beside, arrays, to_array
 
 RECURRENT = ("RNN", "LSTM", "GRU")
 _LIMIT = 2**26  # elements that are computed beside those of the weights
@@ -73,7 +72,7 @@ class Values:
 
     Args:
         model: a ModelProto.
-        folder: of its file, if it is one.
+        beside: the folder of its file, if it is one.
         given: arrays by name, which take the place of inputs and initializers.
         sequence: what stands in the place of an input, by its name.
         wanted: the nodes that matter, in the order of the graph.
@@ -91,16 +90,16 @@ class Values:
     def __init__(
         self,
         model: Any,
-        folder: Path | None,
+        beside: Beside | None,
         given: Mapping[str, Any],
         sequence: Mapping[str, Array],
         wanted: list[Any],
         probe: Callable[[Any, "Values"], Mapping[str, Array] | None],
     ) -> None:
-        self._folder, self._evaluator = folder, importlib.import_module("onnx.reference")
+        self._beside, self._evaluator = beside, importlib.import_module("onnx.reference")
         self._opsets = {one.domain: one.version for one in model.opset_import}
         names = {name for node in wanted for name in node.input}
-        self.known: dict[str, Array] = {**arrays(model, folder, names, given), **sequence}
+        self.known: dict[str, Array] = {**arrays(model, beside, names, given), **sequence}
         self.probed = set(sequence)
         self.why: dict[str, Any] = {
             one.name: one.name for one in model.graph.input if one.name not in self.known
@@ -163,7 +162,7 @@ class Values:
         if node.op_type == "Constant":
             tensors = [one.t for one in node.attribute if one.name == "value"]
             if tensors:
-                return [to_array(tensors[0], self._folder)]
+                return [to_array(tensors[0], self._beside)]
         run = self._evaluator.ReferenceEvaluator(node, opsets=self._opsets)
         named = {n: v for n, v in zip(node.input, inputs, strict=True) if n}
         results: list[Any] = run.run(None, named)
