@@ -285,7 +285,13 @@ def same_layers():
         {**between[0].get_config(), "name": "second"}), k.Dropout(0.25), last])  # fmt: skip
 
 
-MODELS = [deep, functional, nested, same_layers]
+def with_cast():
+    inputs = keras.Input((None, I))
+    x = k.GRU(H, return_sequences=True)(keras.ops.cast(inputs, "float32"))
+    return keras.Model(inputs, keras.ops.cast(x, "float64"))
+
+
+MODELS = [deep, functional, nested, same_layers, with_cast]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda f: f.__name__)
@@ -497,6 +503,9 @@ def test_a_state_that_the_next_layer_reads_is_no_chain():
     _, h = k.GRU(H, return_sequences=True, return_state=True)(inputs)
     model = keras.Model(inputs, k.GRU(2)(keras.ops.expand_dims(h, 1)))
     with pytest.raises(ArgumentError, match="ExpandDims"):
+        penstock.from_keras(model)
+    model = keras.Model(inputs, k.GRU(2)(keras.ops.cast(inputs, "int32")))
+    with pytest.raises(ArgumentError, match=r"casts to int32.*name="):
         penstock.from_keras(model)
 
 

@@ -320,6 +320,12 @@ def test_a_wrong_order_of_steps_and_rows_is_no_stack():
     flat_rows = [node("Reshape", ["y0", "rows"], "x1")]  # mixes directions and rows
     with pytest.raises(ArgumentError, match="GRU 'layer1' does not read the output of GRU"):
         penstock.from_onnx(stack_of(flat_rows, 2, width=B * H))
+    mixed = [node("Reshape", ["y0", "wide"], "x1")]  # of the right shape, without the Transpose
+    model = stack_of(mixed, 2, width=2 * H)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0, -1, 2 * H]), "wide"))
+    assert in_onnxruntime(model, {"X": drawn(T, B, I)})[0].shape == (T, 2, B, H)
+    with pytest.raises(ArgumentError, match="GRU 'layer1' does not read the output of GRU"):
+        penstock.from_onnx(model)
     turned = [
         node("Squeeze", ["y0", "axes"], "a"), node("Transpose", ["a"], "x1", perm=[1, 0, 2])
     ]  # fmt: skip

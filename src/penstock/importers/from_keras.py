@@ -20,7 +20,7 @@ def from_keras(layer_or_path: Any, name: str | Sequence[str] | None = None) -> n
 
     Read are SimpleRNN, LSTM, GRU (with either `reset_after`), RNN over their cells or over several
     of them, Bidirectional over all of these, and a Sequential or functional model of such layers,
-    with Dropout and Masking between. Of a .keras file, Keras itself is not needed (h5py is, which
+    with Dropout, Masking and casts between. Of a .keras file, Keras is not needed (h5py is, which
     the extra `keras` brings), and nothing in it is run.
 
     Args:

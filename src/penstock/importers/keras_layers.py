@@ -34,6 +34,7 @@ from penstock.importers.links import (
 
 Warn = Callable[[str], None]
 
+ALONE = "take its recurrent layers alone, by name="
 MERGES = {"concat": "concat", "sum": "sum", "ave": "mean", "mul": "product", None: "concat"}
 
 
@@ -143,6 +144,14 @@ def _masking(saved: Saved, _where: Where, warn: Warn) -> Links:
     return []
 
 
+def _cast(saved: Saved, _where: Where, _warn: Warn) -> Links:
+    """Read what older versions put between layers of other types: numbers stay as they are."""
+    kind = saved.config.get("dtype")
+    if not str(kind).endswith(("float16", "float32", "float64")):
+        raise ArgumentError(f"the model casts to {kind}, no type of recurrent layers; {ALONE}")
+    return []
+
+
 def _nothing(_saved: Saved, _where: Where, _warn: Warn) -> Links:
     return []
 
@@ -153,6 +162,7 @@ READERS: dict[str, Callable[[Saved, Where, Warn], Links]] = {
     "Bidirectional": _bidirectional,
     "Dropout": _dropout,
     "Masking": _masking,
+    "Cast": _cast,
     "InputLayer": _nothing,
 }
 

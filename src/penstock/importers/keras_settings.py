@@ -23,12 +23,13 @@ class Saved(_Settings):
     class_name: str
     config: dict[str, Any]
     module: str | None = None
+    called: str | None = Field(default=None, alias="name")  # in a functional model alone
     inbound_nodes: Any = ()
 
     @property
     def name(self) -> str:
         """Its name; an object without one is called by its class."""
-        return str(self.config.get("name", self.class_name))
+        return self.called or str(self.config.get("name", self.class_name))
 
     @property
     def is_own(self) -> bool:
