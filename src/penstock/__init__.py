@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from penstock.comparison.results import Results
     from penstock.data.understanding import describe
     from penstock.exporters import export
+    from penstock.importers.from_keras import from_keras
+    from penstock.importers.from_onnx import from_onnx
     from penstock.layers.dropins.modules import GRU, LSTM, RNN
     from penstock.layers.dropins.swapping import from_torch, patch_torch, to_torch
     from penstock.layers.recurrent import Recurrent
@@ -35,6 +37,8 @@ _HOME = {
     "to_torch": "penstock.layers.dropins.swapping",
     "describe": "penstock.data.understanding",
     "export": "penstock.exporters",
+    "from_keras": "penstock.importers.from_keras",
+    "from_onnx": "penstock.importers.from_onnx",
     "compare": "penstock.comparison.compare",
     "load": "penstock.comparison.keeping.model",
     "Model": "penstock.comparison.keeping.model",
@@ -45,7 +49,7 @@ __all__ = [  # noqa: RUF022  (the order in which a reader meets them)
     "RNN", "LSTM", "GRU", "Recurrent",
     "Cell", "Gate", "Vector", "Matrix", "cells", "backend",
     "patch_torch", "from_torch", "to_torch",
-    "describe", "compare", "Results", "load", "Model", "export",
+    "describe", "compare", "Results", "load", "Model", "export", "from_keras", "from_onnx",
 ]  # fmt: skip
 
 
