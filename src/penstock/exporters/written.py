@@ -93,7 +93,7 @@ def write_layer(layer: Recurrent) -> Written:
     Raises:
         ExportError: something else than the layer's own equations runs in it.
     """
-    _check_hooks(layer)
+    check_hooks(layer)
     cell = layer.cell
     states = dict(zip(cell.states, layer._state_sizes, strict=True))
     layers = []
@@ -136,8 +136,12 @@ def _joined(directions: tuple[Direction, ...], connection: Connection | None) ->
     )
 
 
-def _check_hooks(layer: nn.Module) -> None:
-    """Raise where a hook would change what the layer gives."""
+def check_hooks(layer: nn.Module) -> None:
+    """Raise where a hook would change what a layer, or a module that holds one, gives.
+
+    Raises:
+        ExportError: there is one; the message says where.
+    """
     kinds = ("_forward_hooks", "_forward_pre_hooks")
     for name, module in layer.named_modules():
         if any(getattr(module, kind) for kind in kinds):

@@ -92,7 +92,7 @@ class SequenceNetwork(nn.Module):
 
     def _after_all(self, output: Tensor, lengths: Tensor) -> Tensor:
         """Return what each direction gives after all steps [B, F]; output [B, T, F]."""
-        last = output[torch.arange(len(output), device=output.device), lengths - 1]
+        last = output[torch.arange(output.shape[0], device=output.device), lengths - 1]
         if not self.recurrent.bidirectional:
             return last
         half = output.shape[-1] // 2

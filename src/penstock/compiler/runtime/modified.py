@@ -49,6 +49,6 @@ def torch_step(
         inputs = {n.leaf: given[n.op][n.name] for n in graph.nodes if n.op in given}
         new = evaluate(graph, {**inputs, **fixed}, sizes, partial(stacks.piece, weights))
         names = (graph.nodes[graph.outputs[name]].width for name in new)
-        return tuple(v.expand(len(x), sizes[w]) for v, w in zip(new.values(), names, strict=True))
+        return tuple(v.expand(x.shape[0], sizes[w]) for v, w in zip(new.values(), names, strict=True))
 
     return step

@@ -1,0 +1,188 @@
+"""A trained model of a comparison as one torch.nn.Module: what it is given is as the data have it.
+
+Scales are in it, and what makes of the network's outputs what `predict` says.
+
+| task | inputs | outputs |
+|---|---|---|
+| forecast | values [N, T]; past [N, T, P], known [N, T + h, K] where there are any | forecast [N, h, 3] |
+| classify, tag | numbers [N, T, F], codes [N, T, C] where there are any; lengths [N] | shares [N, (T,) O] |
+| regress | the same | values [N] |
+| text, bytes | codes [N, T] | shares [N, T, V] of what follows each |
+| frames | frames [N, T, D] | shares [N, T, D] of a one in each column of the frame after each |
+
+Legend: N series or sequences, T steps, h steps ahead, P and K columns beside, F columns of numbers,
+C of symbols, O classes, V symbols, D columns. Values and numbers are float64, codes int64: a
+symbol's place in its column's sorted vocabulary, from 1, and 0 for any other; those of text from 0.
+A forecast is its 10 %, 50 % and 90 % quantiles. Missing values must have been filled in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from penstock.data.scaling import ROUNDING
+from penstock.errors import ExportError
+from penstock.models.carrying import FrameNetwork
+from penstock.models.forecaster import Forecaster
+from penstock.models.reader import SequenceNetwork
+from penstock.models.symbols import SymbolNetwork
+
+_N, _T = 3, 5  # of the inputs that a module is read with
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A module, and what it is called with.
+
+    Attributes:
+        module: in evaluation.
+        inputs: an example of each, by name, in the order of the module's arguments.
+        free: of each input, the sizes that may be others, by dimension, as a letter or a sum.
+        output: the name of what it gives.
+    """
+
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    free: Mapping[str, Mapping[int, str]]
+    output: str
+
+
+def whole(network: nn.Module, about: Mapping[str, Any]) -> Whole:
+    """Return a trained network with all that stands before and behind it.
+
+    about: what the model's file says.
+
+    Raises:
+        ExportError: the model is a baseline.
+    """
+    for kind, make in _MAKERS.items():
+        if isinstance(network, kind):
+            return make(network, about["spec"])
+    raise ExportError(
+        f"{about['name']!r} is a baseline, and no recurrent network; name a cell's model: "
+        "models/<cell>.json in the comparison's folder"
+    )
+
+
+class Scaled(nn.Module):
+    """Columns [..., F] in the scale of training; 0 where missing, or constant in training."""
+
+    def __init__(self, scales: Sequence[Mapping[str, float]]) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.share: Tensor
+        means, stds = ([scale[name] for scale in scales] for name in ("mean", "std"))
+        self.register_buffer("mean", torch.tensor(means, dtype=torch.float64))
+        shares = [1 / std if std else 0.0 for std in stds]
+        self.register_buffer("share", torch.tensor(shares, dtype=torch.float64))
+
+    def forward(self, columns: Tensor) -> Tensor:
+        """Return them as float32."""
+        return ((columns - self.mean) * self.share).nan_to_num(nan=0.0).float()
+
+
+class Forecast(nn.Module):
+    """Forecasts beyond the end of series, each scaled by all its values."""
+
+    def __init__(self, network: Forecaster, spec: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.network, self.context = network, spec["context"]
+        self.past, self.known = Scaled(spec["past"]), Scaled(spec["known"])
+
+    def forward(
+        self, values: Tensor, past: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
+        """Return the quantiles [N, h, 3]."""
+        mean, std = values.mean(1, keepdim=True), values.std(1, correction=0, keepdim=True)
+        varies = std > ROUNDING * values.abs().amax(1, keepdim=True)
+        scaled = (values - mean) / torch.where(varies, std, 1.0)
+        contexts = scaled[:, -self.context :]
+        none = contexts.new_zeros(*contexts.shape, 0, dtype=torch.float32)
+        ahead = self.network.at_once(
+            contexts,
+            none if past is None else self.past(past[:, -self.context :]),
+            none if known is None
+            else self.known(known[:, -self.context - self.network.horizon :]),
+        )  # fmt: skip
+        return ahead * torch.where(varies, std, 0.0)[..., None] + mean[..., None]
+
+
+class Labelled(nn.Module):
+    """What is predicted of sequences, or of their steps."""
+
+    def __init__(self, network: SequenceNetwork, spec: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.network, self.scale = network, spec.get("scale")
+        self.scaled = Scaled(spec["encoding"]["scales"])
+
+    def forward(
+        self, lengths: Tensor, numbers: Tensor | None = None, codes: Tensor | None = None
+    ) -> Tensor:
+        """Return the classes' shares [N, O] or [N, T, O], or the numbers [N]."""
+        given = next(one for one in (numbers, codes) if one is not None)
+        rows, steps = given.shape[:2]
+        outputs: Tensor = self.network(
+            given.new_zeros(rows, steps, 0, dtype=torch.float32)
+            if numbers is None else self.scaled(numbers),
+            given.new_zeros(rows, steps, 0, dtype=torch.int64) if codes is None else codes,
+            lengths,
+        )  # fmt: skip
+        if self.scale is None:
+            return outputs.softmax(-1)
+        return outputs[:, 0].double() * self.scale["std"] + self.scale["mean"]
+
+
+class Following(nn.Module):
+    """The shares of what comes after each step of text or frames."""
+
+    def __init__(self, network: SymbolNetwork | FrameNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """Return them, [N, T, V] or [N, T, D]."""
+        logits = self.network.read(steps, None)[0]
+        return logits.softmax(-1) if isinstance(self.network, SymbolNetwork) else logits.sigmoid()
+
+
+def _forecast(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
+    horizon, T = spec["horizon"], spec["context"] + _T
+    inputs, free = {"values": (T, None)}, {"values": {0: "N", 1: "T"}}
+    if spec["past"]:
+        inputs["past"], free["past"] = (T, len(spec["past"])), {0: "N", 1: "T"}
+    if spec["known"]:
+        inputs["known"] = T + horizon, len(spec["known"])
+        free["known"] = {0: "N", 1: f"T + {horizon}"}
+    tensors = {
+        name: torch.zeros(_N, *(size for size in sizes if size), dtype=torch.float64)
+        for name, sizes in inputs.items()
+    }
+    return Whole(Forecast(network, spec), tensors, free, "forecast")
+
+
+def _labelled(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
+    encoding, inputs = spec["encoding"], {"lengths": torch.full((_N,), _T)}
+    if F := len(encoding["scales"]):
+        inputs["numbers"] = torch.zeros(_N, _T, F, dtype=torch.float64)
+    if C := len(encoding["vocabularies"]):
+        inputs["codes"] = torch.zeros(_N, _T, C, dtype=torch.int64)
+    free = {name: {0: "N", 1: "T"} if one.ndim > 1 else {0: "N"} for name, one in inputs.items()}
+    return Whole(Labelled(network, spec), inputs, free, "values" if "scale" in spec else "shares")
+
+
+def _text(network: nn.Module, _: Mapping[str, Any]) -> Whole:
+    codes = torch.zeros(_N, _T, dtype=torch.int64)
+    return Whole(Following(network), {"steps": codes}, {"steps": {0: "N", 1: "T"}}, "shares")
+
+
+def _frames(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
+    frames = torch.zeros(_N, _T, len(spec["columns"]))
+    return Whole(Following(network), {"steps": frames}, {"steps": {0: "N", 1: "T"}}, "shares")
+
+
+_MAKERS = {  # FrameNetwork and SymbolNetwork are SequenceNetworks too
+    FrameNetwork: _frames, SymbolNetwork: _text, Forecaster: _forecast, SequenceNetwork: _labelled
+}  # fmt: skip
