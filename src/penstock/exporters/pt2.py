@@ -123,7 +123,11 @@ def _call(module: Any, example: Any) -> Call:
     if example is not None:
         raise ArgumentError("a trained model knows its inputs; leave example out")
     one = whole(network, module.about)
-    return Call(one.module, (), one.inputs, [*one.free.values()], (one.output,))
+    inputs, alone = one.inputs, len(one.inputs) == 1
+    arguments = tuple(inputs.values()) if alone else ()  # several are given by name
+    return Call(
+        one.module, arguments, {} if alone else inputs, [*one.free.values()], (one.output,)
+    )
 
 
 def _layer_call(layer: nn.Module) -> Call:

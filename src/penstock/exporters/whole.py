@@ -11,7 +11,7 @@ Scales are in it, and what makes of the network's outputs what `predict` says.
 | frames | frames [N, T, D] | shares [N, T, D] of a one in each column of the frame after each |
 
 Legend: N series or sequences, T steps, h steps ahead, P and K columns beside, F columns of numbers,
-C of symbols, O classes, V symbols, D columns. Values and numbers are float64, codes int64: a
+C of symbols, O classes, V symbols, D columns. Values, numbers and columns beside are float64, frames float32, codes and lengths int64; a code is a
 symbol's place in its column's sorted vocabulary, from 1, and 0 for any other; those of text from 0.
 A forecast is its 10 %, 50 % and 90 % quantiles. Missing values must have been filled in.
 """
@@ -135,17 +135,28 @@ class Labelled(nn.Module):
         return outputs[:, 0].double() * self.scale["std"] + self.scale["mean"]
 
 
-class Following(nn.Module):
-    """The shares of what comes after each step of text or frames."""
+class Text(nn.Module):
+    """The shares of what comes after each symbol."""
 
-    def __init__(self, network: SymbolNetwork | FrameNetwork) -> None:
+    def __init__(self, network: SymbolNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, steps: Tensor) -> Tensor:
-        """Return them, [N, T, V] or [N, T, D]."""
-        logits = self.network.read(steps, None)[0]
-        return logits.softmax(-1) if isinstance(self.network, SymbolNetwork) else logits.sigmoid()
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return them, [N, T, V]."""
+        return self.network.read(codes, None)[0].softmax(-1)
+
+
+class Frames(nn.Module):
+    """The shares of a one in each column of what comes after each frame."""
+
+    def __init__(self, network: FrameNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return them, [N, T, D]."""
+        return self.network.read(frames, None)[0].sigmoid()
 
 
 def _forecast(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
@@ -175,12 +186,12 @@ def _labelled(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
 
 def _text(network: nn.Module, _: Mapping[str, Any]) -> Whole:
     codes = torch.zeros(_N, _T, dtype=torch.int64)
-    return Whole(Following(network), {"steps": codes}, {"steps": {0: "N", 1: "T"}}, "shares")
+    return Whole(Text(network), {"codes": codes}, {"codes": {0: "N", 1: "T"}}, "shares")
 
 
 def _frames(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
     frames = torch.zeros(_N, _T, len(spec["columns"]))
-    return Whole(Following(network), {"steps": frames}, {"steps": {0: "N", 1: "T"}}, "shares")
+    return Whole(Frames(network), {"frames": frames}, {"frames": {0: "N", 1: "T"}}, "shares")
 
 
 _MAKERS = {  # FrameNetwork and SymbolNetwork are SequenceNetworks too

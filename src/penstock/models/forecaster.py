@@ -109,7 +109,8 @@ class Forecaster(nn.Module):
         self, context: Tensor, past: Tensor | None = None, known: Tensor | None = None
     ) -> Tensor:
         """Return the changes from the last value, for each step ahead and quantile."""
-        skipped = 0 if self.context is None else max(0, context.shape[1] - self.context)
+        longer = 0 if self.context is None else context.shape[1] - self.context
+        skipped = torch.sym_max(0, longer)  # max, also where torch.export leaves L free
         context = context[:, skipped:]
         inputs = torch.stack([context - context[:, -1:], context.tanh()], dim=-1)
         if past is not None:

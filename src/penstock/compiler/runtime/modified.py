@@ -49,6 +49,7 @@ def torch_step(
         inputs = {n.leaf: given[n.op][n.name] for n in graph.nodes if n.op in given}
         new = evaluate(graph, {**inputs, **fixed}, sizes, partial(stacks.piece, weights))
         names = (graph.nodes[graph.outputs[name]].width for name in new)
-        return tuple(v.expand(x.shape[0], sizes[w]) for v, w in zip(new.values(), names, strict=True))
+        B = x.shape[0]  # not len, which is a constant in a trace
+        return tuple(v.expand(B, sizes[w]) for v, w in zip(new.values(), names, strict=True))
 
     return step
