@@ -44,7 +44,9 @@ def found(tmp_path_factory):
 
 def forecast(folder, model):
     """Return what a model predicts beyond the data."""
-    frame = penstock.load(folder / "found" / "models" / f"{model}.json").predict(folder / "data.csv")
+    frame = penstock.load(folder / "found" / "models" / f"{model}.json").predict(
+        folder / "data.csv"
+    )
     return frame.select("low", "forecast", "high").to_numpy()
 
 

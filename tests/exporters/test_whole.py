@@ -10,9 +10,9 @@ from penstock.comparison import compare as command
 from penstock.comparison import run as compare_module
 from penstock.comparison.trials.workers import Here
 from penstock.data import Options
-from penstock.data.forecasting.readers import read_series
 from penstock.data.following.frames import read_frames
 from penstock.data.following.text import encode, read_text
+from penstock.data.forecasting.readers import read_series
 from penstock.data.labelled.sequences import read_sequences
 from penstock.data.samples import sample as samples_of
 from penstock.errors import ExportError
@@ -51,9 +51,11 @@ def tables(data):
 
 def codes_of(data, rows, spec):
     """Return the symbols as the docstring of `whole` says: their place in the sorted vocabulary."""
-    columns = zip(data.symbols, spec["encoding"]["vocabularies"], strict=True)
-    places = [[{w: k + 1 for k, w in enumerate(words)}.get(s, 0) for s in c] for c, words in columns]
-    return torch.tensor(places).T[torch.from_numpy(rows)]
+    columns = []
+    for column, words in zip(data.symbols, spec["encoding"]["vocabularies"], strict=True):
+        places = {word: k + 1 for k, word in enumerate(words)}
+        columns.append([places.get(symbol, 0) for symbol in column])
+    return torch.tensor(columns).T[torch.from_numpy(rows)]
 
 
 def labelled(model, data):
@@ -76,7 +78,10 @@ def test_series(trained, tmp_path):
     expected = model.predict("sunspots").select("low", "forecast", "high").to_numpy()
     np.testing.assert_allclose(found[0], expected, rtol=1e-6)
     np.testing.assert_allclose(found[1], 3 * expected + 1e4, rtol=1e-6)
-    assert torch.equal(program(torch.full((1, 90), 7.0, dtype=torch.float64))[0, :, 1], torch.full((12,), 7.0).double())
+    assert torch.equal(
+        program(torch.full((1, 90), 7.0, dtype=torch.float64))[0, :, 1],
+        torch.full((12,), 7.0).double(),
+    )
 
 
 def test_series_with_columns_beside(trained, tmp_path):
@@ -89,7 +94,9 @@ def test_series_with_columns_beside(trained, tmp_path):
     model = trained(frame[:n], horizon=h, **options)
     words, program = exported(model, tmp_path)
     assert words == "values [N, T], past [N, T, 2], known [N, T + 4, 1] → forecast [N, 4, 3]"
-    ahead = frame.with_columns(pl.when(pl.col("t") < n).then("y"), pl.when(pl.col("t") < n).then("p"))
+    ahead = frame.with_columns(
+        pl.when(pl.col("t") < n).then("y"), pl.when(pl.col("t") < n).then("p")
+    )
     expected = model.predict(ahead).select("low", "forecast", "high").to_numpy()
     beside = np.stack([past[:n], np.full(n, 3.0)], axis=1)
     found = program(

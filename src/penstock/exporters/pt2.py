@@ -125,16 +125,14 @@ def _call(module: Any, example: Any) -> Call:
     one = whole(network, module.about)
     inputs, alone = one.inputs, len(one.inputs) == 1
     arguments = tuple(inputs.values()) if alone else ()  # several are given by name
-    return Call(
-        one.module, arguments, {} if alone else inputs, [*one.free.values()], (one.output,)
-    )
+    return Call(one.module, arguments, {} if alone else inputs, [*one.free.values()], (one.output,))
 
 
 def _layer_call(layer: nn.Module) -> Call:
     if not isinstance(layer, Recurrent):
         raise ArgumentError(
-            f"{type(layer).__name__} is no layer of Penstock's, so what it reads is not known; give "
-            "an input as example, all of whose sizes but the features are above 1: "
+            f"{type(layer).__name__} is no layer of Penstock's, so what it reads is not known; "
+            "give an input as example, all of whose sizes but the features are above 1: "
             "penstock.export(module, path, torch.zeros(5, 3, 8))"
         )
     like = next(layer.parameters(), torch.empty(0))
@@ -163,7 +161,7 @@ def _has_operator(layer: Recurrent) -> bool:
 
 
 def _program(call: Call) -> ExportedProgram:
-    shapes, keywords = ShapesCollection(), dict(call.keywords)
+    shapes, keywords = ShapesCollection(), dict(call.keywords)  # type: ignore[no-untyped-call]
     for k, tensor in enumerate(_tensors(call)):
         if call.free is None:
             shapes[tensor] = dict.fromkeys(range(tensor.ndim), Dim.AUTO)

@@ -2,21 +2,23 @@
 
 Scales are in it, and what makes of the network's outputs what `predict` says.
 
-| task | inputs | outputs |
+| task | inputs | output |
 |---|---|---|
-| forecast | values [N, T]; past [N, T, P], known [N, T + h, K] where there are any | forecast [N, h, 3] |
-| classify, tag | numbers [N, T, F], codes [N, T, C] where there are any; lengths [N] | shares [N, (T,) O] |
+| forecast | values [N, T]; past [N, T, P] and known [N, T + h, K], if any | forecast [N, h, 3] |
+| classify | lengths [N]; numbers [N, T, F] and codes [N, T, C], if any | shares [N, O] |
+| tag | the same | shares [N, T, O] |
 | regress | the same | values [N] |
-| text, bytes | codes [N, T] | shares [N, T, V] of what follows each |
-| frames | frames [N, T, D] | shares [N, T, D] of a one in each column of the frame after each |
+| text, bytes | codes [N, T] | shares [N, T, V] of each symbol as the next |
+| frames | frames [N, T, D] | shares [N, T, D] of a one in each column of the next |
 
 Legend: N series or sequences, T steps, h steps ahead, P and K columns beside, F columns of numbers,
-C of symbols, O classes, V symbols, D columns. Values, numbers and columns beside are float64, frames float32, codes and lengths int64; a code is a
-symbol's place in its column's sorted vocabulary, from 1, and 0 for any other; those of text from 0.
-A forecast is its 10 %, 50 % and 90 % quantiles. Missing values must have been filled in.
+C of symbols, O classes, V symbols, D columns. Values, numbers and columns beside are float64,
+frames float32, codes and lengths int64. A code is a symbol's place in its column's sorted vocabulary,
+from 1, and 0 for any other; of text its place in the alphabet, from 0. A forecast is its 10 %, 50 %
+and 90 % quantiles. Missing values of series must have been filled in; missing numbers are NaN.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,7 @@ from penstock.models.reader import SequenceNetwork
 from penstock.models.symbols import SymbolNetwork
 
 _N, _T = 3, 5  # of the inputs that a module is read with
+_FREE = {0: "N", 1: "T"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class Scaled(nn.Module):
 
     def forward(self, columns: Tensor) -> Tensor:
         """Return them as float32."""
-        return ((columns - self.mean) * self.share).nan_to_num(nan=0.0).float()
+        scaled = (columns - self.mean) * self.share
+        return scaled.nan_to_num(nan=0.0).float()
 
 
 class Forecast(nn.Module):
@@ -132,7 +136,8 @@ class Labelled(nn.Module):
         )  # fmt: skip
         if self.scale is None:
             return outputs.softmax(-1)
-        return outputs[:, 0].double() * self.scale["std"] + self.scale["mean"]
+        values: Tensor = outputs[:, 0].double() * self.scale["std"] + self.scale["mean"]
+        return values
 
 
 class Text(nn.Module):
@@ -159,41 +164,42 @@ class Frames(nn.Module):
         return self.network.read(frames, None)[0].sigmoid()
 
 
-def _forecast(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
+def _forecast(network: Forecaster, spec: Mapping[str, Any]) -> Whole:
     horizon, T = spec["horizon"], spec["context"] + _T
-    inputs, free = {"values": (T, None)}, {"values": {0: "N", 1: "T"}}
-    if spec["past"]:
-        inputs["past"], free["past"] = (T, len(spec["past"])), {0: "N", 1: "T"}
-    if spec["known"]:
-        inputs["known"] = T + horizon, len(spec["known"])
+    inputs, free = {"values": torch.zeros(_N, T)}, {"values": _FREE}
+    if P := len(spec["past"]):
+        inputs["past"], free["past"] = torch.zeros(_N, T, P), _FREE
+    if K := len(spec["known"]):
+        inputs["known"] = torch.zeros(_N, T + horizon, K)
         free["known"] = {0: "N", 1: f"T + {horizon}"}
-    tensors = {
-        name: torch.zeros(_N, *(size for size in sizes if size), dtype=torch.float64)
-        for name, sizes in inputs.items()
-    }
-    return Whole(Forecast(network, spec), tensors, free, "forecast")
+    doubles = {name: one.double() for name, one in inputs.items()}
+    return Whole(Forecast(network, spec), doubles, free, "forecast")
 
 
-def _labelled(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
+def _labelled(network: SequenceNetwork, spec: Mapping[str, Any]) -> Whole:
     encoding, inputs = spec["encoding"], {"lengths": torch.full((_N,), _T)}
     if F := len(encoding["scales"]):
         inputs["numbers"] = torch.zeros(_N, _T, F, dtype=torch.float64)
     if C := len(encoding["vocabularies"]):
         inputs["codes"] = torch.zeros(_N, _T, C, dtype=torch.int64)
-    free = {name: {0: "N", 1: "T"} if one.ndim > 1 else {0: "N"} for name, one in inputs.items()}
+    free = dict.fromkeys(inputs, _FREE) | {"lengths": {0: "N"}}
     return Whole(Labelled(network, spec), inputs, free, "values" if "scale" in spec else "shares")
 
 
-def _text(network: nn.Module, _: Mapping[str, Any]) -> Whole:
+def _text(network: SymbolNetwork, _: Mapping[str, Any]) -> Whole:
     codes = torch.zeros(_N, _T, dtype=torch.int64)
-    return Whole(Text(network), {"codes": codes}, {"codes": {0: "N", 1: "T"}}, "shares")
+    return Whole(Text(network), {"codes": codes}, {"codes": _FREE}, "shares")
 
 
-def _frames(network: nn.Module, spec: Mapping[str, Any]) -> Whole:
+def _frames(network: FrameNetwork, spec: Mapping[str, Any]) -> Whole:
     frames = torch.zeros(_N, _T, len(spec["columns"]))
-    return Whole(Frames(network), {"frames": frames}, {"frames": {0: "N", 1: "T"}}, "shares")
+    return Whole(Frames(network), {"frames": frames}, {"frames": _FREE}, "shares")
 
 
-_MAKERS = {  # FrameNetwork and SymbolNetwork are SequenceNetworks too
-    FrameNetwork: _frames, SymbolNetwork: _text, Forecaster: _forecast, SequenceNetwork: _labelled
-}  # fmt: skip
+_Maker = Callable[[Any, Mapping[str, Any]], Whole]
+_MAKERS: Mapping[type[nn.Module], _Maker] = {
+    FrameNetwork: _frames,
+    SymbolNetwork: _text,
+    Forecaster: _forecast,
+    SequenceNetwork: _labelled,  # the first two are of this class too
+}

@@ -110,7 +110,7 @@ class Forecaster(nn.Module):
     ) -> Tensor:
         """Return the changes from the last value, for each step ahead and quantile."""
         longer = 0 if self.context is None else context.shape[1] - self.context
-        skipped = torch.sym_max(0, longer)  # max, also where torch.export leaves L free
+        skipped = torch.sym_max(0, longer)  # type: ignore[no-untyped-call]  # max, of free sizes too
         context = context[:, skipped:]
         inputs = torch.stack([context - context[:, -1:], context.tanh()], dim=-1)
         if past is not None:

@@ -193,7 +193,8 @@ class Tensors(Interpretation[Tensor]):
             return weight, bias
         H = self.hidden_size
         rows = [slice(k * H, (k + 1) * H) for k, a in enumerate(of_h) if a in self.shared]
-        return cat([weight[r] for r in rows]), None if bias is None else cat([bias[r] for r in rows])
+        shared = cat([weight[r] for r in rows])
+        return shared, None if bias is None else cat([bias[r] for r in rows])
 
 
 def _split(products: Tensor, keys: Sequence[Key], H: int) -> dict[Key, Tensor]:

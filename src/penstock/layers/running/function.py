@@ -51,11 +51,8 @@ def run(sweep: Sweep) -> Swept:
 
 
 def _run(sweep: Sweep) -> Swept:
-    if torch.compiler.is_compiling():
-        if scanned.is_on():
-            return scanned.run(sweep)
-        if native.has_kernels_for(sweep.x):
-            return op.run(sweep)
+    if torch.compiler.is_compiling() and (scanned.is_on() or native.has_kernels_for(sweep.x)):
+        return scanned.run(sweep) if scanned.is_on() else op.run(sweep)
     name = _known(_chosen.get() or _everywhere)
     if name == "auto" and native.takes(sweep):
         return native.run(sweep)

@@ -1,9 +1,10 @@
 """The equations as torch's own loop over time, for programs that are to hold torch's ops alone.
 
-`eager` takes step after step, so that a program made of it is as long as its sequence. Here one step
-is recorded, as the body of torch's higher-order operator `scan`, for any number of steps and rows.
-It is called as a compiler of graphs calls it, with all that its body reads as arguments: the function
-`scan` around it would first have torch.compile read the cell's own code, which may be any Python.
+`eager` takes step after step, so that a program made of it is as long as its sequence. Here one
+step is recorded, as the body of torch's higher-order operator `scan`, for any number of steps and
+rows. It is called as a compiler of graphs calls it, with all that its body reads as arguments: the
+function `scan` around it would first have torch.compile read the cell's own code, which may be any
+Python.
 
 Legend: T time, B batch, S width of a state.
 """
