@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Call:
+class Invocation:
     """What torch.export is to read.
 
     Attributes:
@@ -111,7 +111,7 @@ def describe(path: Path) -> str:
         return file.read(names[0]).decode() if names else ""
 
 
-def _call(module: Any, example: Any) -> Call:
+def _call(module: Any, example: Any) -> Invocation:
     if isinstance(module, nn.Module):
         return _layer_call(module) if example is None else _example_call(module, example)
     network = getattr(module, "network", None)
@@ -125,10 +125,12 @@ def _call(module: Any, example: Any) -> Call:
     one = whole(network, module.about)
     inputs, alone = one.inputs, len(one.inputs) == 1
     arguments = tuple(inputs.values()) if alone else ()  # several are given by name
-    return Call(one.module, arguments, {} if alone else inputs, [*one.free.values()], (one.output,))
+    return Invocation(
+        one.module, arguments, {} if alone else inputs, [*one.free.values()], (one.output,)
+    )
 
 
-def _layer_call(layer: nn.Module) -> Call:
+def _layer_call(layer: nn.Module) -> Invocation:
     if not isinstance(layer, Recurrent):
         raise ArgumentError(
             f"{type(layer).__name__} is no layer of Penstock's, so what it reads is not known; "
@@ -139,16 +141,16 @@ def _layer_call(layer: nn.Module) -> Call:
     sizes = (_B, _T) if layer.batch_first else (_T, _B)
     free = {0: "B", 1: "T"} if layer.batch_first else {0: "T", 1: "B"}
     x = torch.zeros(*sizes, layer.input_size, dtype=like.dtype, device=like.device)
-    return Call(layer, (x,), free=[free], outputs=("output", *layer.cell.states))
+    return Invocation(layer, (x,), free=[free], outputs=("output", *layer.cell.states))
 
 
-def _example_call(module: nn.Module, example: Any) -> Call:
+def _example_call(module: nn.Module, example: Any) -> Invocation:
     if isinstance(example, Tensor):
-        return Call(module, (example,))
+        return Invocation(module, (example,))
     if isinstance(example, tuple):
-        return Call(module, example)
+        return Invocation(module, example)
     if isinstance(example, dict):
-        return Call(module, (), example)
+        return Invocation(module, (), example)
     raise ArgumentError(
         f"example is a {type(example).__name__}; give a tensor, a tuple of the module's arguments, "
         "or a dict of them by name"
@@ -160,7 +162,7 @@ def _has_operator(layer: Recurrent) -> bool:
     return is_shipped(type(layer.cell)) and all(map(native.has_kernels_for, layer.parameters()))
 
 
-def _program(call: Call) -> ExportedProgram:
+def _program(call: Invocation) -> ExportedProgram:
     shapes, keywords = ShapesCollection(), dict(call.keywords)  # type: ignore[no-untyped-call]
     for k, tensor in enumerate(_tensors(call)):
         if call.free is None:
@@ -173,7 +175,7 @@ def _program(call: Call) -> ExportedProgram:
     )
 
 
-def _tensors(call: Call) -> list[Tensor]:
+def _tensors(call: Invocation) -> list[Tensor]:
     leaves = tree_leaves((call.arguments, dict(call.keywords)))
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
@@ -229,7 +231,7 @@ def _at_rest(module: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(requires)
 
 
-def _tried(call: Call, work: Callable[[], Result]) -> Result:
+def _tried(call: Invocation, work: Callable[[], Result]) -> Result:
     """Return what a piece of work does; an error of torch's says what could not be exported."""
     try:
         return work()
@@ -242,7 +244,7 @@ def _tried(call: Call, work: Callable[[], Result]) -> Result:
         ) from error
 
 
-def _words(program: ExportedProgram, call: Call) -> str:
+def _words(program: ExportedProgram, call: Invocation) -> str:
     """Return inputs and outputs, such as "x [T, B, 8] → output [T, B, 64], h [1, B, 64]"."""
     values = {node.name: node.meta.get("val") for node in program.graph.nodes}
     signature = program.graph_signature

@@ -13,9 +13,10 @@ Scales are in it, and what makes of the network's outputs what `predict` says.
 
 Legend: N series or sequences, T steps, h steps ahead, P and K columns beside, F columns of numbers,
 C of symbols, O classes, V symbols, D columns. Values, numbers and columns beside are float64,
-frames float32, codes and lengths int64. A code is a symbol's place in its column's sorted vocabulary,
-from 1, and 0 for any other; of text its place in the alphabet, from 0. A forecast is its 10 %, 50 %
-and 90 % quantiles. Missing values of series must have been filled in; missing numbers are NaN.
+frames float32, codes and lengths int64. A code is a symbol's place in its column's sorted
+vocabulary, from 1, and 0 for any other; of text its place in the alphabet, from 0. A forecast is
+its 10 %, 50 % and 90 % quantiles. Missing values of series must have been filled in; missing numbers
+are NaN.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -88,7 +89,7 @@ class Scaled(nn.Module):
         return scaled.nan_to_num(nan=0.0).float()
 
 
-class Forecast(nn.Module):
+class WholeSeries(nn.Module):
     """Forecasts beyond the end of series, each scaled by all its values."""
 
     def __init__(self, network: Forecaster, spec: Mapping[str, Any]) -> None:
@@ -114,7 +115,7 @@ class Forecast(nn.Module):
         return ahead * torch.where(varies, std, 0.0)[..., None] + mean[..., None]
 
 
-class Labelled(nn.Module):
+class WholeSequences(nn.Module):
     """What is predicted of sequences, or of their steps."""
 
     def __init__(self, network: SequenceNetwork, spec: Mapping[str, Any]) -> None:
@@ -140,7 +141,7 @@ class Labelled(nn.Module):
         return values
 
 
-class Text(nn.Module):
+class WholeText(nn.Module):
     """The shares of what comes after each symbol."""
 
     def __init__(self, network: SymbolNetwork) -> None:
@@ -152,7 +153,7 @@ class Text(nn.Module):
         return self.network.read(codes, None)[0].softmax(-1)
 
 
-class Frames(nn.Module):
+class WholeFrames(nn.Module):
     """The shares of a one in each column of what comes after each frame."""
 
     def __init__(self, network: FrameNetwork) -> None:
@@ -173,7 +174,7 @@ def _forecast(network: Forecaster, spec: Mapping[str, Any]) -> Whole:
         inputs["known"] = torch.zeros(_N, T + horizon, K)
         free["known"] = {0: "N", 1: f"T + {horizon}"}
     doubles = {name: one.double() for name, one in inputs.items()}
-    return Whole(Forecast(network, spec), doubles, free, "forecast")
+    return Whole(WholeSeries(network, spec), doubles, free, "forecast")
 
 
 def _labelled(network: SequenceNetwork, spec: Mapping[str, Any]) -> Whole:
@@ -183,17 +184,18 @@ def _labelled(network: SequenceNetwork, spec: Mapping[str, Any]) -> Whole:
     if C := len(encoding["vocabularies"]):
         inputs["codes"] = torch.zeros(_N, _T, C, dtype=torch.int64)
     free = dict.fromkeys(inputs, _FREE) | {"lengths": {0: "N"}}
-    return Whole(Labelled(network, spec), inputs, free, "values" if "scale" in spec else "shares")
+    output = "values" if "scale" in spec else "shares"
+    return Whole(WholeSequences(network, spec), inputs, free, output)
 
 
 def _text(network: SymbolNetwork, _: Mapping[str, Any]) -> Whole:
     codes = torch.zeros(_N, _T, dtype=torch.int64)
-    return Whole(Text(network), {"codes": codes}, {"codes": _FREE}, "shares")
+    return Whole(WholeText(network), {"codes": codes}, {"codes": _FREE}, "shares")
 
 
 def _frames(network: FrameNetwork, spec: Mapping[str, Any]) -> Whole:
     frames = torch.zeros(_N, _T, len(spec["columns"]))
-    return Whole(Frames(network), {"frames": frames}, {"frames": _FREE}, "shares")
+    return Whole(WholeFrames(network), {"frames": frames}, {"frames": _FREE}, "shares")
 
 
 _Maker = Callable[[Any, Mapping[str, Any]], Whole]

@@ -36,8 +36,8 @@ def scanned() -> Iterator[None]:
 
 
 def is_on() -> bool:
-    """Return whether this stands in such a block."""
-    return _is_on.get()
+    """Return whether this stands in such a block; torch.compile cannot ask, and need not."""
+    return not torch.compiler.is_dynamo_compiling() and _is_on.get()
 
 
 def run(sweep: Sweep) -> Swept:
