@@ -15,8 +15,8 @@ Legend: N series or sequences, T steps, h steps ahead, P and K columns beside, F
 C of symbols, O classes, V symbols, D columns. Values, numbers and columns beside are float64,
 frames float32, codes and lengths int64. A code is a symbol's place in its column's sorted
 vocabulary, from 1, and 0 for any other; of text its place in the alphabet, from 0. A forecast is
-its 10 %, 50 % and 90 % quantiles. Missing values of series must have been filled in; missing numbers
-are NaN.
+its 10 %, 50 % and 90 % quantiles. Missing values of series must have been filled in; missing
+numbers are NaN.
 """
 
 from collections.abc import Callable, Mapping, Sequence
