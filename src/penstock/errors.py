@@ -7,6 +7,7 @@ PenstockError
 ├── BackendError       the backend asked for cannot run this cell here
 │   └── TraceError     a step does what the compiler has no op for; the layer then runs eager
 ├── DataError          a data file cannot be used as it is
+├── ExportError        a format cannot say what a module does (also a ValueError)
 └── ModelFileError     a saved model cannot be read
 """
 

@@ -42,6 +42,10 @@ LINES = {
     "evaluate model.json data.csv --cell missing.py:Mine": 2,
     "inspect model.json --cell gru": 2, "inspect missing.json": 2,
     "inspect model.json missing.csv": 2,
+    "export --help": 0, "export model.json": 2, "export model.json model.pt3": 2,
+    "export missing.json model.pt2": 2, "export missing model.pt2": 2,
+    "export broken model.pt2": 2, "export model.json missing/model.pt2": 2,
+    "export model.json model.pt2 --cell gru": 2,
 }  # fmt: skip
 
 WATCHED = """

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import DataError
 
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 _LARGEST = 1e18  # whose square float32 still holds
 
 
@@ -67,7 +67,7 @@ def fit_scale(values: NDArray[np.float64], observed: NDArray[np.bool_]) -> Scale
     """
     seen = values[observed]
     mean, std = float(seen.mean()), float(seen.std())
-    return Scale(mean, std if std > _ROUNDING * float(np.abs(seen).max()) else 0.0)
+    return Scale(mean, std if std > ROUNDING * float(np.abs(seen).max()) else 0.0)
 
 
 def naive_error(

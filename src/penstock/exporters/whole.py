@@ -14,7 +14,7 @@ from penstock.data.labelled.encoding import Encoding
 from penstock.data.scaling import Scale
 from penstock.data.series import Columns
 from penstock.errors import ExportError
-from penstock.exporters.written import Written, write_layer
+from penstock.exporters.written import WrittenStack, write_layer
 from penstock.models.forecaster import QUANTILES, Forecaster
 from penstock.models.reader import SequenceNetwork
 
@@ -80,7 +80,7 @@ class Reader:
 
     task: str
     name: str
-    network: Written
+    network: WrittenStack
     numbers: Numbers | None
     symbols: tuple[Symbols, ...]
     head: Head
@@ -107,7 +107,7 @@ class Forecasting:
     """
 
     name: str
-    network: Written
+    network: WrittenStack
     head: Head
     context: int
     read: int

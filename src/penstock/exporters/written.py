@@ -37,7 +37,7 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Layer:
+class WrittenLayer:
     """One layer: directions, and what joins them to what the next layer reads.
 
     With y the outputs of the directions and x the layer's input: z = merge(y), then W_p z where
@@ -62,7 +62,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenStack:
     """A `Recurrent` as values.
 
     Attributes:
@@ -74,7 +74,7 @@ class Written:
     """
 
     cell: str
-    layers: tuple[Layer, ...]
+    layers: tuple[WrittenLayer, ...]
     input_size: int
     batch_first: bool
     initial: Mapping[str, Tensor] | None
@@ -85,7 +85,7 @@ class Written:
         return self.layers[-1].output_size
 
 
-def write_layer(layer: Recurrent) -> Written:
+def write_layer(layer: Recurrent) -> WrittenStack:
     """Return a layer as values, as it computes in evaluation.
 
     Parametrizations and pruning are taken as what they give now.
@@ -93,7 +93,7 @@ def write_layer(layer: Recurrent) -> Written:
     Raises:
         ExportError: something else than the layer's own equations runs in it.
     """
-    _check_hooks(layer)
+    check_hooks(layer)
     cell = layer.cell
     states = dict(zip(cell.states, layer._state_sizes, strict=True))
     layers = []
@@ -116,17 +116,17 @@ def write_layer(layer: Recurrent) -> Written:
     initial = None
     if layer.trainable_state:
         initial = {name: layer._weight(f"initial_{name}").detach() for name in states}
-    return Written(
+    return WrittenStack(
         cell_name(type(cell)), tuple(layers), layer.input_size, layer.batch_first, initial
     )
 
 
-def _joined(directions: tuple[Direction, ...], connection: Connection | None) -> Layer:
+def _joined(directions: tuple[Direction, ...], connection: Connection | None) -> WrittenLayer:
     if connection is None:
         size = sum(one.output_size for one in directions)
-        return Layer(directions, "concat", None, False, None, size)
+        return WrittenLayer(directions, "concat", None, False, None, size)
     projection, gate = connection.projection, connection.gate
-    return Layer(
+    return WrittenLayer(
         directions,
         connection.merge,
         None if projection is None else projection.weight.detach(),
@@ -136,8 +136,12 @@ def _joined(directions: tuple[Direction, ...], connection: Connection | None) ->
     )
 
 
-def _check_hooks(layer: nn.Module) -> None:
-    """Raise where a hook would change what the layer gives."""
+def check_hooks(layer: nn.Module) -> None:
+    """Raise where a hook would change what a layer, or a module that holds one, gives.
+
+    Raises:
+        ExportError: there is one; the message says where.
+    """
     kinds = ("_forward_hooks", "_forward_pre_hooks")
     for name, module in layer.named_modules():
         if any(getattr(module, kind) for kind in kinds):

@@ -122,7 +122,7 @@ class Stack(graphs.Unread):
         return x, done
 
     def _sweep(self, sweep: Sweep, all_states: bool) -> Swept:
-        if not self.checkpoint:
+        if not (self.checkpoint and torch.is_grad_enabled()):  # chunks are for the gradient
             return function.run(sweep)
         length = 0 if self.checkpoint is True else self.checkpoint
         return run_in_chunks(sweep, function.run, length, all_states or bool(self.cell.below))

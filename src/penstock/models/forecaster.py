@@ -97,9 +97,13 @@ class Forecaster(nn.Module):
         """
         given = history.contexts, history.past, history.known
         batches = zip(*(torch.split(one, _BATCH) for one in given), strict=True)
-        changes = torch.cat([self(one.float(), *beside) for one, *beside in batches])
+        return torch.cat([self.at_once(*batch) for batch in batches])
+
+    def at_once(self, contexts: Tensor, past: Tensor, known: Tensor) -> Tensor:
+        """Return what `ahead` does, of all windows at once."""
+        changes: Tensor = self(contexts.float(), past, known)
         outward = self.widening[:, None] * torch.tensor([-1.0, 0.0, 1.0])
-        return history.contexts[:, -1:, None] + changes.sort(dim=-1).values + outward
+        return contexts[:, -1:, None] + changes.sort(dim=-1).values + outward
 
     def forward(
         self, context: Tensor, past: Tensor | None = None, known: Tensor | None = None

@@ -29,7 +29,7 @@ from penstock.exporters.c.model import (
 from penstock.exporters.c.network import State, states_of, steps_of
 from penstock.exporters.c.schedule import schedule
 from penstock.exporters.whole import Forecasting, Whole, describe, is_model
-from penstock.exporters.written import Written, write_layer
+from penstock.exporters.written import WrittenStack, write_layer
 from penstock.layers.recurrent import Recurrent
 
 SUFFIX = ".c"
@@ -86,7 +86,7 @@ def write(
 
 
 def _of_layer(
-    network: Written, pool: ArrayPool, title: tuple[str, ...], separate: bool, int8: bool
+    network: WrittenStack, pool: ArrayPool, title: tuple[str, ...], separate: bool, int8: bool
 ) -> CSource:
     states = states_of(network)
     body = Body(schedule(steps_of(network)), places_of(states) | {"x": "x"}, pool, int8)
@@ -142,7 +142,7 @@ def reset(states: tuple[State, ...], pool: ArrayPool) -> CFunction:
     return CFunction("reset", (), "Begin a new sequence.", tuple(lines))
 
 
-def _initial(network: Written) -> dict[str, Tensor]:
+def _initial(network: WrittenStack) -> dict[str, Tensor]:
     """Return where each state begins."""
     zero = torch.zeros
     return {
@@ -150,7 +150,7 @@ def _initial(network: Written) -> dict[str, Tensor]:
     }
 
 
-def _time_first(network: Written, example: Any) -> Tensor | None:
+def _time_first(network: WrittenStack, example: Any) -> Tensor | None:
     """Return an example as [T, B, I]; raises if it is no input of the network."""
     if example is None:
         return None

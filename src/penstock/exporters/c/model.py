@@ -15,7 +15,7 @@ from penstock.exporters.c.network import State, add_step, states_of
 from penstock.exporters.c.schedule import schedule
 from penstock.exporters.c.values import GivenValue, Maker, StepValues
 from penstock.exporters.whole import Numbers, Reader, Symbols
-from penstock.exporters.written import Written
+from penstock.exporters.written import WrittenStack
 
 LAST = "last"  # a state: what the layers gave last, for what follows after all steps
 
@@ -25,7 +25,7 @@ def places_of(states: tuple[State, ...]) -> dict[str, str]:
     return {state.name: f"s->{state.name}" for state in states}
 
 
-def with_last(network: Written) -> tuple[State, ...]:
+def with_last(network: WrittenStack) -> tuple[State, ...]:
     """Return the states, and what the layers gave last."""
     return (*states_of(network), State(LAST, "output of the last step", network.output_size, None))
 
@@ -35,7 +35,7 @@ def reader_states(model: Reader) -> tuple[State, ...]:
     return states_of(model.network) if model.every_step else with_last(model.network)
 
 
-def reading(network: Written) -> StepValues:
+def reading(network: WrittenStack) -> StepValues:
     """Return a step of the layers whose output is kept as a state."""
     maker = Maker()
     output, states = add_step(maker, network, maker.add(GivenValue("x", network.input_size)))

@@ -13,7 +13,7 @@ from penstock.compiler.pipeline import WrittenStep
 from penstock.errors import ExportError
 from penstock.exporters.c.gather import gather
 from penstock.exporters.c.values import GivenValue, Maker, StepValues
-from penstock.exporters.written import Layer, Written
+from penstock.exporters.written import WrittenLayer, WrittenStack
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class State:
     initial: Tensor | None
 
 
-def states_of(network: Written) -> tuple[State, ...]:
+def states_of(network: WrittenStack) -> tuple[State, ...]:
     """Return the states of all layers, from the lowest up.
 
     Raises:
@@ -51,7 +51,7 @@ def states_of(network: Written) -> tuple[State, ...]:
     )
 
 
-def steps_of(network: Written) -> StepValues:
+def steps_of(network: WrittenStack) -> StepValues:
     """Return one step of a network as values; the input is "x"."""
     maker = Maker()
     x = maker.add(GivenValue("x", network.input_size))
@@ -59,7 +59,7 @@ def steps_of(network: Written) -> StepValues:
     return gather(StepValues(tuple(maker.values), states, output))
 
 
-def add_step(maker: Maker, network: Written, x: int) -> tuple[int, dict[str, int]]:
+def add_step(maker: Maker, network: WrittenStack, x: int) -> tuple[int, dict[str, int]]:
     """Add a step of all layers to values; return what they give, and the new states by name."""
     new: dict[str, int] = {}
     below: dict[str, int] = {}
@@ -120,7 +120,7 @@ def _add_node(
     return args[0] if node.op == "held" else maker.apply(node.op, *args)
 
 
-def _join(maker: Maker, layer: Layer, x: int, z: int) -> int:
+def _join(maker: Maker, layer: WrittenLayer, x: int, z: int) -> int:
     """Add what stands between a layer and the next."""
     if layer.projection is not None:
         z = maker.total([(z, layer.projection)])

@@ -18,7 +18,7 @@ from penstock._version import __version__
 from penstock.errors import ArgumentError, ExportError
 from penstock.exporters.onnx.stacks import StackPrinter
 from penstock.exporters.onnx.values import OnnxGraph, OnnxValue
-from penstock.exporters.written import Written, write_layer
+from penstock.exporters.written import WrittenStack, write_layer
 from penstock.layers.recurrent import Recurrent
 
 OPSET = 18
@@ -134,7 +134,7 @@ def _check_names(states: Mapping[str, int]) -> None:
         )
 
 
-def _times_first(out: OnnxGraph, written: Written, value: OnnxValue, streaming: bool) -> OnnxValue:
+def _times_first(out: OnnxGraph, written: WrittenStack, value: OnnxValue, streaming: bool) -> OnnxValue:
     """Return x as [T, B, I], or the output as it is asked for."""
     if streaming or not written.batch_first:
         return value

@@ -27,7 +27,7 @@ from penstock.exporters.onnx.values import (
     without_axis,
     zero_where_not,
 )
-from penstock.exporters.written import Direction, Layer, Written
+from penstock.exporters.written import Direction, WrittenLayer, WrittenStack
 
 
 @dataclass
@@ -45,7 +45,7 @@ class StackPrinter:
     """
 
     out: OnnxGraph
-    written: Written
+    written: WrittenStack
     x: OnnxValue
     states: Named
     lengths: OnnxValue | None = None
@@ -206,7 +206,7 @@ class StackPrinter:
         parts = [self.out.integers(n) for n in sizes]
         return joined(self.out, [*parts[:-1], batch, parts[-1]], 0)
 
-    def _join(self, layer: Layer, x: OnnxValue, outputs: Sequence[OnnxValue]) -> OnnxValue:
+    def _join(self, layer: WrittenLayer, x: OnnxValue, outputs: Sequence[OnnxValue]) -> OnnxValue:
         """Return what the next layer reads, of a layer's input and its directions' outputs."""
         out = self.out
         z = outputs[0] if len(outputs) == 1 else _MERGES[layer.merge](out, outputs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, cat
 from torch.nn.functional import linear, pad
 
 from penstock.cells import Gate, Matrix, Vector
@@ -196,8 +196,9 @@ class Tensors(Interpretation[Tensor]):
         if weight is None or len(self.shared) == len(of_h):
             return weight, bias
         H = self.hidden_size
-        rows = [k * H + j for k, a in enumerate(of_h) if a in self.shared for j in range(H)]
-        return weight[rows], None if bias is None else bias[rows]
+        rows = [slice(k * H, (k + 1) * H) for k, a in enumerate(of_h) if a in self.shared]
+        shared = cat([weight[r] for r in rows])
+        return shared, None if bias is None else cat([bias[r] for r in rows])
 
 
 def _split(products: Tensor, keys: Sequence[Key], H: int) -> dict[Key, Tensor]:

@@ -15,7 +15,7 @@ from penstock.cells import Cell
 from penstock.compiler import pipeline
 from penstock.compiler.pipeline import Kept, Program, Sweep
 from penstock.errors import BackendError
-from penstock.layers.running import autocast, eager, native, op
+from penstock.layers.running import autocast, eager, native, op, scanned
 from penstock.layers.running.eager import Swept
 from penstock.layers.running.followed import is_followed
 
@@ -51,8 +51,8 @@ def run(sweep: Sweep) -> Swept:
 
 
 def _run(sweep: Sweep) -> Swept:
-    if torch.compiler.is_compiling() and native.has_kernels_for(sweep.x):
-        return op.run(sweep)
+    if torch.compiler.is_compiling() and (scanned.is_on() or native.has_kernels_for(sweep.x)):
+        return scanned.run(sweep) if scanned.is_on() else op.run(sweep)
     name = _known(_chosen.get() or _everywhere)
     if name == "auto" and native.takes(sweep):
         return native.run(sweep)

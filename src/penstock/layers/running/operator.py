@@ -66,7 +66,7 @@ def _(key: str, tensors: Sequence[Tensor], *_rest: Any) -> list[Tensor]:
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    ctx.key, tensors, *steps, ctx.reverse, _ = inputs
+    ctx.key, tensors, *steps, ctx.reverse, ctx.keep = inputs
     ctx.count, ctx.given = len(tensors), [s is not None for s in steps]
     ctx.results = 2 * (len(output) // 3)  # n sequences, n finals, and then what is kept: n + 1
     kept = output[ctx.results :]
@@ -74,6 +74,11 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _gradient(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:
+    if not ctx.keep:
+        raise RuntimeError(
+            "this program was made under torch.no_grad, so it keeps nothing for gradients; export "
+            "the layer again with gradients enabled, or call it under torch.no_grad"
+        )
     tensors, rest = ctx.saved_tensors[: ctx.count], list(ctx.saved_tensors[ctx.count :])
     valid, reset = (rest.pop(0) if there else None for there in ctx.given)
     found = torch.ops.penstock.sweep_backward(
