@@ -88,7 +88,7 @@ class WrittenStack:
 def write_layer(layer: Recurrent) -> WrittenStack:
     """Return a layer as values, as it computes in evaluation.
 
-    Parametrizations and pruning are taken as what they give now.
+    Parametrizations are taken as what they give now.
 
     Raises:
         ExportError: something else than the layer's own equations runs in it.

@@ -17,7 +17,7 @@ Lengths = Annotated[bool, typer.Option("--lengths", help="onnx: rows of unequal 
 States = Annotated[bool, typer.Option("--states", help="onnx: initial states in, final ones out.")]
 Streaming = Annotated[bool, typer.Option("--streaming", help="onnx: one step at a time.")]
 Weights = Annotated[
-    str | None, typer.Option(help="c: where the weights are written, inside or separate.")
+    str | None, typer.Option(help="c: where the weights are written, constant or separate.")
 ]
 Int8 = Annotated[bool, typer.Option("--int8", help="c: weights of one byte each.")]
 Equations = Annotated[

@@ -134,7 +134,9 @@ def _check_names(states: Mapping[str, int]) -> None:
         )
 
 
-def _times_first(out: OnnxGraph, written: WrittenStack, value: OnnxValue, streaming: bool) -> OnnxValue:
+def _times_first(
+    out: OnnxGraph, written: WrittenStack, value: OnnxValue, streaming: bool
+) -> OnnxValue:
     """Return x as [T, B, I], or the output as it is asked for."""
     if streaming or not written.batch_first:
         return value

@@ -21,7 +21,8 @@ from penstock.layers.running import eager, operator
 from penstock.layers.running.eager import Swept
 
 __all__ = [
-    "backward", "differentiable", "fake", "find", "forward", "operator", "register", "run", "streams",
+    "backward", "differentiable", "fake", "find", "forward", "operator", "register", "run",
+    "streams",
 ]  # fmt: skip
 
 _ROWS = 4  # from which on W x + U h is made as one product a step
