@@ -1,38 +1,57 @@
 """Print the README's table of speed from the figures that `speed.py` has written.
 
-python benchmarks/table.py benchmarks/results/speed-20261121.json
+python benchmarks/table.py benchmarks/results/speed-20261127.json
 """
 
 import json
 import math
 import statistics
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 
-def mean(ratios: list[float]) -> str:
+def mean(ratios: Iterable[float]) -> str:
     """Return a geometric mean with the extremes."""
+    ratios = list(ratios)
     middle = math.exp(statistics.fmean(map(math.log, ratios)))
-    return f"{middle:.1f}× ({min(ratios):.1f} to {max(ratios):.1f})"
+    return f"{middle:.2f}× ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def beside(row: dict[str, Any], peer: str) -> float:
+    """Return a peer's time of inference over ours."""
+    return float(row["inference_ms"][peer] / row["inference_ms"]["penstock"])
 
 
 def table(figures: dict[str, Any]) -> str:
     """Return the table as Markdown."""
     rows = figures["layers"]["rows"]
-    lines = ["| | training | inference |", "|---|---|---|"]
+    head = "threads", "training: torch.nn", "inference: torch.nn", "inference: onnxruntime"
+    lines = [f"| | {' | '.join(head)} |", "|---" * 5 + "|"]
     for cell in dict.fromkeys(r["cell"] for r in rows):
-        own = [r for r in rows if r["cell"] == cell]
-        ratios = ([r[k] for r in own] for k in ("training_ratio", "inference_ratio"))
-        lines.append(f"| {cell} | {' | '.join(map(mean, ratios))} |")
-    custom = [r for r in figures["custom"]["rows"] if "loop" in r]
-    loop = mean([r["loop"] for r in custom])
-    lines.append(f"| peephole LSTM, beside a loop in Python | {loop} | |")
+        for threads in sorted({r["threads"] for r in rows}):
+            own = [r for r in rows if r["cell"] == cell and r["threads"] == threads]
+            shown = [
+                mean(r["training_ratio"] for r in own),
+                *(mean(beside(r, peer) for r in own) for peer in ("torch", "onnxruntime")),
+            ]
+            lines.append(f"| {cell} | {threads} | {' | '.join(shown)} |")
+    return "\n".join([*lines, *_others(figures)])
+
+
+def _others(figures: dict[str, Any]) -> list[str]:
+    """Return the rows beside other peers: the loop in Python, and torch.nn's cells."""
+    lines = []
+    if "custom" in figures:
+        loops = mean(r["loop"] for r in figures["custom"]["rows"] if "loop" in r)
+        lines.append(f"| peephole LSTM, beside a loop in Python | 2 | {loops} | | |")
     for r in figures["one_step"]["rows"]:
         if r["H"] == 32:
-            ratio = f"{r['cell'] / r['stream']:.1f}× ({r['stream']:.1f} µs)"
-            lines.append(f"| one step, H = 32, beside nn.{r['kind']}Cell | | {ratio} |")
-    return "\n".join(lines)
+            cell, runtime = (r[peer] / r["stream"] for peer in ("cell", "onnxruntime"))
+            name = f"one step of {r['stream']:.1f} µs, {r['kind']}, H = 32, B = 1"
+            lines.append(f"| {name} | 1 | | {cell:.1f}× | {runtime:.1f}× |")
+    return lines
 
 
 if __name__ == "__main__":
