@@ -55,8 +55,9 @@ class Counts:
     states. input_gradient: what the gradient of x adds to it.
     loop_weights: numbers in the matrices that every step reads. loop_values: numbers that a step
     reads and writes for each row.
-    sweep, kept, working: numbers that [T, B] steps hold: a forward sweep without gradients, what
-    it keeps for the gradient, and what the backward sweep takes besides.
+    sweep, kept, working: numbers that [T, B] steps hold: a forward sweep without gradients (at
+    most: from four rows on it makes the products of x step by step), what it keeps for the
+    gradient, and what the backward sweep takes besides.
     """
 
     parameters: Mapping[str, tuple[Expr, ...]]
@@ -227,9 +228,17 @@ _OWN = (Owner.GRADIENT, Owner.WORKSPACE)
 
 
 def _sweep(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
-    """Return what a sweep without gradients holds: all states, the products of x, scratch."""
+    """Return what a sweep without gradients holds: states, the products of x, scratch.
+
+    Of the states but for the first two steps are held, unless the output or a layer above reads
+    them. From four rows on the products of x are not held either.
+    """
     own = _numbers(plan.forward, sizes, lambda b: b.kind.owner in _OWN, keep=False)
-    return (own + _states(cell, sizes)).expand()
+    if cell.below or cell.output is not None:
+        return (own + _states(cell, sizes)).expand()
+    first, *others = (cell.widths.get(state, "hidden_size") for state in cell.states)
+    states = _sum(2 * B * sizes(width) for width in others)
+    return (own + (T + 1) * B * sizes(first) + states).expand()
 
 
 def _kept(cell: Cell, plan: LoopPlan, sizes: Sizes) -> Expr:
