@@ -40,6 +40,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def discard_unfinished(folder: Path) -> None:
+    """Delete the temporary files in a folder whose writer was ended; nobody else may write there.
+
+    One that is killed cannot delete its own.
+    """
+    for left in folder.rglob(".*.tmp"):
+        left.unlink(missing_ok=True)
+
+
 def write(path: Path, content: str | bytes) -> None:
     """Write a file, whole or not at all; text in UTF-8.
 

@@ -55,6 +55,25 @@ def test_parallel_processes_give_the_same_results(
     assert not multiprocessing.active_children()
 
 
+class KillerAtAFile(Killer):
+    """Leaves what a process leaves that is killed while it writes a file."""
+
+    root: Path
+
+    def round(self, job: Job, progress: Progress) -> None:
+        if (job.cell, job.seed, progress.round) == (*self.wanted, 1):
+            (job.folder(self.root) / ".0123456789abcdef.tmp").touch()
+        super().round(job, progress)
+
+
+def test_a_process_that_is_killed_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    killer = KillerAtAFile("gru", 0)
+    killer.root = tmp_path / "trials"
+    run_comparison(sunspots(), tmp_path, cells=["gru"], pool=Processes(1), watcher=killer, **SAME)
+    assert killer.ended["gru", 0].status == "failed"
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
 def test_a_process_that_is_killed_costs_its_own_trial(tmp_path: Path) -> None:
     killer = Killer("gru", 0)
     found = run_comparison(

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import torch
 
+from penstock.atomic import discard_unfinished
 from penstock.cells import Cell
 from penstock.cells.own import packed, unpack
 from penstock.comparison.trials.starting import (
@@ -114,7 +115,7 @@ class Processes:
         # Plain bytes: torch would put tensors into shared memory, which may be small.
         shared = pickle.dumps((bench.task, bench.root, bench.deadline))
         setup = pickle.dumps((dict(os.environ), packed(bench.cells), shared))
-        workers = [_Worker(setup, bench.deadline) for _ in range(self.workers)]
+        workers = [_Worker(setup, bench) for _ in range(self.workers)]
 
         def run(jobs: Iterator[Job]) -> Iterator[Outcome]:
             for worker, job in zip(workers, jobs, strict=False):
@@ -135,8 +136,8 @@ class Processes:
 class _Worker:
     """A process that trains what it is given, and this side of the pipe to it."""
 
-    def __init__(self, setup: bytes, deadline: float) -> None:
-        self._setup, self._deadline = setup, deadline
+    def __init__(self, setup: bytes, bench: Bench) -> None:
+        self._setup, self._deadline, self._root = setup, bench.deadline, bench.root
         self._process: BaseProcess | None = None
         self.job: Job | None = None
 
@@ -195,6 +196,8 @@ class _Worker:
             self._process.terminate()
             self._process.join()
             self._process = None
+            if self.job is not None:  # it was ended at its work, perhaps at a file
+                discard_unfinished(self.job.folder(self._root))
 
 
 def _ready(workers: Sequence[_Worker], deadline: float) -> list[_Worker]:
