@@ -18,6 +18,7 @@ def by_name():
     """Return the imports by a name in quotes, which no reader of imports sees."""
     for path in SOURCE.rglob("*.py"):
         module = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        module = module.removesuffix(".__init__")
         text = path.read_text("utf-8")
         for imported in re.findall(r'import_module\(\s*"(penstock[\w.]+)"', text):
             yield module, imported

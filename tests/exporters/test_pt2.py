@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import penstock
+from penstock.cells import is_shipped
 from penstock.errors import ArgumentError, ExportError
 from penstock.exporters import describe, pt2
 
@@ -20,7 +21,7 @@ SHAPES = [(1, 1), (7, 2), (2, 5)]  # T, B: none that the exporter saw
 KINDS = (
     "lstm", "gru_reset_before", "peephole_lstm", "depth_gated_lstm", "lru", "indrnn", "scrn"
 )  # fmt: skip
-CELLS = sorted(penstock.cells())
+CELLS = sorted(n for n, c in penstock.cells().items() if is_shipped(c))
 
 # All that another process does: it loads programs, and keeps what they give.
 RUN = """

@@ -197,6 +197,7 @@ class Tensors(Interpretation[Tensor]):
             return weight, bias
         H = self.hidden_size
         rows = [slice(k * H, (k + 1) * H) for k, a in enumerate(of_h) if a in self.shared]
+        rows = rows or [slice(0, 0)]  # none is shared
         shared = cat([weight[r] for r in rows])
         return shared, None if bias is None else cat([bias[r] for r in rows])
 
